@@ -1,0 +1,1 @@
+"""What a network is, as plain frozen data; no torch."""

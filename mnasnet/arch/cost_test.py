@@ -1,0 +1,155 @@
+"""Tests of cost.py: the counts of the paper, of the official grid and by hand. Numbers are in mnasnet-facts.
+
+That torch counts the same is tested beside the network (`nn/network_test.py`).
+"""
+
+from collections import defaultdict
+
+import pytest
+from hypothesis import given
+
+from mnasnet.arch.architecture import Architecture, map_size, parse_block
+from mnasnet.arch.architecture_strategies import architectures
+from mnasnet.arch.cost import cost, multiply_adds, parameters
+from mnasnet.arch.zoo import MNASNET_A1, MNASNET_B1, MOBILENET_V2
+
+
+def _millions(count: int, *, digits: int = 1) -> float:
+    return round(count / 1e6, digits)
+
+
+def test_each_row_is_worked_out_by_hand() -> None:
+    network = Architecture(
+        blocks=(parse_block("mb_k5_s2_e3_c16_n1_se0.25"), parse_block("conv_k3_s1_c16_n1_pool")),
+        image_size=32,
+        classes=10,
+        stem=8,
+        head=32,
+    )
+    stem, inverted, regular, head, classifier = cost(network)
+    assert [row.name for row in cost(network)] == ["stem", "block 1.1", "block 2.1", "head", "classifier"]
+    # 32 px become 16; BN has a scale and an offset for each output.
+    assert stem.output == (16, 16, 8)
+    assert (stem.parameters, stem.multiply_adds) == (3 * 3 * 3 * 8 + 2 * 8, 3 * 3 * 3 * 8 * 16 * 16)
+    # 8 channels expand to 24 on the larger map; SE squeezes 24 to 8/4 = 2 and back, on a map of one pixel.
+    assert inverted.output == (8, 8, 16)
+    assert inverted.what == "mb_k5_s2_e3_se2"
+    assert inverted.parameters == sum(
+        (8 * 24 + 2 * 24, 5 * 5 * 24 + 2 * 24, 24 * 2 + 2, 2 * 24 + 24, 24 * 16 + 2 * 16)
+    )
+    assert inverted.multiply_adds == sum(
+        (8 * 24 * 16 * 16, 5 * 5 * 24 * 8 * 8, 24 * 2, 2 * 24, 24 * 16 * 8 * 8)
+    )
+    # A pool is free.
+    assert regular.what == "conv_k3_s1_pool"
+    assert (regular.parameters, regular.multiply_adds) == (3 * 3 * 16 * 16 + 2 * 16, 3 * 3 * 16 * 16 * 8 * 8)
+    assert (head.parameters, head.multiply_adds) == (16 * 32 + 2 * 32, 16 * 32 * 8 * 8)
+    assert (classifier.parameters, classifier.multiply_adds) == (32 * 10 + 10, 32 * 10)
+
+
+def test_a_separable_layer_costs_what_equation_4_says() -> None:
+    # Section 3.3, equation 4: H · W · M · (K · K + N), here with M = 32, N = 16, K = 3 on a map of 112.
+    row = next(row for row in cost(MNASNET_A1) if row.name == "block 1.1")
+    assert row.multiply_adds == 112 * 112 * 32 * (3 * 3 + 16)
+
+
+@pytest.mark.parametrize(
+    ("network", "count", "millions"),
+    [(MNASNET_A1, 3_887_038, 311.6), (MNASNET_B1, 4_383_312, 314.4)],
+    ids=["A1", "B1"],
+)
+def test_the_published_networks_have_their_published_cost(
+    network: Architecture, count: int, millions: float
+) -> None:
+    assert parameters(network) == count
+    assert _millions(multiply_adds(network)) == millions
+
+
+def test_mobilenet_v2_has_its_published_cost() -> None:
+    # Table 1: 3.4 M parameters and 300 M multiply-adds.
+    assert _millions(parameters(MOBILENET_V2)) == 3.5
+    assert _millions(multiply_adds(MOBILENET_V2), digits=2) == 300.77
+
+
+@pytest.mark.parametrize(
+    ("network", "width", "count"),
+    [
+        (MNASNET_A1, 0.35, 1_747_018),
+        (MNASNET_A1, 0.5, 2_082_006),
+        (MNASNET_A1, 0.75, 2_912_278),
+        (MNASNET_A1, 1.3, 5_468_486),
+        (MNASNET_A1, 1.4, 6_105_992),
+        (MNASNET_B1, 0.35, 1_788_232),
+        (MNASNET_B1, 0.5, 2_218_512),
+        (MNASNET_B1, 0.75, 3_170_208),
+        (MNASNET_B1, 1.3, 6_282_256),
+        (MNASNET_B1, 1.4, 7_115_728),
+    ],
+)
+def test_other_widths_have_the_parameters_of_the_official_code(
+    network: Architecture, width: float, count: int
+) -> None:
+    assert parameters(network.scaled(width)) == count
+
+
+@pytest.mark.parametrize(
+    ("width", "millions"),
+    [
+        (1.4, [586.3, 431.2, 300.0, 192.7, 109.1]),
+        (1.0, [311.6, 229.3, 159.7, 102.8, 58.5]),
+        (0.75, [223.4, 164.5, 114.7, 73.9, 42.2]),
+        (0.5, [103.2, 76.1, 53.3, 34.6, 20.0]),
+        (0.35, [61.7, 45.7, 32.1, 21.0, 12.4]),
+    ],
+)
+def test_other_widths_and_sizes_have_the_multiply_adds_of_the_official_grid(
+    width: float, millions: list[float]
+) -> None:
+    scaled = MNASNET_A1.scaled(width)
+    grid = [_millions(multiply_adds(scaled.fitted(size))) for size in (224, 192, 160, 128, 96)]
+    assert grid == millions
+
+
+@pytest.mark.parametrize(
+    ("network", "stages", "se"),
+    [
+        (MNASNET_A1, [10.0, 54.9, 28.8, 59.4, 49.6, 53.3, 23.0], 0.25),
+        (MNASNET_B1, [10.0, 40.3, 28.8, 47.3, 40.1, 86.2, 29.4], 0.0),
+    ],
+    ids=["A1", "B1"],
+)
+def test_each_stage_costs_what_it_should(network: Architecture, stages: list[float], se: float) -> None:
+    rows = {row.name: row.multiply_adds for row in cost(network)}
+    gates = {
+        name: 2 * layer.squeezed * layer.convolutions()[0][-1].outputs
+        for name, layer in network.named_layers()
+        if layer.squeezed is not None
+    }
+    # The stages are counted without SE, which is counted apart.
+    blocks: dict[str, int] = defaultdict(int)
+    for name in rows:
+        if name.startswith("block"):
+            blocks[name.split(".")[0]] += rows[name] - gates.get(name, 0)
+    assert [_millions(adds) for adds in blocks.values()] == stages
+    assert _millions(sum(gates.values()), digits=2) == se
+    assert _millions(rows["stem"]) == 10.8
+    assert _millions(rows["head"]) == 20.1
+    assert _millions(rows["classifier"], digits=2) == 1.28
+
+
+@given(architectures())
+def test_the_map_behind_each_layer_is_the_one_that_the_next_starts_from(architecture: Architecture) -> None:
+    stem, *layers, head, _ = cost(architecture)
+    size = map_size(architecture.image_size, architecture.stem_stride)
+    assert stem.output == (size, size, architecture.stem)
+    for row, (name, layer) in zip(layers, architecture.named_layers(), strict=True):
+        size = map_size(size, layer.stride)
+        assert (row.name, row.output) == (name, (size, size, layer.outputs))
+    assert head.output == (size, size, architecture.head)
+
+
+@given(architectures())
+def test_the_parting_into_blocks_costs_nothing(architecture: Architecture) -> None:
+    canonical = architecture.canonical()
+    assert parameters(canonical) == parameters(architecture)
+    assert multiply_adds(canonical) == multiply_adds(architecture)

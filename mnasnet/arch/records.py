@@ -1,0 +1,114 @@
+"""The small records that travel between the parts: an accuracy, a model file, a latency."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Z_95 = 1.959964
+"""Standard normal quantile of a two-sided 95 % interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """Top-1 accuracy on a set of images, with its interval and its conditions."""
+
+    correct: int
+    images: int
+    epochs: int
+    """Epochs of training behind it."""
+    seed: int
+    on: str
+    """Which images: `held-out` or `test`."""
+    train_images: int
+    seconds: float
+    """Wall time of the training."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.correct <= self.images or self.images == 0:
+            raise ValueError(f"{self.correct} of {self.images} images is not an accuracy")
+
+    @property
+    def top1(self) -> float:
+        """As a fraction."""
+        return self.correct / self.images
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of `top1` over the images (not over training seeds)."""
+        return wilson_interval(self.correct, self.images)
+
+
+def wilson_interval(correct: int, images: int) -> tuple[float, float]:
+    """95 % score interval of a proportion (Wilson 1927), as fractions."""
+    p, z2 = correct / images, Z_95**2
+    middle = (p + z2 / (2 * images)) / (1 + z2 / images)
+    half = Z_95 / (1 + z2 / images) * math.sqrt(p * (1 - p) / images + z2 / (4 * images**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A model file that a device can run."""
+
+    path: Path
+    format: str
+    """`tflite`; later others."""
+    digest: str
+    """Of the architecture in it."""
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Repeated timings of one network on one device, in milliseconds, and how they were taken.
+
+    On a shared machine raw times move by tens of per cent within minutes, while the ratio to a reference
+    network timed alternately with the candidate stays within a few. So `median_ms` is `ratio`, of the
+    undisturbed blocks, times `reference_ms`, the reference's time that the study fixed at its start: its
+    milliseconds are those of that moment, and its interval is that of the ratio.
+    """
+
+    median_ms: float
+    low_ms: float
+    high_ms: float
+    """`low_ms` to `high_ms` is a 95 % interval of `median_ms`."""
+    ratio: float
+    """Candidate over reference: medians over a block's runs and a loading's blocks, their geometric mean over the
+    loadings."""
+    reference_ms: float
+    """What the study takes one run of the reference network to last."""
+    raw_ms: tuple[float, ...]
+    """Median of the candidate's runs in each block that was kept, as timed."""
+    raw_reference_ms: tuple[float, ...]
+    """The reference's in the same blocks."""
+    runs: int
+    """Timed runs of the candidate in the blocks kept."""
+    blocks_discarded: int
+    """Blocks thrown away because the reference was slow in them: something disturbed the machine."""
+    launches: int
+    """Fresh processes that the runs were spread over."""
+    device: str
+    runtime: str
+    """Name, version, delegate (with what it left out) and clock (`CPU time` of the one thread, or `wall time`)."""
+    threads: int
+    core: int | None
+    """The core that the process was pinned to; None where the system cannot or was not asked."""
+    measured_at: str
+    """UTC, ISO 8601."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.median_ms) and self.median_ms > 0):
+            raise ValueError(f"a latency is a positive number of milliseconds, not {self.median_ms}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `json.dump`."""
+        return dataclasses.asdict(self)
+
+
+def latency_from_json(data: Mapping[str, Any]) -> Latency:
+    """The inverse of `Latency.to_json`, also after a trip through JSON, which knows no tuples."""
+    tuples = {name: tuple(data[name]) for name in ("raw_ms", "raw_reference_ms")}
+    return Latency(**{**data, **tuples})

@@ -1,0 +1,52 @@
+"""`mnasnet`: from a verb to the module that serves it, and from what is raised to one line and an exit status."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+VERBS = {
+    "search": "mnasnet.cli.search",
+    "report": "mnasnet.cli.report",
+}
+
+USAGE = """usage: mnasnet VERB [OPTIONS]
+
+  search    search for networks on your images and your device (no options: a demonstration on digits)
+  report    write a search's report again, also while it runs, and for another target
+
+`mnasnet VERB --help` lists the options of a verb."""
+
+REQUEST, INTERRUPTED = 2, 130
+"""Exit status of a request that cannot be served, and of Ctrl-C; `mnasnet.cli.parse` has them all."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve `arguments` (default: the command line's) and return the exit status."""
+    verb, *options = [*(sys.argv[1:] if arguments is None else arguments), ""]
+    options = options[:-1]
+    if verb in ("", "-h", "--help"):
+        print(USAGE, file=sys.stdout if verb else sys.stderr)
+        return 0 if verb else REQUEST
+    if verb == "--version":
+        from mnasnet import __version__
+
+        print(f"mnasnet {__version__}")
+        return 0
+    if verb not in VERBS:
+        import difflib
+
+        nearest = difflib.get_close_matches(verb, VERBS, n=1, cutoff=0.0)[0]
+        print(
+            f"mnasnet: no verb {verb!r}; the nearest is {nearest!r}, of {', '.join(VERBS)}", file=sys.stderr
+        )
+        return REQUEST
+    try:
+        status: int = importlib.import_module(VERBS[verb]).main(options)
+    except KeyboardInterrupt:  # while torch was still being imported
+        print(f"mnasnet {verb}: stopped before it began", file=sys.stderr)
+        return INTERRUPTED
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Tests of main.py."""
+
+import subprocess
+import sys
+
+import pytest
+
+from mnasnet import __version__
+from mnasnet.cli.conftest import called
+from mnasnet.cli.main import VERBS
+
+
+def test_without_a_verb_the_usage_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = called(capsys)
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("usage: mnasnet VERB")
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_names_every_verb(capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    ended = called(capsys, flag)
+    assert (ended.status, ended.err) == (0, "")
+    assert all(f"\n  {verb} " in ended.out for verb in VERBS)
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = called(capsys, "--version")
+    assert (ended.status, ended.out) == (0, f"mnasnet {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("verb", "nearest"), [("serch", "search"), ("repot", "report"), ("--searhc", "search")]
+)
+def test_an_unknown_verb_is_named_with_the_nearest(
+    capsys: pytest.CaptureFixture[str], verb: str, nearest: str
+) -> None:
+    ended = called(capsys, verb, "--out", "x")
+    assert ended.status == 2
+    assert ended.line == f"mnasnet: no verb {verb!r}; the nearest is {nearest!r}, of search, report\n"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    ended = called(capsys, verb, "--help")
+    assert (ended.status, ended.err) == (0, "")
+    assert "--target-ms" in ended.out
+
+
+def test_a_report_needs_no_torch() -> None:
+    code = "import sys, mnasnet.cli.main, mnasnet.cli.report; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,60 @@
+"""`mnasnet report`: a search's report, written again at any time and for any target; nothing is trained."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import optuna
+import tyro
+from rich.console import Console
+
+from mnasnet.cli.parse import parse, served
+from mnasnet.report.findings import find
+from mnasnet.report.report import write_report
+from mnasnet.report.summary import front_table, summary_lines
+from mnasnet.study.card import CardError
+from mnasnet.study.storage import StorageError, StorageLostError, kept_in, load_study, place_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Write the report of a search again, also while it runs."""
+
+    out: Annotated[Path, tyro.conf.Positional]
+    """Folder of the search."""
+    target_ms: float | None = None
+    """Score everything that was tried for this latency instead; nothing is trained."""
+    storage: str | None = None
+    """Database that keeps the study, where it is not in the folder."""
+
+    def __post_init__(self) -> None:
+        if self.target_ms is not None and not (math.isfinite(self.target_ms) and self.target_ms > 0):
+            raise ValueError(f"--target-ms {self.target_ms}: give a number above 0")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve `mnasnet report ARGUMENTS`."""
+    options = parse(Options, arguments, verb="report")
+    return served(
+        lambda: _report(options),
+        verb="report",
+        refused=(StorageError, CardError),
+        failed=(StorageLostError, OSError),
+        kept="the report that was there is unchanged",
+    )
+
+
+def _report(options: Options) -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    place = place_of(options.out, options.storage)
+    study = load_study(place)
+    with kept_in(place):
+        findings = find(study, options.out, target_ms=options.target_ms)
+        report = write_report(study, options.out, target_ms=options.target_ms)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(front_table(findings))
+    for line in summary_lines(findings):
+        console.print(line)
+    console.print(f"report: {report}")

@@ -1,0 +1,38 @@
+"""Small model files for the tests of devices."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnasnet.arch.architecture import Architecture, parse_block
+from mnasnet.arch.records import Artifact
+from mnasnet.arch.weights import random_weights
+from mnasnet.export.tflite import write_tflite
+
+
+def _written(path: Path, *blocks: str) -> Artifact:
+    architecture = Architecture(
+        blocks=tuple(parse_block(block) for block in blocks), image_size=16, classes=10, stem=8, head=16
+    )
+    return write_tflite(architecture, random_weights(architecture, np.random.default_rng(0)), path)
+
+
+@pytest.fixture(scope="session")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A network some tens of microseconds long."""
+    return _written(tmp_path_factory.mktemp("models") / "candidate.tflite", "mb_k3_s1_e6_c16_n4")
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A shorter one."""
+    return _written(tmp_path_factory.mktemp("models") / "reference.tflite", "mb_k3_s1_e3_c16_n2")
+
+
+@pytest.fixture(scope="session")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A file that is no model."""
+    path = tmp_path_factory.mktemp("models") / "broken.tflite"
+    path.write_text("no flatbuffer")
+    return Artifact(path=path, format="tflite", digest="broken", size_bytes=path.stat().st_size)

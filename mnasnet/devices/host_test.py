@@ -1,0 +1,167 @@
+"""Tests of timing on this machine, with the real runtime in a real process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mnasnet.arch.records import Artifact
+from mnasnet.devices.device import Device, DeviceError
+from mnasnet.devices.device_contract import DeviceContract
+from mnasnet.devices.host import HostDevice
+
+
+class TestHostDevice(DeviceContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def device(cls) -> Iterator[Device]:
+        with HostDevice() as device:
+            yield device
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[HostDevice]:
+    with HostDevice() as device:
+        yield device
+
+
+def ends(process: int) -> bool:
+    """Whether the process with this number is gone within five seconds."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            os.kill(process, 0)
+            # A process that nobody has waited for yet has ended all the same.
+            if " Z " in Path(f"/proc/{process}/stat").read_text(encoding="utf-8"):
+                return True
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_one_process_serves_all_measurements_and_never_loads_torch(
+    host: HostDevice, artifact: Artifact, reference: Artifact
+) -> None:
+    before = host.about()["process"]
+    host.measure(artifact, reference=reference, reference_ms=None)
+    after = host.about()
+    assert after["process"] == before
+    assert "ai_edge_litert" in after["packages"]
+    assert not {"torch", "mnasnet", "optuna"} & set(after["packages"])
+
+
+def test_the_record_says_how_large_the_ratio_was_and_on_what(
+    host: HostDevice, artifact: Artifact, reference: Artifact
+) -> None:
+    latency = host.measure(artifact, reference=reference, reference_ms=None)
+    assert latency.ratio > 1.5  # about five times the multiply-adds
+    assert latency.runtime.startswith("LiteRT ")
+    assert ", XNNPACK, " in latency.runtime
+    assert latency.runtime.endswith((", CPU time", ", wall time"))
+    pinned = sys.platform == "linux"
+    assert latency.core == (max(os.sched_getaffinity(0)) if pinned else None)
+
+
+def test_two_threads_are_not_pinned_and_timed_by_the_wall(artifact: Artifact, reference: Artifact) -> None:
+    with HostDevice(threads=2) as host:
+        latency = host.measure(artifact, reference=reference, reference_ms=None)
+    assert (latency.threads, latency.core) == (2, None)
+    assert latency.runtime.endswith("wall time")
+
+
+def test_each_of_several_launches_is_a_process_of_its_own(
+    host: HostDevice, artifact: Artifact, reference: Artifact
+) -> None:
+    before = host.about()["process"]
+    host.measure(artifact, reference=reference, reference_ms=None, launches=2)
+    assert host.about()["process"] != before
+
+
+def test_a_process_that_was_killed_is_started_again(
+    host: HostDevice, artifact: Artifact, reference: Artifact
+) -> None:
+    os.kill(host.about()["process"], signal.SIGTERM)
+    assert host.measure(artifact, reference=reference, reference_ms=None).median_ms > 0
+
+
+def test_a_process_that_dies_twice_is_an_error_with_its_last_words() -> None:
+    dies = "import sys; sys.exit('Illegal instruction')"
+    with (
+        HostDevice(command=(sys.executable, "-c", dies)) as host,
+        pytest.raises(DeviceError, match=r"failed twice.*Illegal instruction"),
+    ):
+        host.about()
+
+
+def test_a_process_that_hangs_is_ended_at_the_limit(artifact: Artifact, reference: Artifact) -> None:
+    hangs = "import time; time.sleep(60)"
+    with (
+        HostDevice(command=(sys.executable, "-c", hangs), limit_s=0.2) as host,
+        pytest.raises(DeviceError, match=r"more than 0\.2 s"),
+    ):
+        host.measure(artifact, reference=reference, reference_ms=None)
+
+
+def test_a_command_that_is_not_there_is_an_error() -> None:
+    with (
+        HostDevice(command=("no-such-python",)) as host,
+        pytest.raises(DeviceError, match=r"cannot be started.*no-such-python"),
+    ):
+        host.about()
+
+
+def test_an_error_names_the_file_that_cannot_be_loaded(
+    host: HostDevice, artifact: Artifact, broken: Artifact
+) -> None:
+    process = host.about()["process"]
+    with pytest.raises(DeviceError, match=r"broken\.tflite cannot be loaded"):
+        host.measure(artifact, reference=broken, reference_ms=None)
+    assert host.about()["process"] == process
+
+
+def test_closing_ends_the_process() -> None:
+    host = HostDevice()
+    process = host.about()["process"]
+    host.close()
+    assert ends(process)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kills as POSIX does and looks into /proc")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_behind_when_the_program_ends(sent: signal.Signals) -> None:
+    program = (
+        "import time; from mnasnet.devices.host import HostDevice; host = HostDevice();"
+        "print(host.about()['process'], flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        process = int(parent.stdout.readline())
+        parent.send_signal(sent)
+    assert ends(process)
+
+
+@pytest.mark.parametrize(("threads", "limit_s"), [(0, 1.0), (1, 0.0)])
+def test_settings_without_meaning_are_refused(threads: int, limit_s: float) -> None:
+    with pytest.raises(ValueError, match="not 0"):
+        HostDevice(threads=threads, limit_s=limit_s)
+
+
+def test_no_launch_is_refused(host: HostDevice, artifact: Artifact, reference: Artifact) -> None:
+    with pytest.raises(ValueError, match="at least 1 launch, not 0"):
+        host.measure(artifact, reference=reference, reference_ms=None, launches=0)
+
+
+@pytest.mark.slow
+def test_a_network_takes_as_long_as_a_copy_of_itself(host: HostDevice, artifact: Artifact) -> None:
+    # Ten times, so that one interval that misses by chance (5 %) does not decide.
+    latencies = [host.measure(artifact, reference=artifact, reference_ms=1.0) for _ in range(10)]
+    assert sum(latency.low_ms <= 1.0 <= latency.high_ms for latency in latencies) >= 7
+    assert all(latency.median_ms == pytest.approx(1.0, rel=0.03) for latency in latencies)

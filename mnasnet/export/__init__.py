@@ -1,0 +1,1 @@
+"""Model files for devices, one format a file."""

@@ -1,0 +1,1 @@
+"""What came out: one HTML page, read from the study."""

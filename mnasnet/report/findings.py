@@ -1,0 +1,111 @@
+"""What a search has found so far: the study and the finalists' cards, read once for page and terminal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import optuna
+
+from mnasnet.report.gain import Gain, gain
+from mnasnet.study.card import Card, read_cards
+from mnasnet.study.reward import Reward
+from mnasnet.study.storage import Setup, read_setup
+from mnasnet.study.trial import TrialRecord, front, read_trials
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """One reading of a search, which may still be running."""
+
+    name: str
+    """Of the folder that the search is in."""
+    setup: Setup | None
+    """None while the search has not been set up."""
+    target_ms: float | None
+    """What rewards are counted for; None while there is no setup."""
+    records: tuple[TrialRecord, ...]
+    """Every trial, by number."""
+    finalists: tuple[Card, ...]
+    """Fastest first, without the control."""
+    control: Card | None
+
+    @property
+    def rescored(self) -> bool:
+        """Whether rewards are counted for another target than the one that was searched for."""
+        return self.setup is not None and self.target_ms != self.setup.target_ms
+
+    @cached_property
+    def front(self) -> tuple[TrialRecord, ...]:
+        """The Pareto front, fastest first."""
+        return tuple(front(self.records))
+
+    @cached_property
+    def trained(self) -> tuple[TrialRecord, ...]:
+        """Trials for which a network was trained."""
+        return tuple(record for record in self.records if record.charged)
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        """Trials by what became of them; repeats of an earlier network, trained or too slow, are copies."""
+        new = [record.outcome for record in self.records if record.copy_of is None]
+        return {
+            "trained": new.count("trained"),
+            "copies": len(self.records) - len(new),
+            "too slow": new.count("too slow"),
+            "failed": new.count("failed"),
+            "running": new.count("running"),
+        }
+
+    @cached_property
+    def best(self) -> TrialRecord | None:
+        """The trained network of the highest reward; of equal ones the first."""
+        rewarded = [
+            (reward, record) for record in self.trained if (reward := self.reward(record)) is not None
+        ]
+        return max(rewarded, key=lambda entry: entry[0])[1] if rewarded else None
+
+    @cached_property
+    def gains(self) -> tuple[tuple[Card, Gain], ...]:
+        """Each finalist with its gain over the control; empty while either is missing."""
+        if self.control is None:
+            return ()
+        return tuple((card, gain(card, self.control)) for card in self.finalists)
+
+    def reward(self, record: TrialRecord) -> float | None:
+        """The trial's reward for `target_ms`; None where it was not trained."""
+        return None if self._reward is None else record.worth(self._reward)
+
+    @cached_property
+    def _reward(self) -> Reward | None:
+        return None if self.setup is None else self.setup.rewarded(self.target_ms)
+
+
+def find(study: optuna.Study, out: Path, *, target_ms: float | None = None) -> Findings:
+    """Read the search in `study`, with its finalists under `out`.
+
+    Rewards are counted for `target_ms`, or for the search's own target; nothing is trained.
+
+    Raises:
+        ValueError: `target_ms` is not a positive time.
+    """
+    setup = read_setup(study)
+    if setup is not None:
+        setup.rewarded(target_ms)
+    cards = read_cards(out)
+    control = next((card for card in cards if card.control), None)
+    if control is not None:
+        # Finalists of an earlier recipe are no match for the control, which is trained last.
+        cards = [card for card in cards if _recipe(card) == _recipe(control)]
+    return Findings(
+        name=out.resolve().name,
+        setup=setup,
+        target_ms=setup.target_ms if setup is not None and target_ms is None else target_ms,
+        records=tuple(read_trials(study)),
+        finalists=tuple(card for card in cards if not card.control),
+        control=control,
+    )
+
+
+def _recipe(card: Card) -> tuple[int, int, int]:
+    return card.accuracy.epochs, card.accuracy.seed, card.accuracy.train_images

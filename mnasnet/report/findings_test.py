@@ -1,0 +1,81 @@
+"""Tests of findings.py and summary.py: what is read out of a search, and how the terminal says it."""
+
+import io
+from pathlib import Path
+
+import optuna
+import pytest
+from rich.console import Console
+
+from mnasnet.report.findings import find
+from mnasnet.report.summary import front_table, summary_lines
+
+
+def test_every_trial_is_counted_once(study: optuna.Study, tmp_path: Path) -> None:
+    counts = find(study, tmp_path).counts
+    assert counts == {"trained": 5, "copies": 1, "too slow": 1, "failed": 1, "running": 0}
+    assert sum(counts.values()) == len(study.trials)
+
+
+def test_the_best_is_best_by_reward_and_a_new_target_may_choose_another(
+    study: optuna.Study, tmp_path: Path
+) -> None:
+    def best(target_ms: float | None) -> int | None:
+        record = find(study, tmp_path, target_ms=target_ms).best
+        return None if record is None else record.number
+
+    assert best(None) == 2
+    # The soft reward is a product of powers, so its order does not depend on the target.
+    assert best(0.1) == 2
+    study.set_user_attr("setup", {**study.user_attrs["setup"], "reward": "hard"})
+    assert best(None) == 2
+    assert best(0.3) == 0  # 0.8 against 0.94 · 0.3 / 0.4
+    assert best(0.85) == 4  # nothing is charged below the target
+
+
+def test_a_new_target_is_no_change_where_it_is_the_old_one(study: optuna.Study, tmp_path: Path) -> None:
+    assert not find(study, tmp_path, target_ms=0.5).rescored
+    assert find(study, tmp_path, target_ms=0.6).rescored
+
+
+def test_a_target_that_is_no_time_is_refused(study: optuna.Study, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="positive number of milliseconds, not -8"):
+        find(study, tmp_path, target_ms=-8)
+
+
+def test_the_table_of_the_front_fits_80_columns(study: optuna.Study, tmp_path: Path) -> None:
+    written = io.StringIO()
+    Console(width=80, file=written).print(front_table(find(study, tmp_path)))
+    rows = [line.split() for line in written.getvalue().splitlines()][-3:]
+    assert [row[:-3] for row in rows] == [
+        ["0", "0.300", "[0.290,", "0.310]", "80.0", "[75.1,", "84.1]", *_size(study, 0)],
+        ["*", "2", "0.400", "[0.390,", "0.410]", "94.0", "[90.7,", "96.2]", *_size(study, 2)],
+        ["4", "0.800", "[0.790,", "0.810]", "95.0", "[91.9,", "96.9]", *_size(study, 4)],
+    ]
+    assert [row[-1] for row in rows] == ["0.8291", "0.9548", "0.9193"]
+
+
+def test_the_summary_says_what_was_tried_and_gained(study: optuna.Study, finished: Path) -> None:
+    lines = summary_lines(find(study, finished), controller_updates=2)
+    assert lines[:3] == [
+        "5 networks trained, 1 copy, 1 too slow to train, 1 failed",
+        "the controller learned 2 times",
+        "best: trial 2, 94.0 [90.7, 96.2] % on held-out images, 0.400 [0.390, 0.410] ms, "
+        "reward 0.9548 for 0.500 ms",
+    ]
+    assert [line.split()[0] for line in lines[3:6]] == ["finalist", "finalist", "control"]
+    assert "93.0 [90.4, 94.9] % on test images, 0.500 [0.490, 0.510] ms" in lines[5]
+    assert lines[6].endswith("against MobileNetV2: gain, faster; accuracy the same within the noise")
+    assert lines[7].endswith("against MobileNetV2: gain, more accurate and faster")
+
+
+def test_a_search_that_has_just_begun_has_nothing_to_say(empty_study: optuna.Study, tmp_path: Path) -> None:
+    assert summary_lines(find(empty_study, tmp_path)) == [
+        "0 networks trained",
+        "no network has been trained yet",
+    ]
+
+
+def _size(study: optuna.Study, number: int) -> list[str]:
+    """The parameters of a trial's network as the table writes them."""
+    return f"{study.trials[number].user_attrs['parameters'] / 1e6:#.3g} M".split()

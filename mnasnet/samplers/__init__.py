@@ -1,0 +1,1 @@
+"""Who chooses: Optuna samplers, the paper's PPO controller among them."""

@@ -1,0 +1,125 @@
+"""Samplers by name, for `--sampler`: the paper's PPO, and Optuna's own as controls."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+Reward = Callable[[FrozenTrial], float | None]
+"""What a finished trial is worth, higher is better; None when it has no worth of its own."""
+
+Canonical = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""The choices that matter, of all the choices of a trial: what changes nothing is absent."""
+
+Maker = Callable[[int, Reward | None, Canonical | None, int | None], BaseSampler]
+
+
+class SeededPerTrial(BaseSampler):
+    """Another sampler, made anew for each trial and seeded from (seed, trial number).
+
+    Optuna's samplers keep their generator in memory: one that is made again on resume repeats the study from
+    its start (random) or leaves its path (TPE, NSGA-II). What else they know they read from the study, so a
+    fresh one per trial proposes the same next choices whether or not the process was stopped.
+
+    Of constraints (`trial.set_constraint`) TPE ranks a trial that breaks one below all others, pruned ones too;
+    NSGA-II breeds from COMPLETE trials only, so a pruned one is merely absent.
+    """
+
+    def __init__(self, make: Callable[[int], BaseSampler], seed: int) -> None:
+        """Delegate to `make(seed_of_the_trial)`; `seed` is not negative."""
+        if seed < 0:
+            raise ValueError(f"the seed of a sampler must not be negative, got {seed}")
+        self._make = make
+        self._seed = seed
+        # A trial's choices may be asked for one by one, so its sampler lives until it is told.
+        self._samplers: dict[tuple[Any, int], BaseSampler] = {}
+
+    def _sampler_of(self, study: Study, trial: FrozenTrial) -> BaseSampler:
+        key = (study._storage, trial._trial_id)
+        if key not in self._samplers:
+            state = np.random.SeedSequence([self._seed, trial.number]).generate_state(1)
+            self._samplers[key] = self._make(int(state[0]))
+        return self._samplers[key]
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Delegate to the trial's own sampler."""
+        self._sampler_of(study, trial).before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Delegate to the trial's own sampler."""
+        return self._sampler_of(study, trial).infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Delegate to the trial's own sampler."""
+        return self._sampler_of(study, trial).sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Delegate to the trial's own sampler."""
+        sampler = self._sampler_of(study, trial)
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Delegate to the trial's own sampler, and let it go."""
+        self._sampler_of(study, trial).after_trial(study, trial, state, values)
+        del self._samplers[(study._storage, trial._trial_id)]
+
+
+def _ppo(seed: int, reward: Reward | None, canonical: Canonical | None, batch: int | None) -> BaseSampler:
+    from mnasnet.samplers.ppo import PPOSampler, PPOSettings  # torch: only for those who ask for it
+
+    settings = PPOSettings() if batch is None else PPOSettings(batch=batch)
+    return PPOSampler(seed, reward, canonical, settings)
+
+
+def _of_optuna(kind: type[BaseSampler]) -> Maker:
+    def make(seed: int, reward: Reward | None, canonical: Canonical | None, batch: int | None) -> BaseSampler:
+        return SeededPerTrial(lambda trial_seed: kind(seed=trial_seed), seed)  # type: ignore[call-arg]
+
+    return make
+
+
+SAMPLERS: dict[str, Maker] = {
+    "ppo": _ppo,
+    "random": _of_optuna(RandomSampler),
+    "tpe": _of_optuna(TPESampler),
+    "nsga2": _of_optuna(NSGAIISampler),
+}
+
+
+def sampler_named(
+    name: str,
+    *,
+    seed: int,
+    reward: Reward | None = None,
+    canonical: Canonical | None = None,
+    batch: int | None = None,
+) -> BaseSampler:
+    """Return a new sampler, the same after a resume as before it.
+
+    Args:
+        name: one of `SAMPLERS`.
+        seed: not negative; the draws of a trial come from it and the trial's number.
+        reward: what a finished trial is worth, for those that optimise the reward and not the front (ppo).
+        canonical: the choices that matter, for those that can leave out the others (ppo).
+        batch: finished trials per update of the controller (ppo); None for its default.
+
+    Raises:
+        ValueError: no sampler has that name, with the nearest that there is; a negative seed.
+    """
+    if name not in SAMPLERS:
+        nearest = difflib.get_close_matches(name.lower(), SAMPLERS, n=1, cutoff=0.0)
+        raise ValueError(
+            f"no sampler is named {name!r}: the nearest is {nearest[0]!r}, of {', '.join(SAMPLERS)}"
+        )
+    return SAMPLERS[name](seed, reward, canonical, batch)

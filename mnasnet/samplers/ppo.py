@@ -1,0 +1,444 @@
+"""PPO: the paper's controller as an Optuna sampler, for anybody's study over categorical choices."""
+
+import math
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from mnasnet.samplers.losses import clipped_surrogate, negative_entropy, reinforce
+from mnasnet.samplers.named import Canonical, Reward
+from mnasnet.samplers.policy import Controller
+
+LOG_PROBS = "ppo:log_probs"
+"""System attribute of a trial, written when it is asked: {choice: log-probability, in nats}."""
+
+FINISHED = "ppo:finished"
+"""System attribute of a trial, written when it is told: its place in the order of telling, from 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOSettings:
+    """How the controller learns. The paper gives no constants; these were chosen by measurement.
+
+    Mean regret in points on NAS-Bench-Macro after 100, 200 and 500 different networks (12 seeds of their
+    own, not those that `benchmarks/ppo_against_random.py` reports; learning rate 1e-3 and four epochs where
+    nothing else is said; N: advantages normalised):
+
+    | batch | entropy | | 100 | 200 | 500 |
+    |---|---|---|---|---|---|
+    | 20 | 1e-5 | rate 3.5e-4, ten epochs (6 seeds) | 0.16 | 0.14 | 0.029 |
+    | 20 | 0.03 | N | 0.25 | 0.17 | 0.022 |
+    | 20 | 0.1 | N | 0.25 | 0.17 | 0.006 |
+    | 20 | 0.1 | N, ten epochs | 0.20 | 0.09 | 0.012 |
+    | 10 | 0.05 | N | 0.21 | 0.05 | 0.016 |
+    | **10** | **0.1** | **N** | 0.21 | 0.08 | 0.002 |
+    | 10 | 0.1 | N, baseline keeps 0.8 | 0.21 | 0.07 | 0.011 |
+    | 10 | 0.15 | N, eight epochs | 0.16 | 0.09 | 0.004 |
+    | 10 | 0.15 | N, rate 2e-3 | 0.14 | 0.09 | 0.002 |
+    | 5 | 0.1 | N | 0.16 | 0.04 | 0.011 |
+    | 5 | 0.2 | N | 0.17 | 0.06 | 0.002 |
+
+    So normalised advantages with an entropy bonus of about a tenth are what keeps it from settling too early;
+    around them the batch may be what the number of trials asks for, from 5 to 20.
+    """
+
+    hidden: int = 100
+    """Units of the LSTM (NASNet's)."""
+    init_range: float = 0.1
+    """Every weight starts uniform in ± this (NASNet's)."""
+    batch: int = 10
+    """Finished trials per update."""
+    epochs: int = 4
+    """Gradient steps per batch, each over the whole batch."""
+    learning_rate: float = 1e-3
+    """Adam's."""
+    surrogate: Literal["ppo", "reinforce"] = "ppo"
+    """The clipped surrogate, or plain REINFORCE."""
+    clip: float = 0.2
+    """How far a choice's probability ratio may leave 1 (PPO's own; only "ppo")."""
+    entropy_weight: float = 0.1
+    """Weight of the entropy bonus, in advantages per nat."""
+    baseline_decay: float = 0.95
+    """The moving baseline keeps this much of itself at each batch (NASNet's)."""
+    normalise: bool = True
+    """Divide advantages by their moving root mean square, so that the reward's unit does not matter."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot learn, with a ValueError that names the setting."""
+        for name in ("hidden", "batch", "epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"PPOSettings.{name} must be at least 1, got {getattr(self, name)}")
+        if self.surrogate not in ("ppo", "reinforce"):
+            raise ValueError(f"PPOSettings.surrogate must be 'ppo' or 'reinforce', got {self.surrogate!r}")
+        if not 0 <= self.baseline_decay < 1:
+            raise ValueError(f"PPOSettings.baseline_decay must be in [0, 1), got {self.baseline_decay}")
+
+
+NASNET = PPOSettings(
+    hidden=100,
+    init_range=0.1,
+    batch=20,
+    epochs=1,
+    learning_rate=3.5e-4,
+    clip=0.2,
+    entropy_weight=1e-5,
+    baseline_decay=0.95,
+    normalise=False,
+)
+"""NASNet's constants (Zoph et al., 2018, appendix): 100 units, uniform ±0.1, batches of 20, learning rate
+0.00035, entropy 1e-5, baseline 0.95. The optimiser, the clip and the number of epochs are not given there:
+Adam, PPO's own 0.2 and one."""
+
+REINFORCE = replace(NASNET, surrogate="reinforce")
+"""Plain REINFORCE with NASNet's other constants: the rule that PPO replaced. With one epoch a batch, and a
+batch that the present policy asked for, the two take the same step."""
+
+
+class Learner:
+    """A controller over one list of choices, and how it takes one batch of finished trials."""
+
+    def __init__(
+        self, choices: Mapping[str, CategoricalDistribution], settings: PPOSettings, seed: int
+    ) -> None:
+        """Start from weights drawn from `seed`; `choices` are made in their own order."""
+        self.choices = dict(choices)
+        self.settings = settings
+        self.batches = 0
+        self.lessons = 0  # batches that changed the controller
+        self.controller = Controller(
+            [len(choice.choices) for choice in choices.values()],
+            hidden=settings.hidden,
+            init_range=settings.init_range,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        self._optimizer = torch.optim.Adam(self.controller.parameters(), lr=settings.learning_rate)
+        self._baseline: float | None = None
+        self._mean_square: float | None = None
+        self._extremes: list[float] = []  # the lowest and the highest reward so far, once there is one
+
+    def propose(self, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, float]]:
+        """Return one value and one log-probability for each choice."""
+        uniforms = torch.from_numpy(rng.random((1, len(self.choices)), dtype=np.float32))
+        actions, log_probs = self.controller.sample(uniforms)
+        picked = zip(self.choices.items(), actions[0].tolist(), strict=True)
+        values = {name: choice.choices[action] for (name, choice), action in picked}
+        # Six decimals say a ratio to a millionth and halve what the study has to keep.
+        rounded = (round(log_prob, 6) for log_prob in log_probs[0].tolist())
+        return values, dict(zip(self.choices, rounded, strict=True))
+
+    def learn(
+        self, trials: Sequence[FrozenTrial], rewards: Sequence[float | None], canonical: Canonical | None
+    ) -> None:
+        """Update the controller from one batch; None as a reward stands for less than the worst of the batch.
+
+        How much less: by the range of all rewards so far, or where they are all alike by a tenth of one of them.
+        Were it the worst itself, the one good network of a batch would teach nothing.
+        """
+        self.batches += 1
+        known = [reward for reward in rewards if reward is not None]
+        self._extremes = [extreme(self._extremes + known) for extreme in (min, max) if self._extremes + known]
+        if not self._extremes:
+            return  # nothing has ever been worth anything: there is nothing to compare with
+        self.lessons += 1
+        lowest, highest = self._extremes
+        below = min(known, default=lowest) - (highest - lowest or abs(lowest) / 10 or 1.0)
+        advantages = self._advantages([below if reward is None else reward for reward in rewards])
+
+        actions = torch.tensor(
+            [
+                [int(choice.to_internal_repr(trial.params[name])) for name, choice in self.choices.items()]
+                for trial in trials
+            ]
+        )  # [batch, choices]
+        asked_log_probs = torch.tensor(
+            [
+                [
+                    # A choice made before the space was known was uniform.
+                    trial.system_attrs[LOG_PROBS].get(name, -math.log(len(choice.choices)))
+                    for name, choice in self.choices.items()
+                ]
+                for trial in trials
+            ],
+            dtype=torch.float32,
+        )  # [batch, choices]
+        matters = torch.ones_like(asked_log_probs)  # [batch, choices]
+        if canonical is not None:
+            kept = [canonical(trial.params) for trial in trials]
+            matters = torch.tensor(
+                [[name in names for name in self.choices] for names in kept], dtype=torch.float32
+            )
+        with torch.enable_grad():  # whoever asks may have switched gradients off
+            for _ in range(self.settings.epochs):
+                self._step(actions, asked_log_probs, advantages, matters)
+
+    def _advantages(self, rewards: list[float]) -> torch.Tensor:
+        """Rewards less the moving baseline, [batch]; the first batch starts the averages."""
+        decay = self.settings.baseline_decay
+        mean = math.fsum(rewards) / len(rewards)
+        baseline = mean if self._baseline is None else self._baseline
+        self._baseline = decay * baseline + (1 - decay) * mean
+        advantages = [reward - baseline for reward in rewards]
+        if self.settings.normalise:
+            mean_square = math.fsum(advantage**2 for advantage in advantages) / len(advantages)
+            before = mean_square if self._mean_square is None else self._mean_square
+            self._mean_square = decay * before + (1 - decay) * mean_square
+            if self._mean_square > 0:
+                advantages = [advantage / math.sqrt(self._mean_square) for advantage in advantages]
+        return torch.tensor(advantages, dtype=torch.float32)
+
+    def _step(
+        self,
+        actions: torch.Tensor,
+        asked_log_probs: torch.Tensor,
+        advantages: torch.Tensor,
+        matters: torch.Tensor,
+    ) -> None:
+        log_probs, entropies = self.controller.evaluate(actions)
+        if self.settings.surrogate == "ppo":
+            loss = clipped_surrogate(log_probs, asked_log_probs, advantages, matters, clip=self.settings.clip)
+        else:
+            loss = reinforce(log_probs, advantages, matters)
+        loss = loss + self.settings.entropy_weight * negative_entropy(entropies, matters)
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+
+
+@dataclass(kw_only=True)
+class _Past:
+    """What the sampler has read of one study."""
+
+    seen: set[int] = field(default_factory=set)
+    """Numbers of the finished trials that were read."""
+    choices: dict[str, CategoricalDistribution] | None = None
+    """Choices that every finished trial shares, in the order of the first; None before the first."""
+    lessons: list[FrozenTrial] = field(default_factory=list)
+    """Finished trials that teach, in the order in which they finished."""
+    next_finished: int = 0
+    """The place in the order of telling that is free."""
+    learner: Learner | None = None
+    """The controller over the choices that were last asked for."""
+
+    def read(self, study: Study) -> None:
+        """Read the trials that have finished since the last time."""
+        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        new = [trial for trial in trials if trial.number not in self.seen]
+        for trial in sorted(new, key=lambda trial: (trial.system_attrs.get(FINISHED, 0), trial.number)):
+            self.seen.add(trial.number)
+            mine = {
+                name: distribution
+                for name, distribution in trial.distributions.items()
+                if isinstance(distribution, CategoricalDistribution) and not distribution.single()
+            }
+            before = mine if self.choices is None else self.choices
+            self.choices = {name: choice for name, choice in before.items() if mine.get(name) == choice}
+            if FINISHED in trial.system_attrs and "fixed_params" not in trial.system_attrs:
+                self.lessons.append(trial)
+                self.next_finished = max(self.next_finished, trial.system_attrs[FINISHED] + 1)
+
+
+class PPOSampler(BaseSampler):
+    """An autoregressive LSTM controller that learns by proximal policy optimisation (the MnasNet paper, 4.2).
+
+    It asks for all choices of a trial jointly, and updates itself on every full batch of finished trials.
+
+    - **When it learns.** When asked, from what has finished, in the order of telling. Trials may be asked
+      ahead and told out of order: each keeps the log-probabilities of the policy that asked for it.
+    - **Resume is replay.** All state is in the study. A new sampler with the same arguments that is shown
+      the same study proposes the same next choices, bit for bit on the same machine and versions, and each
+      draw is seeded from (seed, trial number). When several processes or threads tell trials of one study
+      at once, each sees its own order of telling, and so has its own policy.
+    - **Which choices.** Those that all finished trials share, as in Optuna's multivariate TPE. Before the
+      first trial has finished, and for names that come and go, choices are drawn uniformly, and taught from
+      as such.
+    - **What teaches.** COMPLETE trials their reward. PRUNED ones, and those whose reward is None or not
+      finite, that they were worse than the worst of their batch. FAIL nothing. Trials that this kind of sampler did
+      not choose (enqueued, another sampler's) or that were told without it nothing: PPO learns only from
+      choices of known probability. A repeat told with recorded values teaches as any other trial.
+
+    Torch's global random state is neither read nor changed.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        reward: Reward | None = None,
+        canonical: Canonical | None = None,
+        settings: PPOSettings = PPOSettings(),
+    ) -> None:
+        """Make a sampler that has read nothing yet.
+
+        Args:
+            seed: of the controller's first weights and of every draw, not negative.
+            reward: what a finished trial is worth. Without it, a single objective is its own reward
+                (negated when it is minimised).
+            canonical: the choices that matter, of all the choices of a trial: those whose names are absent
+                from its answer are left out of the loss. Without it, all matter.
+            settings: how the controller learns.
+
+        Raises:
+            ValueError: a negative seed.
+        """
+        if seed < 0:
+            raise ValueError(f"the seed of a PPOSampler must not be negative, got {seed}")
+        self._seed = seed
+        self._reward = reward
+        self._canonical = canonical
+        self._settings = settings
+        # The storage itself is in the key: every in-memory storage calls its first study 0.
+        self._pasts: dict[tuple[Any, int], _Past] = {}
+        self._lock = threading.Lock()  # `Study.optimize(n_jobs=2)` asks from two threads
+
+    def __reduce__(self) -> tuple[Callable[[], "PPOSampler"], tuple[()]]:
+        """Pickle and copy the arguments only: the rest is replayed from the study."""
+        return partial(PPOSampler, self._seed, self._reward, self._canonical, self._settings), ()
+
+    def updates(self, study: Study) -> int:
+        """Return how often the controller has learned before it made its last proposal for the study.
+
+        A new sampler replays the study for it.
+        """
+        asked = [
+            trial.datetime_start
+            for trial in study.get_trials(deepcopy=False)
+            if LOG_PROBS in trial.system_attrs
+        ]
+        with self._lock, _one_thread():
+            past = self._past(study)
+            past.read(study)
+            choices = past.learner.choices if past.learner else past.choices
+            if not choices or not asked:
+                return 0
+            replayed = Learner(choices, self._settings, self._seed)
+            last = max(start for start in asked if start is not None)
+            before = [
+                t for t in past.lessons if t.datetime_complete is not None and t.datetime_complete <= last
+            ]
+            self._teach(study, replayed, before)
+            return replayed.lessons
+
+    def reward_of(self, study: Study, trial: FrozenTrial) -> float | None:
+        """Return what a finished trial is worth; None for one that was pruned or whose reward is not finite."""
+        if trial.state != TrialState.COMPLETE:
+            return None
+        if self._reward is not None:
+            reward = self._reward(trial)
+        else:
+            reward = -trial.values[0] if study.directions[0] == StudyDirection.MINIMIZE else trial.values[0]
+        return reward if reward is not None and math.isfinite(reward) else None
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Refuse a study with several objectives and no reward.
+
+        Raises:
+            ValueError: it has several objectives, and there is no reward to make one number of them.
+        """
+        if self._reward is None and len(study.directions) > 1:
+            raise ValueError(
+                f"PPOSampler learns from one number and study {study.study_name!r} has "
+                f"{len(study.directions)} objectives: give it reward=..., a function of the finished trial"
+            )
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Return the categorical choices, of two options or more, that all finished trials share."""
+        with self._lock:
+            past = self._past(study)
+            past.read(study)
+            return dict(past.choices or {})
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Learn what there is to learn, then choose; the log-probabilities stay in the trial.
+
+        Raises:
+            ValueError: a parameter that is not categorical.
+        """
+        choices = {name: _categorical(name, distribution) for name, distribution in search_space.items()}
+        values: dict[str, Any] = {}
+        log_probs: dict[str, float] = {}
+        if choices:
+            with self._lock, _one_thread():
+                learner = self._learner(study, self._past(study), choices)
+                values, log_probs = learner.propose(np.random.default_rng([self._seed, trial.number]))
+        study._storage.set_trial_system_attr(trial._trial_id, LOG_PROBS, log_probs)
+        return values
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Choose uniformly, seeded from (seed, trial number, name): nothing is known about this choice yet.
+
+        Raises:
+            ValueError: a parameter that is not categorical.
+        """
+        options = _categorical(param_name, param_distribution).choices
+        rng = np.random.default_rng([self._seed, trial.number, zlib.crc32(param_name.encode())])
+        return options[rng.integers(len(options))]
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Write the trial's place in the order of telling, if this kind of sampler chose it."""
+        if state == TrialState.FAIL or LOG_PROBS not in trial.system_attrs:
+            return
+        with self._lock:
+            past = self._past(study)
+            if not past.seen:  # a new process may tell before it asks
+                past.read(study)
+            finished = past.next_finished
+            past.next_finished += 1
+        study._storage.set_trial_system_attr(trial._trial_id, FINISHED, finished)
+
+    def _past(self, study: Study) -> _Past:
+        return self._pasts.setdefault((study._storage, study._study_id), _Past())
+
+    def _learner(self, study: Study, past: _Past, choices: Mapping[str, CategoricalDistribution]) -> Learner:
+        """Return the controller over `choices` after every full batch of the past."""
+        learner = past.learner
+        if learner is None or list(learner.choices.items()) != list(choices.items()):
+            learner = past.learner = Learner(choices, self._settings, self._seed)
+        self._teach(study, learner, past.lessons)
+        return learner
+
+    def _teach(self, study: Study, learner: Learner, lessons: Sequence[FrozenTrial]) -> None:
+        """Let the learner take every full batch of `lessons` that it has not taken."""
+        size = self._settings.batch
+        while len(lessons) >= (learner.batches + 1) * size:
+            batch = lessons[learner.batches * size : (learner.batches + 1) * size]
+            learner.learn(batch, [self.reward_of(study, trial) for trial in batch], self._canonical)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch on one thread: the controller's steps are too small to share out.
+
+    On two cores that others used as well, two threads took three to five times the CPU time a trial, up to
+    seconds of wall time, waiting for each other (`benchmarks/bookkeeping.py`).
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _categorical(name: str, distribution: BaseDistribution) -> CategoricalDistribution:
+    if not isinstance(distribution, CategoricalDistribution):
+        raise ValueError(
+            f"PPOSampler chooses among listed options and parameter {name!r} is a "
+            f"{type(distribution).__name__}: give its values as a list, or use another sampler"
+        )
+    return distribution

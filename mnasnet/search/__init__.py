@@ -1,0 +1,1 @@
+"""The loop of the paper: sample, measure, train, reward, update; then the finalists."""

@@ -1,0 +1,203 @@
+"""The finalists: the best of the front and the control, trained longer, tested once, exported and measured."""
+
+import copy
+import json
+import os
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+
+import numpy as np
+import torch
+from ai_edge_litert.interpreter import Interpreter
+from safetensors.torch import save
+
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.cost import multiply_adds, parameters
+from mnasnet.arch.records import Accuracy, Artifact
+from mnasnet.export.tflite import write_tflite
+from mnasnet.nn.network import Network, fold
+from mnasnet.search.timed import Untrained
+from mnasnet.study.card import CARD, Card, describe, read_card, write_card
+from mnasnet.study.reward import Reward
+from mnasnet.study.trial import TrialRecord, front
+from mnasnet.train.augment import batches, evaluation
+from mnasnet.train.data import ImageData
+from mnasnet.train.loop import Progress, Recipe, count_correct, train
+
+LAUNCHES = 5
+"""Fresh processes that a finalist's latency is spread over."""
+
+LARGEST_DIFFERENCE = 1e-4
+"""Between the logits of the file and of torch, over the largest logit, above which an export is wrong."""
+
+COMPARED_IMAGES = 32
+"""Images on which file and torch are compared."""
+
+
+class ExportError(RuntimeError):
+    """The exported file does not compute what the network computes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A network that is to be finished."""
+
+    name: str
+    architecture: Architecture
+    record: TrialRecord | None
+    """Its trial; None for the control."""
+
+
+def choose(records: Sequence[TrialRecord], reward: Reward, *, count: int) -> list[Candidate]:
+    """The `count` networks of the front with the highest reward, best first; of the others where it has fewer."""
+    unbeaten = {record.number for record in front(records)}
+    ranked = [
+        (record.number in unbeaten, worth, -record.number, record)
+        for record in records
+        if record.charged and (worth := record.worth(reward)) is not None
+    ]
+    best = sorted(ranked, key=lambda entry: entry[:3], reverse=True)[:count]
+    return [
+        Candidate(name=f"trial-{record.number}", architecture=record.architecture, record=record)
+        for *_, record in best
+        if record.architecture is not None
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finishing:
+    """How candidates become finalists; the same for all of a search, its control included."""
+
+    folder: Path
+    """Each finalist gets a folder in it, named by its digest."""
+    data: ImageData
+    recipe: Recipe
+    seed: int
+    timed: Untrained
+    command: Sequence[str]
+    """What the user called."""
+
+    def done(self, candidate: Candidate) -> Card | None:
+        """The card of a candidate that was finished with this recipe; None where there is work to do."""
+        folder = self.folder / candidate.architecture.digest()
+        if not all((folder / name).is_file() for name in (CARD, "network.tflite", "weights.safetensors")):
+            return None
+        card = read_card(folder)
+        same = (card.accuracy.epochs, card.accuracy.seed) == (self.recipe.epochs, self.seed)
+        return card if same else None
+
+    def finish(self, candidate: Candidate, *, progress: Progress | None = None) -> Card:
+        """Train on training and held-out images, test once, export, compare, measure; then keep the folder.
+
+        The folder appears under its name only when it is whole. Nothing is done where it is there already.
+
+        Raises:
+            DivergedError: the training diverged.
+            ExportError: the file's numbers are not the network's.
+            DeviceError: it cannot be measured.
+        """
+        if (card := self.done(candidate)) is not None:
+            return card
+        digest = candidate.architecture.digest()
+        part = self.folder / f".{digest}.part"
+        rmtree(part, ignore_errors=True)  # what a dead process left
+        part.mkdir(parents=True)
+        try:
+            card = self._fill(part, candidate, progress=progress)
+        except BaseException:  # Ctrl-C too: a part of a finalist serves nobody
+            rmtree(part, ignore_errors=True)
+            raise
+        for path in part.iterdir():  # or a power cut could leave the new name on empty files
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+        whole, old = self.folder / digest, self.folder / f".{digest}.old"
+        if whole.exists():  # one of another recipe
+            rmtree(old, ignore_errors=True)
+            whole.rename(old)
+        part.rename(whole)
+        rmtree(old, ignore_errors=True)
+        return card
+
+    def _fill(self, part: Path, candidate: Candidate, *, progress: Progress | None) -> Card:
+        """All of a finalist's folder, written into `part`."""
+        architecture, digest = candidate.architecture, candidate.architecture.digest()
+        images = self.data.train_and_held_out
+        begun = time.monotonic()
+        network = train(architecture, self.data, images, self.recipe, seed=self.seed, progress=progress)
+        seconds = time.monotonic() - begun
+        (part / "architecture.json").write_text(
+            json.dumps(architecture.to_json(), indent=2) + "\n", encoding="utf-8"
+        )
+        weights = save({name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()})
+        (part / "weights.safetensors").write_bytes(weights)
+        artifact = write_tflite(architecture, fold(network), part / "network.tflite")
+        card = Card(
+            name=candidate.name,
+            control=candidate.record is None,
+            digest=digest,
+            architecture=architecture,
+            parameters=parameters(architecture),
+            multiply_adds=multiply_adds(architecture),
+            accuracy=self._tested(network, seconds=seconds),
+            proxy_accuracy=None if candidate.record is None else candidate.record.accuracy,
+            latency=self.timed.of(artifact, launches=LAUNCHES),
+            proxy_latency=None if candidate.record is None else candidate.record.latency,
+            size_bytes=artifact.size_bytes,
+            largest_difference=compare(network, artifact, self.data),
+            trial=None if candidate.record is None else candidate.record.number,
+            data=self.data.name,
+            fingerprint=self.data.fingerprint,
+            classes=self.data.classes,
+            mean=self.data.mean,
+            std=self.data.std,
+            command=shlex.join(self.command),
+        )
+        write_card(card, part)
+        (part / "README.md").write_text(describe(card), encoding="utf-8")
+        return card
+
+    def _tested(self, network: Network, *, seconds: float) -> Accuracy:
+        test = self.data.test
+        return Accuracy(
+            correct=count_correct(network, self.data, test),
+            images=len(test),
+            epochs=self.recipe.epochs,
+            seed=self.seed,
+            on="test",
+            train_images=len(self.data.train_and_held_out),
+            seconds=round(seconds, 3),
+        )
+
+
+@torch.no_grad()
+def compare(network: Network, artifact: Artifact, data: ImageData) -> float:
+    """Largest difference between the file's and the network's logits on test images, over the largest logit.
+
+    Raises:
+        ExportError: it is above `LARGEST_DIFFERENCE`.
+    """
+    # On the CPU, as the file: a GPU may round convolutions to ten bits.
+    network = copy.deepcopy(network).cpu()
+    interpreter = Interpreter(str(artifact.path))
+    interpreter.allocate_tensors()
+    entry, exit_ = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    some = data.test.slice(0, COMPARED_IMAGES)
+    difference = largest = 0.0
+    for pixels, _ in batches(
+        some, batch_size=1, augmentation=evaluation(data), generator=None, drop_last=False
+    ):
+        interpreter.set_tensor(entry, np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy()))
+        interpreter.invoke()
+        expected = network(pixels).numpy()
+        difference = max(difference, float(np.abs(interpreter.get_tensor(exit_) - expected).max()))
+        largest = max(largest, float(np.abs(expected).max()))
+    if not difference <= LARGEST_DIFFERENCE * largest:
+        raise ExportError(
+            f"{artifact.path.name} differs from the trained network by {difference / largest:.1e} of the largest "
+            f"logit; at most {LARGEST_DIFFERENCE} is rounding"
+        )
+    return difference / largest

@@ -1,0 +1,156 @@
+"""Tests of finalists.py."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnasnet.arch.records import Latency
+from mnasnet.devices.device import DeviceError
+from mnasnet.devices.recorded import RecordedDevice
+from mnasnet.export.tflite import write_tflite
+from mnasnet.nn.network import Network, fold
+from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Searched, device
+from mnasnet.search.finalists import Candidate, ExportError, Finishing, choose, compare
+from mnasnet.search.run import smallest_network
+from mnasnet.search.timed import Untrained
+from mnasnet.study.card import read_card
+from mnasnet.study.conftest import accuracy, latency
+from mnasnet.study.reward import hard, soft
+from mnasnet.study.trial import TrialRecord, front
+from mnasnet.train.data import ImageData, load
+from mnasnet.train.loop import Recipe
+
+SMALLEST = Candidate(name="trial-0", architecture=smallest_network(SPACE), record=None)
+
+
+@pytest.fixture(scope="session")
+def digits(cache: Path) -> ImageData:
+    return load("digits", image_size=SIZE, limit=TINY.max_images)
+
+
+def tried(number: int, median_ms: float, correct: int) -> TrialRecord:
+    return TrialRecord(
+        number=number,
+        outcome="trained",
+        params={},
+        digest=CONTROL.digest(),
+        architecture=CONTROL,
+        parameters=1,
+        multiply_adds=1,
+        latency=latency(median_ms),
+        accuracy=accuracy(correct),
+        copy_of=None,
+        reason=None,
+    )
+
+
+Finish = Callable[..., Finishing]
+
+
+@pytest.fixture
+def finishing(digits: ImageData) -> Iterator[Finish]:
+    """Makes a `Finishing` in a folder, with another device or recipe if need be."""
+    with ExitStack() as opened:
+
+        def make(folder: Path, *, clock: RecordedDevice | None = None, epochs: int = 1) -> Finishing:
+            timed = opened.enter_context(Untrained(clock or device(), CONTROL, reference_ms=1.0))
+            return Finishing(
+                folder=folder,
+                data=digits,
+                recipe=Recipe(epochs=epochs),
+                seed=0,
+                timed=timed,
+                command=("mnasnet", "search"),
+            )
+
+        yield make
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=12), st.integers(0, 5))
+def test_the_finalists_are_the_best_of_the_front_by_the_reward_and_then_of_the_others(
+    points: list[tuple[int, int]], count: int
+) -> None:
+    records = [tried(number, ms, 100 * correct) for number, (ms, correct) in enumerate(points)]
+    unbeaten = {record.number for record in front(records)}
+    named = [candidate.record for candidate in choose(records, soft(3.0), count=count)]
+    rank = {record.number: (record.number in unbeaten, record.worth(soft(3.0)) or 0) for record in records}
+    ranks = [rank[record.number] for record in named if record is not None]
+    assert len(ranks) == min(count, len(records))
+    assert ranks == sorted(rank.values(), reverse=True)[:count]
+
+
+def test_another_reward_chooses_another_network() -> None:
+    fast, accurate = tried(0, 1.0, 900), tried(1, 3.0, 990)
+    # At 1 ms three times the latency costs 7 % with the soft reward, and two thirds of all with the hard one.
+    assert [candidate.name for candidate in choose([fast, accurate], soft(1.0), count=1)] == ["trial-1"]
+    assert [candidate.name for candidate in choose([fast, accurate], hard(1.0), count=1)] == ["trial-0"]
+
+
+def test_nothing_trained_means_no_finalists() -> None:
+    assert choose([], soft(1.0), count=3) == []
+
+
+def test_a_finalist_that_is_done_is_not_trained_again(searched: Searched, finishing: Finish) -> None:
+    clock = device()
+    done = finishing(searched.out / "finalists", clock=clock)
+    card = done.finish(Candidate(name="mobilenet-v2", architecture=CONTROL, record=None))
+    assert card == read_card(searched.out / "finalists" / CONTROL.digest())
+    assert clock.measured == []
+
+
+@pytest.mark.parametrize("changed", [{"recipe": Recipe(epochs=2)}, {"seed": 1}], ids=["epochs", "seed"])
+def test_a_finalist_of_another_recipe_is_not_done(
+    searched: Searched, finishing: Finish, changed: dict[str, Any]
+) -> None:
+    control = Candidate(name="mobilenet-v2", architecture=CONTROL, record=None)
+    same = finishing(searched.out / "finalists")
+    assert same.done(control) is not None
+    assert replace(same, **changed).done(control) is None
+
+
+def test_a_finalist_replaces_the_one_of_another_recipe(finishing: Finish, tmp_path: Path) -> None:
+    finishing(tmp_path).finish(SMALLEST)
+    finishing(tmp_path, epochs=2).finish(SMALLEST)
+    (folder,) = tmp_path.iterdir()
+    assert read_card(folder).accuracy.epochs == 2
+
+
+class Unplugged(RecordedDevice):
+    """A device that is lost when a finalist is measured, after its training."""
+
+    def measure(self, *arguments: object, **options: object) -> Latency:
+        raise DeviceError("the phone was unplugged")
+
+
+def test_a_finalist_that_cannot_be_measured_leaves_nothing_half_written(
+    finishing: Finish, tmp_path: Path
+) -> None:
+    with pytest.raises(DeviceError, match="unplugged"):
+        finishing(tmp_path, clock=Unplugged(lambda digest: 1.0)).finish(SMALLEST)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_of_a_finalist_is_cleared(finishing: Finish, tmp_path: Path) -> None:
+    left = tmp_path / f".{SMALLEST.architecture.digest()}.part"
+    left.mkdir()
+    (left / "network.tflite").write_bytes(b"half")
+    card = finishing(tmp_path).finish(SMALLEST)
+    assert [path.name for path in tmp_path.iterdir()] == [card.digest]
+
+
+def test_a_file_that_computes_something_else_is_refused(digits: ImageData, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    one, other = (Network(SMALLEST.architecture).eval() for _ in range(2))
+    artifact = write_tflite(SMALLEST.architecture, fold(other), tmp_path / "network.tflite")
+    assert compare(other, artifact, digits) <= 1e-4
+    with pytest.raises(
+        ExportError, match=r"network.tflite differs from the trained network by .* of the largest"
+    ):
+        compare(one, artifact, digits)

@@ -1,0 +1,403 @@
+"""A whole search: data, device and target to trained, exported, measured networks; begun or gone on with."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.cost import multiply_adds
+from mnasnet.arch.zoo import MOBILENET_V2
+from mnasnet.devices.device import Device
+from mnasnet.devices.host import HostDevice
+from mnasnet.report.findings import Findings, find
+from mnasnet.report.report import write_report
+from mnasnet.samplers.named import sampler_named
+from mnasnet.search.finalists import LAUNCHES, Candidate, Finishing, choose
+from mnasnet.search.lock import only_search_in
+from mnasnet.search.loop import FAILURES, SearchError, run_trials
+from mnasnet.search.settings import RequestError, Settings
+from mnasnet.search.timed import Untrained
+from mnasnet.search.watcher import SILENT, Forecast, Watcher, forecast_line
+from mnasnet.space.hierarchical import SPACES
+from mnasnet.space.space import Space
+from mnasnet.study.reward import Reward
+from mnasnet.study.storage import (
+    Setup,
+    check_identity,
+    create_study,
+    end_interrupted,
+    find_study,
+    kept_in,
+    only_search_at,
+    place_of,
+    read_setup,
+    write_setup,
+)
+from mnasnet.study.trial import TrialRecord, read_trials
+from mnasnet.train.data import ImageData, load
+from mnasnet.train.loop import ProxyTraining, Recipe
+from mnasnet.train.words import first_line
+
+CONTROL = "mobilenet-v2"
+"""Name of the network that the paper compares with; the reference of every timing too."""
+
+
+class MakeSpace(Protocol):
+    """Makes a space for images of one size and kind."""
+
+    def __call__(self, *, image_size: int, in_channels: int, classes: int, width: float) -> Space:
+        """The space of networks with this input and so many classes, at `width`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a search leaves behind."""
+
+    study: optuna.Study
+    findings: Findings
+    report: Path
+    controller_updates: int | None
+    """How often a learning sampler has learned; None where none learns."""
+    converged: str | None
+    """Why it stopped before the trials that were asked for; None where it did not."""
+    skipped: tuple[str, ...]
+    """Corrupt images, by path or row, with the reason; the test images' only where finalists were tested."""
+
+
+def search(
+    settings: Settings,
+    *,
+    sampler: BaseSampler | None = None,
+    make_space: MakeSpace | None = None,
+    device: Device | None = None,
+    watcher: Watcher = SILENT,
+    command: Sequence[str] = ("mnasnet", "search"),
+) -> Result:
+    """Search as `settings` ask, or go on with the search that their folder holds.
+
+    Any Optuna sampler, space and device may stand in for the ones that the settings name. Everything finished is
+    in the study and the folder at any time: whatever stops this call, the same call goes on where it was.
+
+    Raises:
+        RequestError: the request cannot be served; nothing was changed.
+        OtherSearchError: the folder or the storage holds another search.
+        StorageError: the storage does not answer.
+        SearchError, DeviceError, StorageLostError, OSError: what failed while running; all that was finished is
+            kept.
+    """
+    out = settings.folder
+    place = place_of(out, settings.storage)
+    with only_search_in(out), only_search_at(place), kept_in(place):
+        # What cannot be served is said before anything is paid for: the names, the storage, then the images.
+        study = find_study(place)
+        try:
+            sampler_named(settings.sampler, seed=settings.seed)
+            data = _load(settings, watcher)
+            input_kind = {
+                "image_size": data.image_size,
+                "in_channels": data.channels,
+                "classes": len(data.classes),
+            }
+            space = (make_space or SPACES[settings.space])(**input_kind, width=settings.width)
+            control = replace(
+                MOBILENET_V2.scaled(settings.width).fitted(data.image_size),
+                in_channels=data.channels,
+                classes=len(data.classes),
+            )
+        except ValueError as error:
+            raise RequestError(str(error)) from error
+        except PermissionError as error:
+            raise RequestError(
+                f"{error.filename} cannot be read ({error.strerror}); let yourself read it, or leave it out"
+            ) from error
+        with device or HostDevice(threads=settings.threads) as device:
+            identity = _identity(settings, data=data, space=space, device=device, sampler=sampler)
+            setup = None if study is None else read_setup(study)
+            if setup is not None:
+                check_identity(setup, identity, where=str(settings.storage or out))
+            reference_ms = None if setup is None else setup.reference.reference_ms
+            with Untrained(device, control, reference_ms=reference_ms) as timed:
+                if setup is None:
+                    setup = _set_up(
+                        settings, identity, space=space, timed=timed, watcher=watcher, command=command
+                    )
+                study = create_study(place)
+                if read_setup(study) is None:
+                    write_setup(study, setup)
+                study.sampler = sampler or _sampler(settings, space=space, reward=setup.rewarded())
+                end_interrupted(study)
+                _say_setup(setup, space, study, watcher)
+                converged = _search_trials(
+                    settings, study=study, setup=setup, data=data, space=space, measure=timed, watcher=watcher
+                )
+                finishing = Finishing(
+                    folder=out / "finalists",
+                    data=data,
+                    recipe=_recipe(settings, epochs=settings.final_epochs),
+                    seed=settings.seed,
+                    timed=timed,
+                    command=command,
+                )
+                candidates = choose(read_trials(study), setup.rewarded(), count=settings.finalists)
+                if candidates:
+                    candidates.append(Candidate(name=CONTROL, architecture=control, record=None))
+                failed = _finish(candidates, finishing, watcher)
+        tested = data.test.skipped if candidates else ()
+        _say_skipped(tested, watcher)
+        updates = getattr(study.sampler, "updates", None)
+        result = Result(
+            study=study,
+            findings=find(study, out),
+            report=write_report(study, out),
+            controller_updates=None if updates is None else updates(study),
+            converged=converged,
+            skipped=(*data.skipped, *tested),
+        )
+        if failed:
+            raise SearchError(
+                f"{len(failed)} of {len(candidates)} final trainings failed, all else is in {result.report}: "
+                + "; ".join(failed)
+            )
+        return result
+
+
+def _finish(candidates: Sequence[Candidate], finishing: Finishing, watcher: Watcher) -> list[str]:
+    """Make finalists of the candidates; why each failed that did, since the others are worth their training."""
+    failed = []
+    for number, candidate in enumerate(candidates, start=1):
+        what = f"final training {number} of {len(candidates)}, {candidate.name}"
+        try:
+            finishing.finish(candidate, progress=partial(watcher.step, what))
+        except FAILURES as error:
+            failed.append(f"{candidate.name}, {first_line(error)}")
+            watcher.say(f"{what} failed: {first_line(error)}")
+    return failed
+
+
+def _search_trials(
+    settings: Settings,
+    *,
+    study: optuna.Study,
+    setup: Setup,
+    data: ImageData,
+    space: Space,
+    measure: Untrained,
+    watcher: Watcher,
+) -> str | None:
+    """Run the loop with its parts; why it stopped before the trials that were asked for, or None."""
+    progress = _Progress(
+        watcher,
+        records=read_trials(study),
+        reward=setup.rewarded(),
+        trials=settings.trials,
+        final_trainings=settings.finalists + 1 if settings.finalists else 0,
+        final_images=settings.final_epochs * len(data.train_and_held_out),
+    )
+    estimate = ProxyTraining(
+        data=data,
+        recipe=_recipe(settings, epochs=settings.epochs),
+        seed=settings.seed,
+        progress=partial(watcher.step, "training"),
+    )
+    return run_trials(
+        study,
+        space=space,
+        measure=measure,
+        estimate=estimate,
+        trials=settings.trials,
+        max_ms=setup.max_ms,
+        told=progress.told,
+    )
+
+
+def _recipe(settings: Settings, *, epochs: int) -> Recipe:
+    return Recipe(
+        epochs=epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        flip=settings.flip,
+    )
+
+
+class _Progress:
+    """Hears of every trial, and tells the watcher what stands best and what the rest will cost."""
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        *,
+        records: Sequence[TrialRecord],
+        reward: Reward,
+        trials: int,
+        final_trainings: int,
+        final_images: int,
+    ) -> None:
+        self._watcher, self._reward, self._trials = watcher, reward, trials
+        self._final_trainings, self._final_images = final_trainings, final_images
+        self._forecast = Forecast()
+        self._best: TrialRecord | None = None
+        self._highest = float("-inf")
+        self._trained = 0
+        for record in records:
+            self._count(record)
+
+    def told(self, record: TrialRecord) -> None:
+        """A trial of this process ended."""
+        self._count(record)
+        self._forecast.add(record)
+        self._watcher.trial(record, trained=self._trained, trials=self._trials, best=self._best)
+        if record.charged and self._forecast.trained == 1:
+            left = self._trials - self._trained
+            trials_seconds, finals_seconds = self._forecast.seconds(
+                trials=left, final_trainings=self._final_trainings, final_images=self._final_images
+            )
+            self._watcher.say(
+                forecast_line(
+                    trials=left,
+                    trials_seconds=trials_seconds,
+                    finals=self._final_trainings,
+                    finals_seconds=finals_seconds,
+                )
+            )
+
+    def _count(self, record: TrialRecord) -> None:
+        self._trained += record.charged
+        worth = record.worth(self._reward)
+        if record.charged and worth is not None and worth > self._highest:
+            self._best, self._highest = record, worth
+
+
+def _load(settings: Settings, watcher: Watcher) -> ImageData:
+    data = load(
+        settings.data, image_size=settings.image_size, limit=settings.max_images, progress=watcher.step
+    )
+    watcher.say(
+        f"data: {data.name}, {len(data.classes)} classes, {len(data.train)} training and {len(data.held_out)} "
+        f"held-out images at {data.image_size} px, {'grey' if data.channels == 1 else 'colour'}"
+    )
+    _say_skipped(data.skipped, watcher)
+    return data
+
+
+def _say_skipped(skipped: Sequence[str], watcher: Watcher) -> None:
+    for image in skipped:
+        watcher.say(f"skipped: {image}")
+
+
+def _identity(
+    settings: Settings, *, data: ImageData, space: Space, device: Device, sampler: BaseSampler | None
+) -> dict[str, Any]:
+    """What makes this search this one: all that its numbers depend on, in plain JSON."""
+    choices = {name: list(distribution.choices) for name, distribution in space.distributions.items()}
+    return {
+        "data": data.fingerprint,
+        "space": f"{space.name} {hashlib.sha256(json.dumps(choices).encode()).hexdigest()[:12]}",
+        "sampler": settings.sampler if sampler is None else type(sampler).__name__,
+        "batch": settings.batch if sampler is None and settings.sampler == "ppo" else None,
+        "device": device.name,
+        **{
+            name: getattr(settings, name)
+            for name in (
+                *("image_size", "width", "target_ms", "max_ms", "reward", "seed", "threads"),
+                *("epochs", "batch_size", "learning_rate", "flip"),
+            )
+        },
+    }
+
+
+def _set_up(
+    settings: Settings,
+    identity: Mapping[str, Any],
+    *,
+    space: Space,
+    timed: Untrained,
+    watcher: Watcher,
+    command: Sequence[str],
+) -> Setup:
+    """Time the reference and the smallest network, and settle the target.
+
+    Raises:
+        RequestError: no network of the space reaches the target or the limit.
+    """
+    watcher.step("timing the reference", 0, 2)
+    reference = timed.calibrate(launches=LAUNCHES)
+    watcher.step("timing the smallest network", 1, 2)
+    smallest = timed(smallest_network(space))
+    watcher.step("timing the smallest network", 2, 2)
+    target_ms = reference.reference_ms if settings.target_ms is None else settings.target_ms
+    max_ms = 2 * target_ms if settings.max_ms is None else settings.max_ms
+    for flag, limit_ms in (("--target-ms", target_ms), ("--max-ms", max_ms)):
+        if smallest.median_ms > limit_ms:
+            raise RequestError(
+                f"{flag} {limit_ms:.4g} is out of reach: the smallest network of the space takes "
+                f"{smallest.median_ms:.4g} ms on {identity['device']}; raise it, or lower --width or --image-size"
+            )
+    return Setup(
+        identity=identity,
+        reward=settings.reward,
+        target_ms=target_ms,
+        target_given=settings.target_ms is not None,
+        max_ms=max_ms,
+        reference=reference,
+        smallest_ms=smallest.median_ms,
+        command=shlex.join(command),
+    )
+
+
+def smallest_network(space: Space) -> Architecture:
+    """A network of the fewest multiply-adds, and of those one with few skips, found choice by choice.
+
+    Pools and additions are no multiply-adds but take time: at 32 px a pooling skip in every block, a third more.
+    """
+
+    def cost(choices: Mapping[str, Any]) -> tuple[int, int]:
+        architecture = space.decode(choices)
+        return multiply_adds(architecture), sum(layer.skip != "none" for _, layer in architecture.layers())
+
+    params: dict[str, Any] = {name: choice.choices[0] for name, choice in space.distributions.items()}
+    least, before = cost(params), None
+    while before != least:
+        before = least
+        for name, distribution in space.distributions.items():
+            for choice in distribution.choices:
+                changed: dict[str, Any] = {**params, name: choice}
+                if (lower := cost(changed)) < least:
+                    least, params[name] = lower, choice
+    return space.decode(params)
+
+
+def _sampler(settings: Settings, *, space: Space, reward: Reward) -> BaseSampler:
+    def worth(trial: FrozenTrial) -> float | None:
+        return None if trial.values is None else reward(accuracy=trial.values[0], latency_ms=trial.values[1])
+
+    return sampler_named(
+        settings.sampler, seed=settings.seed, reward=worth, canonical=space.canonical, batch=settings.batch
+    )
+
+
+def _say_setup(setup: Setup, space: Space, study: optuna.Study, watcher: Watcher) -> None:
+    size = space.size()
+    distinct = "" if size.distinct is None else f", {size.distinct:.2e} of them different"
+    watcher.say(f"space: {space.name}, {size.nominal:.2e} combinations{distinct}")
+    reference = setup.reference
+    watcher.say(
+        f"device: {reference.device}, {reference.runtime}, "
+        f"{'not pinned' if reference.core is None else f'core {reference.core}'}; "
+        f"MobileNetV2 took {reference.reference_ms:.3g} ms when the search began (blocks of runs from "
+        f"{min(reference.raw_reference_ms):.3g} to {max(reference.raw_reference_ms):.3g}), the network of the "
+        f"fewest multiply-adds {setup.smallest_ms:.3g} ms"
+    )
+    whose = "as asked" if setup.target_given else "what MobileNetV2 takes"
+    watcher.say(f"target: {setup.target_ms:.3g} ms ({whose}); above {setup.max_ms:.3g} ms nothing is trained")
+    if (had := len(study.get_trials(deepcopy=False))) > 0:
+        watcher.say(f"going on with {had} trials that are there already")

@@ -1,0 +1,331 @@
+"""Tests of run.py: a whole search, small but real; only its latencies are made up."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.samplers import BaseSampler, TPESampler
+from PIL import Image
+from safetensors.torch import load_file
+
+from mnasnet.arch.architecture import architecture_from_json
+from mnasnet.arch.cost import multiply_adds
+from mnasnet.arch.records import Accuracy, Artifact
+from mnasnet.devices.device import DeviceError
+from mnasnet.devices.recorded import RecordedDevice
+from mnasnet.export.tflite import write_tflite
+from mnasnet.nn.network import Network, fold
+from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Listening, Searched, device
+from mnasnet.search.finalists import LARGEST_DIFFERENCE, compare
+from mnasnet.search.run import search, smallest_network
+from mnasnet.search.settings import RequestError, Settings
+from mnasnet.space.hierarchical import BlockSpace, mnasnet_space
+from mnasnet.study.card import read_cards
+from mnasnet.study.storage import OtherSearchError, load_study, place_of
+from mnasnet.study.trial import TrialRecord, read_trials
+from mnasnet.train.data import ImageData, load
+from mnasnet.train.loop import ProxyTraining, Recipe, count_correct
+
+
+@pytest.fixture
+def copied(searched: Searched, tmp_path: Path) -> Settings:
+    """The settings of a search that is all there, in a folder of its own."""
+    shutil.copytree(searched.out, tmp_path / "copy")
+    return replace(searched.settings, out=tmp_path / "copy")
+
+
+@pytest.fixture(scope="session")
+def digits(cache: Path) -> ImageData:
+    return load("digits", image_size=SIZE, limit=TINY.max_images)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfinished:
+    """A search of one trial, without finalists, on a cache of its own."""
+
+    out: Path
+    cache: Path
+    clock: RecordedDevice
+
+
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unfinished]:
+    folder, clock = tmp_path_factory.mktemp("unfinished"), device()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MNASNET_CACHE", str(folder / "cache"))
+        search(replace(TINY, out=folder / "out", trials=1, finalists=0), device=clock)
+        yield Unfinished(out=folder / "out", cache=folder / "cache", clock=clock)
+
+
+def recorded(out: Path) -> list[TrialRecord]:
+    return read_trials(load_study(place_of(out, None)))
+
+
+def contents(out: Path) -> dict[str, Any]:
+    """What a search's folder holds; the study by its trials, since opening it may move its bytes about."""
+    files = {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and not path.name.startswith("study.db")
+    }
+    return {**files, "trials": recorded(out)}
+
+
+def test_a_search_leaves_finalists_that_are_whole_and_a_report(searched: Searched) -> None:
+    assert (searched.out / "report.html").stat().st_size > 1_000_000
+    cards = read_cards(searched.out)
+    assert [(card.control, card.name) for card in cards] == [
+        (False, f"trial-{cards[0].trial}"),
+        (True, "mobilenet-v2"),
+    ]
+    for card in cards:
+        folder = searched.out / "finalists" / card.digest
+        assert sorted(path.name for path in folder.iterdir()) == [
+            "README.md",
+            "architecture.json",
+            "card.json",
+            "network.tflite",
+            "weights.safetensors",
+        ]
+        assert card.size_bytes == (folder / "network.tflite").stat().st_size
+        assert card.command == "mnasnet search --data 'my digits'"
+        assert (card.accuracy.on, card.accuracy.images, card.accuracy.epochs) == ("test", 359, 1)
+        assert card.latency.launches > 1
+        assert card.accuracy.train_images == 200  # the held-out images are learnt from as well
+    assert sorted(path.name for path in (searched.out / "finalists").iterdir()) == sorted(
+        card.digest for card in cards
+    )
+
+
+def test_a_finalist_keeps_what_the_search_saw_of_it(searched: Searched) -> None:
+    (finalist, _) = read_cards(searched.out)
+    assert finalist.trial is not None
+    trial = recorded(searched.out)[finalist.trial]
+    assert (trial.digest, trial.accuracy, trial.latency) == (
+        finalist.digest,
+        finalist.proxy_accuracy,
+        finalist.proxy_latency,
+    )
+
+
+def test_weights_and_file_and_card_of_a_finalist_are_the_same_network(
+    searched: Searched, digits: ImageData, tmp_path: Path
+) -> None:
+    for card in read_cards(searched.out):
+        folder = searched.out / "finalists" / card.digest
+        network = Network(card.architecture).eval()
+        network.load_state_dict(load_file(folder / "weights.safetensors"))
+        again = write_tflite(card.architecture, fold(network), tmp_path / "again.tflite")
+        assert again.path.read_bytes() == (folder / "network.tflite").read_bytes()
+        file = Artifact(
+            path=folder / "network.tflite", format="tflite", digest=card.digest, size_bytes=card.size_bytes
+        )
+        assert compare(network, file, digits) == card.largest_difference <= LARGEST_DIFFERENCE
+        assert count_correct(network, digits, digits.test) == card.accuracy.correct
+
+
+def test_the_architecture_of_a_finalist_can_be_read_without_its_card(searched: Searched) -> None:
+    for card in read_cards(searched.out):
+        text = (searched.out / "finalists" / card.digest / "architecture.json").read_text()
+        assert architecture_from_json(json.loads(text)) == card.architecture
+
+
+def test_the_study_is_an_ordinary_one_of_optuna(searched: Searched) -> None:
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{searched.out}/study.db")
+    assert study.directions == [optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE]
+    assert study.metric_names == ["accuracy", "latency_ms"]
+    assert len(study.best_trials) >= 1
+    assert [trial.values for trial in study.trials] == [
+        [record.accuracy.top1, record.latency.median_ms]
+        for record in searched.heard.trials
+        if record.accuracy is not None and record.latency is not None
+    ]
+
+
+def test_a_network_is_timed_after_the_reference_and_the_smallest_one(unfinished: Unfinished) -> None:
+    (record,) = recorded(unfinished.out)
+    assert unfinished.clock.measured == [CONTROL.digest(), smallest_network(SPACE).digest(), record.digest]
+
+
+def test_a_search_without_finalists_tests_nothing(unfinished: Unfinished) -> None:
+    assert not (unfinished.out / "finalists").exists()
+    assert (unfinished.out / "report.html").is_file()
+
+
+def test_a_search_decodes_no_test_image(unfinished: Unfinished) -> None:
+    pixels = unfinished.cache / "pixels"
+    assert len(list(pixels.iterdir())) == 1
+    assert len(load("digits", image_size=SIZE, limit=TINY.max_images, cache=unfinished.cache).test) == 359
+    assert len(list(pixels.iterdir())) == 2  # so that is what it would have left
+
+
+def test_the_search_says_its_target_and_after_the_first_trial_what_it_will_cost(searched: Searched) -> None:
+    lines = searched.heard.lines
+    assert any(
+        "target: 1 ms (what MobileNetV2 takes); above 2 ms nothing is trained" in line for line in lines
+    )
+    assert sum(line.startswith("cost: 1 more trial ") for line in lines) == 1
+    assert {"timing the reference", "training", "final training 2 of 2, mobilenet-v2"} <= searched.heard.steps
+
+
+def test_the_controller_has_learned_from_every_trial_before_the_last(searched: Searched) -> None:
+    assert searched.result.controller_updates == 1  # two trials in batches of one
+
+
+def test_corrupt_images_are_skipped_and_named(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = np.random.default_rng([number, len(name), ord(name[0])]).integers(0, 256, (8, 8, 3))
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "pets" / name / f"{number}.png")
+    for path in (tmp_path / "pets").glob("*/0.png"):
+        path.write_bytes(path.read_bytes()[:50])
+    heard = Listening()
+    settings = replace(TINY, data=str(tmp_path / "pets"), out=tmp_path / "out", max_images=None, batch_size=4)
+    result = search(replace(settings, trials=1), device=device(), watcher=heard)
+    assert sorted(skipped.partition(":")[0] for skipped in result.skipped) == ["cat/0.png", "dog/0.png"]
+    said = [line.removeprefix("skipped: ") for line in heard.lines if line.startswith("skipped: ")]
+    assert tuple(said) == result.skipped
+
+
+def test_the_accuracy_that_a_search_goes_by_needs_no_test_images(digits: ImageData) -> None:
+    def refuse() -> Any:
+        raise AssertionError("the search asked for the test images")
+
+    estimate = ProxyTraining(data=replace(digits, load_test=refuse), recipe=Recipe(epochs=1), seed=0)
+    found: Accuracy = estimate(smallest_network(SPACE))
+    assert (found.on, found.images, found.train_images) == ("held-out", 40, 160)
+
+
+def test_the_same_call_again_times_and_trains_nothing(copied: Settings) -> None:
+    before, clock, heard = contents(copied.folder), device(), Listening()
+    search(copied, device=clock, watcher=heard)
+    after = contents(copied.folder)
+    assert clock.measured == []
+    assert heard.trials == []
+    assert not any("training" in step for step in heard.steps)
+    assert after.keys() == before.keys()
+    assert [name for name in after if after[name] != before[name] and name != "report.html"] == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seed": 1},
+        {"image_size": 24},
+        {"width": 0.5},
+        {"target_ms": 1.0},
+        {"max_ms": 3.0},
+        {"epochs": 2},
+        {"sampler": "random"},
+        {"reward": "hard"},
+        {"space": "flat"},
+        {"flip": True},
+    ],
+    ids=str,
+)
+def test_another_search_under_the_same_folder_is_refused_and_changes_nothing(
+    copied: Settings, changed: dict[str, Any]
+) -> None:
+    before = contents(copied.folder)
+    (name,) = changed
+    with pytest.raises(OtherSearchError, match=f"{copied.folder} holds another search.*{name}.*--out"):
+        search(replace(copied, **changed), device=device())
+    assert contents(copied.folder) == before
+
+
+def test_another_device_is_another_search(copied: Settings) -> None:
+    other = device()
+    other.name = "another phone"
+    with pytest.raises(OtherSearchError, match="its device is 'recorded', not 'another phone'"):
+        search(copied, device=other)
+
+
+def test_more_trials_go_on_from_those_that_are_there(copied: Settings) -> None:
+    before, heard = recorded(copied.folder), Listening()
+    search(replace(copied, trials=3, finalists=0), device=device(), watcher=heard)
+    after = recorded(copied.folder)
+    assert after[:2] == before
+    assert after[2:] == heard.trials
+    assert sum(record.charged for record in after) == 3
+    assert "going on with 2 trials that are there already" in heard.lines
+
+
+def test_a_smaller_part_of_the_images_is_other_data(copied: Settings) -> None:
+    with pytest.raises(OtherSearchError, match="its data is"):
+        search(replace(copied, max_images=100), device=device())
+
+
+@pytest.mark.parametrize("make", [lambda: None, lambda: TPESampler(seed=0)], ids=["by name", "as an object"])
+def test_any_sampler_of_optuna_serves(make: Callable[[], BaseSampler | None], tmp_path: Path) -> None:
+    settings = replace(TINY, out=tmp_path / "out", sampler="tpe", trials=1, finalists=0)
+    result = search(settings, sampler=make(), device=device())
+    assert result.controller_updates is None
+    assert sum(record.charged for record in read_trials(result.study)) == 1
+    with pytest.raises(OtherSearchError, match="its sampler is"):
+        search(replace(settings, sampler="nsga2"), device=device())
+
+
+def test_a_space_of_ones_own_serves(tmp_path: Path) -> None:
+    def own_space(*, image_size: int, in_channels: int, classes: int, width: float) -> BlockSpace:
+        shape = {"image_size": image_size, "in_channels": in_channels, "classes": classes, "width": width}
+        return replace(mnasnet_space(**shape), name="own", conv_ops=("sep",), se_ratios=(0.0,))
+
+    settings = replace(TINY, out=tmp_path / "out", trials=1, finalists=0)
+    (record,) = read_trials(search(settings, make_space=own_space, device=device()).study)
+    assert {value for name, value in record.params.items() if name.endswith(".op")} == {"sep"}
+
+
+@pytest.mark.parametrize(("limit", "flag"), [("target_ms", "--target-ms"), ("max_ms", "--max-ms")])
+def test_a_target_out_of_reach_is_refused_before_any_training_with_the_smallest_latency(
+    tmp_path: Path, limit: str, flag: str
+) -> None:
+    clock = device()
+    changed: dict[str, Any] = {limit: 0.125}
+    settings = replace(TINY, out=tmp_path / "deep" / "out", **changed)
+    with pytest.raises(RequestError, match=f"{flag} 0.125 is out of reach: .* takes 0.25 ms on recorded"):
+        search(settings, device=clock)
+    assert clock.measured == [CONTROL.digest(), smallest_network(SPACE).digest()]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"sampler": "pop"}, "no sampler is named 'pop': the nearest is 'ppo'"),
+        ({"data": "/no/such/folder"}, "/no/such/folder: no such file or folder"),
+        ({"image_size": 1}, "give a whole number of at least 2"),
+        ({"max_images": 5}, "limit 5 is too few for 10 classes"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_served_is_said_and_leaves_nothing(
+    tmp_path: Path, changed: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(RequestError, match=said):
+        search(replace(TINY, out=tmp_path / "out", **changed), device=device())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_one_choice_makes_the_smallest_network_smaller() -> None:
+    smallest = smallest_network(SPACE)
+    first: dict[str, Any] = {
+        name: distribution.choices[0] for name, distribution in SPACE.distributions.items()
+    }
+    params = {**first, **dict(SPACE.encode(smallest))}
+    for name, distribution in SPACE.distributions.items():
+        for choice in distribution.choices:
+            changed: dict[str, Any] = {**params, name: choice}
+            assert multiply_adds(SPACE.decode(changed)) >= multiply_adds(smallest)
+
+
+def test_a_device_that_fails_at_the_start_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DeviceError):
+        search(replace(TINY, out=tmp_path / "out"), device=RecordedDevice(lambda digest: None))
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,90 @@
+"""What a search is asked for: the flags of `mnasnet search` and the arguments of its Python form."""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mnasnet.train.sources import DIGITS
+
+
+class RequestError(ValueError):
+    """A request that cannot be served; the message is one line that names the value and the way out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Search for networks that are accurate on your images and fast on your device."""
+
+    data: str
+    """Your images: a folder with one sub-folder a class (with or without train/ and val/), parquet files, or a
+    name on the Hugging Face hub. Without it: a demonstration on digits, scikit-learn's, with defaults to suit."""
+    out: Path | None = None
+    """Folder of the search; the same command with the same folder goes on where it was. None: runs/DATA."""
+    image_size: int = 64
+    """Side in pixels at which images are looked at."""
+    width: float = 0.5
+    """Multiplies all filters."""
+    target_ms: float | None = None
+    """Latency to aim at. None: what MobileNetV2 takes on the device at this width and size."""
+    max_ms: float | None = None
+    """Networks slower than this are not trained. None: 2 × target."""
+    trials: int = 100
+    """Networks to train."""
+    sampler: str = "ppo"
+    """Who chooses the networks: ppo (the paper's), random, tpe or nsga2."""
+    batch: int = 10
+    """Finished trials between two lessons of the PPO controller."""
+    reward: Literal["soft", "hard", "absolute"] = "soft"
+    """How latency is weighed: soft and hard as in the paper, absolute as in TuNAS."""
+    space: Literal["mnasnet", "mnasnet-published", "flat"] = "mnasnet"
+    """What may be chosen: the paper's space; the same with the widths of A1 and B1; every layer on its own."""
+    seed: int = 0
+    """Of the sampler and of every training."""
+    threads: int = 1
+    """Threads of the measured network, on this machine."""
+    epochs: int = 5
+    """Of the short training that judges a candidate."""
+    batch_size: int = 32
+    """Images in a training step."""
+    learning_rate: float = 0.004
+    """Peak of the learning rate."""
+    flip: bool = False
+    """Whether a mirrored image is still of its class, as photographs are and digits are not."""
+    max_images: int | None = None
+    """Learn from at most so many images, a fixed part of each class. None: all."""
+    finalists: int = 3
+    """How many of the best networks are trained longer, tested and exported, beside MobileNetV2."""
+    final_epochs: int = 30
+    """Epochs of a finalist's training."""
+    storage: str | None = None
+    """Database that keeps the study, such as postgresql://user@host/db. None: study.db in the folder."""
+
+    def __post_init__(self) -> None:
+        least_of = dict.fromkeys(("trials", "batch", "threads", "epochs", "final_epochs", "max_images"), 1)
+        least_of |= {"image_size": 2, "batch_size": 2, "finalists": 0, "seed": 0}
+        for name, least in least_of.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise RequestError(f"{_flag(name)} {value}: give a whole number of at least {least}")
+        for name, most in {"image_size": 1024, "width": 8, "threads": os.cpu_count() or 1}.items():
+            if getattr(self, name) > most:
+                raise RequestError(f"{_flag(name)} {getattr(self, name)}: give at most {most}")
+        for name in ("width", "target_ms", "max_ms", "learning_rate"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise RequestError(f"{_flag(name)} {value}: give a number above 0")
+
+    @property
+    def folder(self) -> Path:
+        """`out`, or a folder named after the data."""
+        return self.out or Path("runs") / (Path(self.data).name.removesuffix(".parquet") or "search")
+
+
+DEMONSTRATION = Settings(data=DIGITS, image_size=32, trials=12, batch=4, finalists=2, final_epochs=10)
+"""What `mnasnet search` does without `--data`: four minutes on two cores, and every part of it real."""
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,94 @@
+"""Who is told while a search runs, and the forecast of what it will still cost."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from mnasnet.report.words import counted
+from mnasnet.study.trial import TrialRecord
+
+
+class Watcher(Protocol):
+    """What a search tells while it runs; the command line shows it, a script may ignore it."""
+
+    def say(self, line: str) -> None:
+        """One line that stays."""
+        ...
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """`done` of `total` steps of `what` are done; called often."""
+        ...
+
+    def trial(self, record: TrialRecord, *, trained: int, trials: int, best: TrialRecord | None) -> None:
+        """A trial ended; `trained` of `trials` networks are trained, `best` has the highest reward so far."""
+        ...
+
+
+class Silent:
+    """A watcher that keeps quiet."""
+
+    def say(self, line: str) -> None:
+        """Nothing."""
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def trial(self, record: TrialRecord, *, trained: int, trials: int, best: TrialRecord | None) -> None:
+        """Nothing."""
+
+
+SILENT = Silent()
+
+
+@dataclass(kw_only=True)
+class Forecast:
+    """What the rest of a search will take, from the trials that this process has run.
+
+    Asking, timing and the networks too slow to be trained are in a trained network's share; a finalist takes as
+    long for each image as a candidate did.
+    """
+
+    begun: float = field(default_factory=time.monotonic)
+    """When the first trial of this process was asked for, on `time.monotonic`."""
+    trained: int = 0
+    training_seconds: float = 0.0
+    images_seen: int = 0
+    """Images times epochs of the trainings in this process."""
+
+    def add(self, record: TrialRecord) -> None:
+        """Count a trial that ended."""
+        if record.charged and record.accuracy is not None:
+            self.trained += 1
+            self.training_seconds += record.accuracy.seconds
+            self.images_seen += record.accuracy.epochs * record.accuracy.train_images
+
+    def seconds(self, *, trials: int, final_trainings: int, final_images: int) -> tuple[float, float]:
+        """For `trials` more networks, and for `final_trainings` over `final_images` (times epochs) each.
+
+        Raises:
+            ValueError: no network has been trained yet.
+        """
+        if self.trained == 0:
+            raise ValueError("a forecast needs a network that was trained")
+        each = (time.monotonic() - self.begun) / self.trained
+        return trials * each, final_trainings * final_images * self.training_seconds / self.images_seen
+
+
+def forecast_line(*, trials: int, trials_seconds: float, finals: int, finals_seconds: float) -> str:
+    """The forecast in words, with the hours and the time at which all ends."""
+    total = trials_seconds + finals_seconds
+    end = datetime.now().astimezone() + timedelta(seconds=total)
+    when = end.strftime("%H:%M" if total < 12 * 3600 else "%A %d %B %H:%M")
+    return (
+        f"cost: {counted(trials, 'more trial')} {duration(trials_seconds)} + "
+        f"{counted(finals, 'final training')} {duration(finals_seconds)} = {total / 3600:.2f} hours; "
+        f"ends about {when}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Such as `40 s`, `12 min` or `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,1 @@
+"""What was tried: trials in an Optuna study, the reward made of them, and their front."""

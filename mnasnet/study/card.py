@@ -1,0 +1,137 @@
+"""A finalist's card: everything measured about one finished network, and the command that made it."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mnasnet.arch.architecture import Architecture, architecture_from_json
+from mnasnet.arch.records import Accuracy, Latency, latency_from_json
+
+CARD = "card.json"
+"""Name of the card in a finalist's folder; the folder is renamed into place when it is whole."""
+
+
+class CardError(Exception):
+    """A finalist's card cannot be read; the message is one line that names it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a finalist's folder says of itself."""
+
+    name: str
+    """Such as `trial-17`, or `mobilenet-v2` for the control."""
+    control: bool
+    """Whether this is the ruler that the finalists are compared with."""
+    digest: str
+    architecture: Architecture
+    parameters: int
+    multiply_adds: int
+    accuracy: Accuracy
+    """On the test images, which nothing saw before."""
+    proxy_accuracy: Accuracy | None
+    """On the held-out images, as the search saw it; None for the control."""
+    latency: Latency
+    """Of the trained file, over several launches."""
+    proxy_latency: Latency | None
+    """Of the untrained file, as the search saw it."""
+    size_bytes: int
+    """Of the `.tflite` file."""
+    largest_difference: float
+    """Largest difference between the file's and torch's logits on test images, over the largest logit."""
+    trial: int | None
+    """Number in the study; None for the control."""
+    data: str
+    fingerprint: str
+    """Of the data."""
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    """The file expects (pixel / 255 − mean) / std, channel by channel, NHWC."""
+    command: str
+    """What made it."""
+
+
+def write_card(card: Card, folder: Path) -> None:
+    """Write `card.json` into `folder`."""
+    data = dataclasses.asdict(card) | {"architecture": card.architecture.to_json()}
+    (folder / CARD).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+
+def read_card(folder: Path) -> Card:
+    """The card in `folder`.
+
+    Raises:
+        CardError: it cannot be read.
+    """
+    try:
+        return _card(json.loads((folder / CARD).read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise CardError(
+            f"{folder / CARD} cannot be read; remove {folder}, and the search makes it again"
+        ) from error
+
+
+def read_cards(out: Path) -> list[Card]:
+    """The cards of every finished finalist under a search's folder `out`, the control last."""
+    folders = sorted((out / "finalists").glob(f"*/{CARD}"))
+    cards = [read_card(path.parent) for path in folders if not path.parent.name.startswith(".")]
+    return sorted(cards, key=lambda card: (card.control, card.latency.median_ms))
+
+
+def _card(data: Mapping[str, Any]) -> Card:
+    proxy_accuracy, proxy_latency = data["proxy_accuracy"], data["proxy_latency"]
+    return Card(
+        **{
+            **data,
+            "architecture": architecture_from_json(data["architecture"]),
+            "accuracy": Accuracy(**data["accuracy"]),
+            "proxy_accuracy": None if proxy_accuracy is None else Accuracy(**proxy_accuracy),
+            "latency": latency_from_json(data["latency"]),
+            "proxy_latency": None if proxy_latency is None else latency_from_json(proxy_latency),
+            **{name: tuple(data[name]) for name in ("classes", "mean", "std")},
+        }
+    )
+
+
+def describe(card: Card) -> str:
+    """The card for people, in Markdown."""
+    rows = "".join(f"| {name} | {value} |\n" for name, value in _rows(card).items())
+    blocks = " ".join(block.notation() for block in card.architecture.blocks)
+    return (
+        f"# {card.name} · {card.digest}\n\n| | |\n|---|---|\n{rows}\nBlocks: `{blocks}`\n\n"
+        f"Made by `{card.command}` on data of fingerprint {card.fingerprint}.\n"
+    )
+
+
+def _rows(card: Card) -> dict[str, str]:
+    accuracy, latency, size = card.accuracy, card.latency, card.architecture.image_size
+    low, high = accuracy.interval
+    rows = {
+        "accuracy": f"{accuracy.top1:.2%} (95 % interval {low:.2%} to {high:.2%}) on {accuracy.images} test images",
+        "training": f"{accuracy.epochs} epochs on {accuracy.train_images} images of {card.data}, "
+        f"seed {accuracy.seed}, {accuracy.seconds:.0f} s",
+        "latency": f"{latency.median_ms:.4g} ms (95 % interval {latency.low_ms:.4g} to "
+        f"{latency.high_ms:.4g}), batch 1",
+        "measured on": f"{latency.device}, {latency.runtime}, threads: {latency.threads}, "
+        + ("not pinned" if latency.core is None else f"core {latency.core}"),
+        "measured how": f"{latency.runs} runs in {latency.launches} launches, {latency.blocks_discarded} disturbed "
+        f"blocks thrown away, {latency.measured_at}",
+    }
+    if card.proxy_accuracy is not None and card.proxy_latency is not None:
+        rows["in the search"] = (
+            f"{card.proxy_accuracy.top1:.2%} on {card.proxy_accuracy.images} held-out images after "
+            f"{card.proxy_accuracy.epochs} epochs; untrained, {card.proxy_latency.median_ms:.4g} ms"
+        )
+    return rows | {
+        "parameters": f"{card.parameters:,}",
+        "multiply-adds": f"{card.multiply_adds:,}",
+        "file": f"network.tflite, {card.size_bytes:,} bytes; differs from torch by {card.largest_difference:.1e} "
+        "of the largest logit",
+        "input": f"float32 [1, {size}, {size}, {card.architecture.in_channels}], (pixel / 255 − mean) / std with "
+        f"mean {card.mean}, std {card.std}",
+        "output": "logits of the classes " + ", ".join(card.classes),
+    }

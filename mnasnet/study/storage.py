@@ -1,0 +1,284 @@
+"""Where a study is kept, what identifies it, and its repair after a kill."""
+
+import hashlib
+import sqlite3
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy.exc
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from mnasnet.arch.records import Latency, latency_from_json
+from mnasnet.study.reward import REWARDS, Reward
+from mnasnet.study.trial import read_trial
+
+DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)
+METRICS = ["accuracy", "latency_ms"]
+SETUP = "setup"
+"""User attribute of the study that holds its `Setup`."""
+INTERRUPTED = "interrupted: the process that ran it ended"
+
+
+POSTGRESQL = "postgresql+psycopg2"
+"""What `postgresql://` means here: the driver that the extra brings. SQLAlchemy's own default moved in 2.1."""
+
+
+class StorageError(Exception):
+    """The storage does not answer or holds no search; the message is one line with the way out."""
+
+
+class StorageLostError(Exception):
+    """The storage failed while a search ran; the message is one line. What it had acknowledged is kept."""
+
+
+class OtherSearchError(Exception):
+    """The storage holds another search; the message names what differs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a study lives."""
+
+    url: str
+    """A database URL as SQLAlchemy writes them."""
+    name: str
+    """Of the study in the database."""
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file, or None for a database server."""
+        prefix = "sqlite:///"
+        return Path(self.url.removeprefix(prefix)) if self.url.startswith(prefix) else None
+
+
+def place_of(out: Path, storage: str | None) -> Place:
+    """The study of the search in the folder `out`: a file in it, or in the database at the URL `storage`.
+
+    In a database that others share, the study bears the folder's name.
+    """
+    if storage is None:
+        return Place(url=f"sqlite:///{(out / 'study.db').as_posix()}", name="search")
+    scheme, separator, rest = storage.partition("://")
+    url = f"{POSTGRESQL if scheme == 'postgresql' else scheme}{separator}{rest}"
+    return Place(url=url, name=out.resolve().name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a search fixed at its start; it stands in the study, and every resume reads it."""
+
+    identity: Mapping[str, Any]
+    """What makes it this search and no other: data, space, sizes, device, reward, sampler, seed and so on."""
+    reward: str
+    """Name in `REWARDS`."""
+    target_ms: float
+    target_given: bool
+    """False where the target is what the reference takes on this device."""
+    max_ms: float
+    """Networks slower than this are not trained."""
+    reference: Latency
+    """MobileNetV2 at the same width and image size: what candidates are timed against."""
+    smallest_ms: float
+    """Latency of the network with the fewest multiply-adds in the space."""
+    command: str
+    """What began the search."""
+
+    def rewarded(self, target_ms: float | None = None) -> Reward:
+        """The search's reward, or the same for another target."""
+        return REWARDS[self.reward](self.target_ms if target_ms is None else target_ms)
+
+
+def read_setup(study: optuna.Study) -> Setup | None:
+    """The setup that the study holds; None where a search was begun but not yet set up."""
+    data = study.user_attrs.get(SETUP)
+    return None if data is None else Setup(**{**data, "reference": latency_from_json(data["reference"])})
+
+
+def write_setup(study: optuna.Study, setup: Setup) -> None:
+    """Keep the setup in the study."""
+    fields = {name: getattr(setup, name) for name in Setup.__dataclass_fields__}
+    study.set_user_attr(SETUP, fields | {"reference": setup.reference.to_json()})
+
+
+def check_identity(setup: Setup, identity: Mapping[str, Any], *, where: str) -> None:
+    """Nothing, where `identity` is that of the search that is kept.
+
+    Raises:
+        OtherSearchError: it is another search; `where` says in the message what is occupied.
+    """
+    names = list({**setup.identity, **identity})
+    differing = [name for name in names if setup.identity.get(name) != identity.get(name)]
+    if differing:
+        name = differing[0]
+        more = f" (and {', '.join(differing[1:])})" if differing[1:] else ""
+        raise OtherSearchError(
+            f"{where} holds another search: its {name} is {setup.identity.get(name)!r}, not "
+            f"{identity.get(name)!r}{more}; choose another --out, or give what that search was begun with"
+        )
+
+
+def create_study(place: Place) -> optuna.Study:
+    """The study at `place`, made if it is not there.
+
+    A SQLite file is put into WAL mode, in which readers never wait; its synchronisation stays full, so that
+    what was acknowledged survives a power failure.
+
+    Raises:
+        StorageError: the storage does not answer.
+    """
+    with _answering(place):
+        if place.file is not None:
+            place.file.parent.mkdir(exist_ok=True)
+            with closing(sqlite3.connect(place.file)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+        study = optuna.create_study(
+            storage=_storage(place), study_name=place.name, directions=DIRECTIONS, load_if_exists=True
+        )
+        if study.metric_names is None:
+            # Experimental since 3.2, and all that is lost without it are the names in the dashboard.
+            with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+                study.set_metric_names(METRICS)
+    return study
+
+
+def find_study(place: Place) -> optuna.Study | None:
+    """The study at `place`, or None where there is none; nothing is made.
+
+    Raises:
+        StorageError: the storage does not answer.
+    """
+    if place.file is not None and not place.file.is_file():
+        return None
+    try:
+        with _answering(place):
+            return optuna.load_study(storage=_storage(place), study_name=place.name)
+    except KeyError:
+        return None
+
+
+def load_study(place: Place) -> optuna.Study:
+    """The study at `place`, which must be there.
+
+    Raises:
+        StorageError: the storage does not answer or holds no such study.
+    """
+    study = find_study(place)
+    if study is None:
+        where = place.url if place.file is None else place.file.parent
+        raise StorageError(
+            f"no search in {where}: it holds no study named {place.name!r}; "
+            "give the folder that a search had as --out"
+        )
+    return study
+
+
+def end_interrupted(study: optuna.Study) -> int:
+    """End what a dead process left RUNNING; how many there were.
+
+    A trial whose network was trained keeps its values, all others fail with the reason. Only for the one process
+    that runs the search (`mnasnet.search.lock`, `only_search_at`), with the study's sampler in place, which hears
+    of it.
+    """
+    left = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    for trial in left:
+        record = read_trial(trial)
+        if record.accuracy is not None and record.latency is not None:
+            study.tell(trial.number, (record.accuracy.top1, record.latency.median_ms))
+            continue
+        # Through the storage, since making a `Trial` of it would show it to the sampler again.
+        study._storage.set_trial_user_attr(trial._trial_id, "reason", INTERRUPTED)
+        study.tell(trial.number, state=TrialState.FAIL)
+    return len(left)
+
+
+@contextmanager
+def only_search_at(place: Place) -> Iterator[None]:
+    """Hold the study on a PostgreSQL server for this process; the server lets go when the connection ends.
+
+    Folders of one name on two machines would otherwise run one study and end each other's trials. A study in a
+    file lies in its folder, which has a lock of its own.
+
+    Raises:
+        StorageError: another process is searching there, or the server does not answer.
+    """
+    if not place.url.startswith("postgresql"):
+        yield
+        return
+    with _answering(place):
+        engine = sqlalchemy.create_engine(place.url)
+        connection = engine.connect()
+        key = int.from_bytes(hashlib.sha256(place.name.encode()).digest()[:8], signed=True)
+        held = connection.scalar(sqlalchemy.text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
+        connection.commit()  # the lock is the session's, and an open transaction would hinder the server
+    try:
+        if not held:
+            raise StorageError(
+                f"another process is searching for {place.name!r} in {_shown(place)}; wait for it, or choose "
+                "an --out of another name"
+            )
+        yield
+    finally:
+        connection.invalidate()
+        engine.dispose()
+
+
+@contextmanager
+def kept_in(place: Place) -> Iterator[None]:
+    """Turn what the storage raises while a search runs into one line that names it.
+
+    Raises:
+        StorageLostError: it stopped answering, or its disk is full.
+    """
+    try:
+        yield
+    except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError) as error:
+        raise StorageLostError(f"the storage {_shown(place)} is lost: {_reason(error)}") from error
+
+
+def _storage(place: Place) -> str | RDBStorage:
+    """The file's URL, or a server's storage that asks before each use whether its connection still stands.
+
+    A training may last longer than a server, or what lies between, keeps an idle connection.
+    """
+    return (
+        place.url if place.file is not None else RDBStorage(place.url, engine_kwargs={"pool_pre_ping": True})
+    )
+
+
+@contextmanager
+def _answering(place: Place) -> Iterator[None]:
+    """Turn what a storage raises at the start into one line that names it."""
+    try:
+        sqlalchemy.engine.make_url(place.url)
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # the latter for a port that is no number
+        raise StorageError(
+            f"{place.url!r} is not a database URL; one looks like postgresql://user@host/db"
+        ) from error
+    try:
+        yield
+    except ImportError as error:
+        raise StorageError(
+            f"no driver for {_shown(place)} is installed; for PostgreSQL: pip install 'mnasnet[postgresql]'"
+        ) from error
+    except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError) as error:
+        raise StorageError(f"the storage {_shown(place)} does not answer: {_reason(error)}") from error
+
+
+def _shown(place: Place) -> str:
+    """The URL without its password."""
+    return sqlalchemy.engine.make_url(place.url).render_as_string(hide_password=True)
+
+
+def _reason(error: BaseException) -> str:
+    """What the database said, on one line; what was made of it on the way here helps nobody."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

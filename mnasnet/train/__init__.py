@@ -1,0 +1,1 @@
+"""How a network learns: image data, augmentation, optimizer, one loop, checkpoints."""
