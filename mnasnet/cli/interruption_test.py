@@ -98,27 +98,23 @@ def test_ctrl_c_before_the_search_has_begun_is_one_line_too(tmp_path: Path) -> N
 
 def test_killed_again_and_again_a_search_loses_nothing_that_it_has_said(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = search("--trials", "6", "--finalists", "1", "--out", out)
+    command = search("--trials", "8", "--finalists", "1", "--out", out)
     rng = random.Random(0)
     said: set[int] = set()
-    kills = 0
-    while True:
+    for beginning in ("space: ", "[", "[", "final training 1", "final training 2", None):
         process = started(command)
-        try:
-            text, err = process.communicate(timeout=rng.uniform(3, 12) + 2 * kills)
-        except subprocess.TimeoutExpired:
+        text = ""
+        if beginning is not None:
+            text = read_until(process, beginning)
+            time.sleep(rng.uniform(0, 0.5))
             process.kill()
-            text, err = process.communicate()
-        said |= {int(number) for number in re.findall(r"^\[\d+/6\] trial (\d+): ", text, re.MULTILINE)}
-        if (out / "study.db").exists() and said:
+        text += process.communicate(timeout=300)[0]
+        assert process.returncode == (0 if beginning is None else -signal.SIGKILL)
+        said |= {int(number) for number in re.findall(r"^\[\d+/8\] trial (\d+): ", text, re.MULTILINE)}
+        if said:
             assert said <= {record.number for record in finished(out)}
-        if process.returncode == 0:
-            break
-        assert process.returncode == -signal.SIGKILL, err
-        kills += 1
-    assert kills >= 2
     records = tried(out)
-    assert len(trained_digests(records)) == len(set(trained_digests(records))) == 6
+    assert len(trained_digests(records)) == len(set(trained_digests(records))) == 8
     assert {record.outcome for record in records} <= {"trained", "too slow", "failed"}
     assert all(record.reason == INTERRUPTED for record in records if record.outcome == "failed")
     with closing(sqlite3.connect(out / "study.db")) as connection:

@@ -15,6 +15,7 @@ from mnasnet.arch.records import Accuracy
 from mnasnet.nn.network import Network
 from mnasnet.train.augment import batches, evaluation, training
 from mnasnet.train.data import ImageData, Images
+from mnasnet.train.memory import keep_freed_memory
 from mnasnet.train.rmsprop import RMSpropTF, learning_rate_at
 
 BN_IMAGES = 1024
@@ -71,6 +72,7 @@ def train(
             f"the network is for {architecture.in_channels} channels and {architecture.classes} classes, "
             f"{data.name} has {data.channels} and {len(data.classes)}: replace its in_channels and classes"
         )
+    keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     steps = recipe.epochs * max(1, len(images) // recipe.batch_size)
     with (
