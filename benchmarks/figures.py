@@ -3,10 +3,10 @@
 import os
 import platform
 import statistics
-import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
+
+from mnasnet.devices.host import processor
 
 
 def machine(*packages: str) -> str:
@@ -16,15 +16,6 @@ def machine(*packages: str) -> str:
         cores += f" (load average {os.getloadavg()[0]:.1f} at the start)"
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return f"{processor()}, {cores}, {platform.system()}, Python {platform.python_version()}, {versions}"
-
-
-def processor() -> str:
-    """The processor's name as the system gives it, else its kind, such as `arm64`."""
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def table(unit: str, rows: Mapping[str, Sequence[float]], *, decimals: int) -> str:

@@ -52,7 +52,7 @@ class HostDevice:
         if not limit_s > 0:
             raise ValueError(f"a measurement needs a positive limit in seconds, not {limit_s}")
         self.threads = threads
-        self.name = f"host ({_processor()})"
+        self.name = f"host ({processor()})"
         self._limit_s = limit_s
         self._command = (*command, "--threads", str(threads))
         self._process: _Process | None = None
@@ -229,7 +229,7 @@ def _stop(popen: subprocess.Popen[str], stderr: IO[bytes]) -> None:
                 stream.close()
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's name as the system gives it, else its kind, such as `arm64`."""
     if sys.platform == "linux":
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 
 import optuna
 
@@ -71,6 +72,20 @@ class Findings:
         if self.control is None:
             return ()
         return tuple((card, gain(card, self.control)) for card in self.finalists)
+
+    @cached_property
+    def reference_ms(self) -> tuple[float, float] | None:
+        """Fastest and slowest that the reference was beside any trial, as timed; None where nothing was timed.
+
+        A ratio to the reference hardly moves while the machine does, but milliseconds do: those of the study
+        are those of its beginning, and may be off by as much as this leaves the reference's time then.
+        """
+        beside = [
+            median(record.latency.raw_reference_ms)
+            for record in self.records
+            if record.latency is not None and record.copy_of is None
+        ]
+        return (min(beside), max(beside)) if beside else None
 
     def reward(self, record: TrialRecord) -> float | None:
         """The trial's reward for `target_ms`; None where it was not trained."""

@@ -1,6 +1,7 @@
 """Tests of findings.py and summary.py: what is read out of a search, and how the terminal says it."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -8,7 +9,9 @@ import pytest
 from rich.console import Console
 
 from mnasnet.report.findings import find
-from mnasnet.report.summary import front_table, summary_lines
+from mnasnet.report.summary import front_table, reference_line, summary_lines
+from mnasnet.study.conftest import latency
+from mnasnet.study.trial import TrialRecord
 
 
 def test_every_trial_is_counted_once(study: optuna.Study, tmp_path: Path) -> None:
@@ -79,3 +82,19 @@ def test_a_search_that_has_just_begun_has_nothing_to_say(empty_study: optuna.Stu
 def _size(study: optuna.Study, number: int) -> list[str]:
     """The parameters of a trial's network as the table writes them."""
     return f"{study.trials[number].user_attrs['parameters'] / 1e6:#.3g} M".split()
+
+
+def test_how_far_the_milliseconds_may_be_off_is_what_the_reference_took_beside_the_trials(
+    study: optuna.Study, tmp_path: Path
+) -> None:
+    findings = find(study, tmp_path)
+
+    def timed(*raw_reference_ms: float, copy_of: int | None = None) -> TrialRecord:
+        beside = replace(latency(0.4), raw_reference_ms=raw_reference_ms)
+        return replace(findings.records[0], latency=beside, copy_of=copy_of)
+
+    changed = replace(findings, records=(timed(0.9, 1.0, 9.0), timed(1.2, 1.3, 1.4), timed(7.0, copy_of=0)))
+    assert changed.reference_ms == (1.0, 1.3)
+    assert reference_line(changed).startswith("MobileNetV2 took 0.500 ms when the search began")
+    assert reference_line(changed).endswith("1.00 ms to 1.30 ms beside the trials")
+    assert replace(findings, records=()).reference_ms is None

@@ -30,7 +30,7 @@ REPORT = "report.html"
 SHOWN_ABOVE = ("device", "reward", "target_ms", "max_ms", "threads", "epochs")
 """Parts of a search's identity that the header says in its own words."""
 
-LONG_FACTS = ("reward", "begun by")
+LONG_FACTS = ("reward", "reference network", "begun by")
 """Facts in the header that get a line of their own."""
 
 DRAWN = 3
@@ -125,7 +125,7 @@ def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
     yield "runtime", reference.runtime
     core = "not pinned to a core" if reference.core is None else f"pinned to core {reference.core}"
     yield "threads", f"{reference.threads}, {core}"
-    yield "reference network", f"MobileNetV2, {latency_words(reference)} ms"
+    yield "reference network", summary.reference_line(findings)
     epochs = sorted({record.accuracy.epochs for record in findings.trained if record.accuracy is not None})
     if epochs:
         yield "epochs of a trial", ", ".join(map(str, epochs))

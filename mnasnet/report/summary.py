@@ -41,6 +41,8 @@ def summary_lines(findings: Findings, *, controller_updates: int | None = None) 
     if findings.control is not None:
         lines.append(finalist_line(findings.control))
     lines += [f"{card.name} {card.digest}: {found.sentence()}" for card, found in findings.gains]
+    if findings.setup is not None:
+        lines.append(reference_line(findings))
     return lines
 
 
@@ -65,6 +67,19 @@ def best(findings: Findings) -> str:
         f"best: trial {record.number}, {accuracy_words(record.accuracy)} % on {record.accuracy.on} images, "
         f"{latency_words(record.latency)} ms, reward {findings.reward(record):.4f} "
         f"for {milliseconds(findings.target_ms)}{rescored}"
+    )
+
+
+def reference_line(findings: Findings) -> str:
+    """What the reference took when the search began, which sets its milliseconds, and beside the trials."""
+    assert findings.setup is not None
+    at_start = milliseconds(findings.setup.reference.reference_ms)
+    if findings.reference_ms is None:
+        return f"MobileNetV2 took {at_start} when the search began"
+    low, high = map(milliseconds, findings.reference_ms)
+    return (
+        f"MobileNetV2 took {at_start} when the search began, to which all milliseconds are scaled, and "
+        f"{low} to {high} beside the trials"
     )
 
 

@@ -112,13 +112,14 @@ class Finishing:
             rmtree(part, ignore_errors=True)
             raise
         for path in part.iterdir():  # or a power cut could leave the new name on empty files
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
+            _to_disk(path)
         whole, old = self.folder / digest, self.folder / f".{digest}.old"
         if whole.exists():  # one of another recipe
             rmtree(old, ignore_errors=True)
             whole.rename(old)
         part.rename(whole)
+        if os.name == "posix":  # elsewhere a folder cannot be opened
+            _to_disk(self.folder)  # the new name too
         rmtree(old, ignore_errors=True)
         return card
 
@@ -171,6 +172,15 @@ class Finishing:
             train_images=len(self.data.train_and_held_out),
             seconds=round(seconds, 3),
         )
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until what was written there is where a power cut leaves it."""
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ from mnasnet.search.lock import only_search_in
 from mnasnet.search.loop import FAILURES, SearchError, run_trials
 from mnasnet.search.settings import RequestError, Settings
 from mnasnet.search.timed import Untrained
-from mnasnet.search.watcher import SILENT, Forecast, Watcher, forecast_line
+from mnasnet.search.watcher import SILENT, Tally, Watcher
 from mnasnet.space.hierarchical import SPACES
 from mnasnet.space.space import Space
 from mnasnet.study.reward import Reward
@@ -42,7 +42,7 @@ from mnasnet.study.storage import (
     read_setup,
     write_setup,
 )
-from mnasnet.study.trial import TrialRecord, read_trials
+from mnasnet.study.trial import read_trials
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import ProxyTraining, Recipe
 from mnasnet.train.words import first_line
@@ -85,7 +85,8 @@ def search(
 ) -> Result:
     """Search as `settings` ask, or go on with the search that their folder holds.
 
-    Any Optuna sampler, space and device may stand in for the ones that the settings name. Everything finished is
+    Any Optuna sampler, space and device may stand in for the ones that the settings name; the study remembers a
+    sampler by its class, so whoever goes on with other arguments than before is not told. Everything finished is
     in the study and the folder at any time: whatever stops this call, the same call goes on where it was.
 
     Raises:
@@ -195,7 +196,7 @@ def _search_trials(
     watcher: Watcher,
 ) -> str | None:
     """Run the loop with its parts; why it stopped before the trials that were asked for, or None."""
-    progress = _Progress(
+    tally = Tally(
         watcher,
         records=read_trials(study),
         reward=setup.rewarded(),
@@ -216,7 +217,7 @@ def _search_trials(
         estimate=estimate,
         trials=settings.trials,
         max_ms=setup.max_ms,
-        told=progress.told,
+        told=tally.told,
     )
 
 
@@ -227,54 +228,6 @@ def _recipe(settings: Settings, *, epochs: int) -> Recipe:
         learning_rate=settings.learning_rate,
         flip=settings.flip,
     )
-
-
-class _Progress:
-    """Hears of every trial, and tells the watcher what stands best and what the rest will cost."""
-
-    def __init__(
-        self,
-        watcher: Watcher,
-        *,
-        records: Sequence[TrialRecord],
-        reward: Reward,
-        trials: int,
-        final_trainings: int,
-        final_images: int,
-    ) -> None:
-        self._watcher, self._reward, self._trials = watcher, reward, trials
-        self._final_trainings, self._final_images = final_trainings, final_images
-        self._forecast = Forecast()
-        self._best: TrialRecord | None = None
-        self._highest = float("-inf")
-        self._trained = 0
-        for record in records:
-            self._count(record)
-
-    def told(self, record: TrialRecord) -> None:
-        """A trial of this process ended."""
-        self._count(record)
-        self._forecast.add(record)
-        self._watcher.trial(record, trained=self._trained, trials=self._trials, best=self._best)
-        if record.charged and self._forecast.trained == 1:
-            left = self._trials - self._trained
-            trials_seconds, finals_seconds = self._forecast.seconds(
-                trials=left, final_trainings=self._final_trainings, final_images=self._final_images
-            )
-            self._watcher.say(
-                forecast_line(
-                    trials=left,
-                    trials_seconds=trials_seconds,
-                    finals=self._final_trainings,
-                    finals_seconds=finals_seconds,
-                )
-            )
-
-    def _count(self, record: TrialRecord) -> None:
-        self._trained += record.charged
-        worth = record.worth(self._reward)
-        if record.charged and worth is not None and worth > self._highest:
-            self._best, self._highest = record, worth
 
 
 def _load(settings: Settings, watcher: Watcher) -> ImageData:

@@ -1,11 +1,13 @@
 """Who is told while a search runs, and the forecast of what it will still cost."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from mnasnet.report.words import counted
+from mnasnet.study.reward import Reward
 from mnasnet.study.trial import TrialRecord
 
 
@@ -39,6 +41,9 @@ class Silent:
 
 
 SILENT = Silent()
+
+FORECASTS = (1, 10, 100, 1000)
+"""After so many networks it says what the rest will cost: one network may be unlike the others, ten are less so."""
 
 
 @dataclass(kw_only=True)
@@ -92,3 +97,52 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class Tally:
+    """Hears of every trial, and tells the watcher what stands best and what the rest will cost."""
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        *,
+        records: Sequence[TrialRecord],
+        reward: Reward,
+        trials: int,
+        final_trainings: int,
+        final_images: int,
+    ) -> None:
+        """`records` are the trials of earlier processes; the other numbers are what is still asked for."""
+        self._watcher, self._reward, self._trials = watcher, reward, trials
+        self._final_trainings, self._final_images = final_trainings, final_images
+        self._forecast = Forecast()
+        self._best: TrialRecord | None = None
+        self._highest = float("-inf")
+        self._trained = 0
+        for record in records:
+            self._count(record)
+
+    def told(self, record: TrialRecord) -> None:
+        """A trial of this process ended."""
+        self._count(record)
+        self._forecast.add(record)
+        self._watcher.trial(record, trained=self._trained, trials=self._trials, best=self._best)
+        if record.charged and self._forecast.trained in FORECASTS:
+            left = self._trials - self._trained
+            trials_seconds, finals_seconds = self._forecast.seconds(
+                trials=left, final_trainings=self._final_trainings, final_images=self._final_images
+            )
+            self._watcher.say(
+                forecast_line(
+                    trials=left,
+                    trials_seconds=trials_seconds,
+                    finals=self._final_trainings,
+                    finals_seconds=finals_seconds,
+                )
+            )
+
+    def _count(self, record: TrialRecord) -> None:
+        self._trained += record.charged
+        worth = record.worth(self._reward)
+        if record.charged and worth is not None and worth > self._highest:
+            self._best, self._highest = record, worth

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from mnasnet.search.watcher import SILENT, Forecast, duration, forecast_line
+from mnasnet.search.watcher import SILENT, Forecast, Silent, Tally, duration, forecast_line
 from mnasnet.study.conftest import accuracy, latency
+from mnasnet.study.reward import soft
 from mnasnet.study.trial import TrialRecord
 
 TRAINED = TrialRecord(
@@ -73,3 +74,22 @@ def test_a_silent_watcher_prints_nothing(capsys: pytest.CaptureFixture[str]) -> 
     SILENT.step("training", 1, 2)
     SILENT.trial(TRAINED, trained=1, trials=2, best=None)
     assert capsys.readouterr() == ("", "")
+
+
+class Listener(Silent):
+    """Keeps the lines that are said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_what_the_rest_costs_is_said_after_the_first_network_and_again_after_the_tenth() -> None:
+    listener = Listener()
+    earlier = [replace(TRAINED, number=number) for number in range(5)]
+    tally = Tally(listener, records=earlier, reward=soft(1.0), trials=20, final_trainings=0, final_images=0)
+    for number in range(5, 20):
+        tally.told(replace(TRAINED, number=number))
+    assert [line.partition(" trials")[0] for line in listener.lines] == ["cost: 14 more", "cost: 5 more"]
