@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import optuna
 import pytest
 from PIL import Image
 
@@ -85,5 +84,4 @@ def kept(tmp_path: Path) -> Path:
     tell(study, median_ms=1.0, correct=900)
     tell(study, median_ms=1.5, correct=950)
     study.ask()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     return out

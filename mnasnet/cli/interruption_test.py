@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -158,7 +159,7 @@ def test_a_full_disk_ends_the_search_in_one_line_and_room_lets_it_go_on(small_di
     filler = fill(small_disk)
     full = ended(process)
     assert full.status == 1
-    assert "study.db is lost: database or disk is full; what was finished is kept" in full.line
+    assert "study.db no longer answers: database or disk is full; what was finished is kept" in full.line
     filler.unlink()
     before = finished(out)
     assert len(before) >= 1
@@ -185,3 +186,14 @@ def test_a_disk_too_full_for_a_finalist_keeps_the_trials(small_disk: Path) -> No
     filler.unlink()
     assert ended(started(command)).status == 0
     assert len(read_cards(out)) == 2
+
+
+def test_the_report_that_ctrl_c_names_can_be_called_as_it_is_printed(tmp_path: Path) -> None:
+    stopped = stopped_by_ctrl_c(
+        search("--trials", "3", "--epochs", "8", "--out", tmp_path / "my out"), after="[1/3]"
+    )
+    named = re.search(r"`mnasnet (report .*)` shows it", stopped.line)
+    assert named is not None
+    report = ended(started(shlex.split(named[1])))
+    assert report.status == 0, report.err
+    assert (tmp_path / "my out" / "report.html").is_file()

@@ -35,10 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         import difflib
 
-        nearest = difflib.get_close_matches(verb, VERBS, n=1, cutoff=0.0)[0]
-        print(
-            f"mnasnet: no verb {verb!r}; the nearest is {nearest!r}, of {', '.join(VERBS)}", file=sys.stderr
-        )
+        near = difflib.get_close_matches(verb, VERBS, n=1)
+        nearest = f"the nearest is {near[0]!r}, of" if near else "give one of"
+        print(f"mnasnet: no verb {verb!r}; {nearest} {', '.join(VERBS)}", file=sys.stderr)
         return REQUEST
     try:
         status: int = importlib.import_module(VERBS[verb]).main(options)

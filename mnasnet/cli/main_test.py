@@ -39,6 +39,10 @@ def test_an_unknown_verb_is_named_with_the_nearest(
     assert ended.line == f"mnasnet: no verb {verb!r}; the nearest is {nearest!r}, of search, report\n"
 
 
+def test_of_verbs_that_are_nothing_alike_none_is_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert called(capsys, "photos/").line == "mnasnet: no verb 'photos/'; give one of search, report\n"
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(capsys: pytest.CaptureFixture[str], verb: str) -> None:
     ended = called(capsys, verb, "--help")

@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import pytest
+import tyro
 
 from mnasnet.cli.parse import parse, served
 
@@ -21,6 +23,8 @@ class Options:
 
     trials: int = 3
     target_ms: float | None = None
+    reward: Literal["soft", "hard"] = "soft"
+    flip: bool = False
 
     def __post_init__(self) -> None:
         if self.trials < 1:
@@ -40,6 +44,10 @@ def test_what_is_left_open_is_as_declared_or_as_in_the_default() -> None:
     assert parse(Options, [], verb="search", default=Options(trials=9)) == Options(trials=9)
 
 
+def test_none_may_be_given_where_it_is_the_default() -> None:
+    assert parse(Options, ["--target-ms", "None"], verb="search", default=Options(target_ms=5.0)) == Options()
+
+
 def test_of_an_option_that_is_given_twice_the_last_counts() -> None:
     # The command that a search proposes as the next one relies on it.
     assert parse(Options, ["--trials", "5", "--trials", "10"], verb="search").trials == 10
@@ -48,11 +56,24 @@ def test_of_an_option_that_is_given_twice_the_last_counts() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--trails", "5"], "Unrecognized options: --trails, 5 Perhaps you meant: --trials"),
-        (["--trials", "many"], "--trials: invalid literal for int() with base 10: 'many'"),
+        (["--trails", "5"], "--trails: no such option; the nearest is --trials"),
+        (["--target_sm=5"], "--target_sm: no such option; the nearest is --target-ms"),
+        (["--no-flap"], "--no-flap: no such option; the nearest is --no-flip"),
+        (
+            ["--device", "phone"],
+            "--device: no such option; there are --help, --trials, --target-ms, --reward, --flip, --no-flip",
+        ),
+        (["--target-ms", "5", "phone"], "phone belongs to no option: put one before it"),
+        (["--flip", "yes"], "yes belongs to no option: put one before it"),
+        (["--trials", "many"], "--trials many: give a whole number"),
+        (["--trials", "1.5"], "--trials 1.5: give a whole number"),
+        (["--trials", "None"], "--trials None: give a whole number"),
+        (["--target-ms=soon"], "--target-ms soon: give a number"),
         (["--trials", "0"], "--trials 0: give a whole number of at least 1"),
-        (["--trials"], "--trials"),
+        (["--reward", "sofd"], "--reward sofd: give one of 'soft', 'hard'"),
+        (["--trials"], "--trials: give a value"),
     ],
+    ids=" ".join,
 )
 def test_what_cannot_be_understood_is_one_line_that_names_it(
     capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
@@ -63,8 +84,41 @@ def test_what_cannot_be_understood_is_one_line_that_names_it(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
-    assert err.startswith("mnasnet search: ")
-    assert said in err
+    assert err == f"mnasnet search: {said}\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithAPlace:
+    folder: Annotated[str, tyro.conf.Positional]
+    """Where it is."""
+    seed: int = 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "give STR: Where it is"),
+        (["--folder", "x"], "--folder: no such option; there are --help, --seed"),
+        (["x", "y"], "y belongs to no option: put one before it"),
+    ],
+    ids=["none", "as an option", "two"],
+)
+def test_what_has_no_flag_is_asked_for_by_what_it_is(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(WithAPlace, arguments, verb="report")
+    assert capsys.readouterr().err == f"mnasnet report: {said}\n"
+
+
+def test_help_says_the_description_that_is_given(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(Options, ["--help"], verb="search", description="So it goes.")
+    assert ended.value.code == 0
+    out, err = capsys.readouterr()
+    assert "So it goes." in out
+    assert "What may be asked for." not in out
+    assert err == ""
 
 
 @pytest.mark.parametrize(
@@ -97,6 +151,15 @@ def test_the_line_has_no_box_where_none_can_be_drawn() -> None:
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
     assert "---" not in ended.stderr
+
+
+def test_help_that_nobody_reads_ends_without_a_traceback() -> None:
+    call = [sys.executable, "-m", "mnasnet.cli.main", "report", "--help"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(call, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (1, b"")
 
 
 def test_a_mistake_of_ours_keeps_its_traceback() -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import optuna
 import tyro
 from rich.console import Console
 
@@ -25,7 +24,7 @@ class Options:
     out: Annotated[Path, tyro.conf.Positional]
     """Folder of the search."""
     target_ms: float | None = None
-    """Score everything that was tried for this latency instead; nothing is trained."""
+    """Score everything that was tried for this latency instead, in a report of its own; nothing is trained."""
     storage: str | None = None
     """Database that keeps the study, where it is not in the folder."""
 
@@ -42,19 +41,18 @@ def main(arguments: Sequence[str]) -> int:
         verb="report",
         refused=(StorageError, CardError),
         failed=(StorageLostError, OSError),
-        kept="the report that was there is unchanged",
+        kept="a report that was there is unchanged",
     )
 
 
 def _report(options: Options) -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     place = place_of(options.out, options.storage)
     study = load_study(place)
     with kept_in(place):
         findings = find(study, options.out, target_ms=options.target_ms)
         report = write_report(study, options.out, target_ms=options.target_ms)
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.print(front_table(findings))
+    console.print(front_table(findings, width=console.width))
     for line in summary_lines(findings):
         console.print(line)
     console.print(f"report: {report}")

@@ -25,6 +25,17 @@ def test_another_target_scores_again_what_was_tried(capsys: pytest.CaptureFixtur
     assert ended.status == 0
     assert "best: trial 1" in ended.out
     assert "re-scored without training" in ended.out
+    assert f"report: {kept / 'report-1.5ms.html'}" in ended.out
+
+
+def test_the_report_for_another_target_leaves_the_one_of_the_search(
+    capsys: pytest.CaptureFixture[str], kept: Path
+) -> None:
+    called(capsys, "report", kept)
+    before = (kept / "report.html").read_bytes()
+    called(capsys, "report", kept, "--target-ms", "8")
+    assert (kept / "report.html").read_bytes() == before
+    assert "Re-scored for a target of 8.00 ms" in (kept / "report-8ms.html").read_text()
 
 
 def test_a_report_is_written_while_the_search_runs(capsys: pytest.CaptureFixture[str], kept: Path) -> None:
@@ -40,7 +51,7 @@ def test_a_target_that_is_no_time_is_refused(
     assert ended.status == 2
     assert "--target-ms" in ended.line
     assert target in ended.line
-    assert not (kept / "report.html").exists()
+    assert not list(kept.glob("*.html"))
 
 
 def test_a_folder_that_holds_no_search_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

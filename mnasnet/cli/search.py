@@ -4,10 +4,9 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import optuna
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -21,8 +20,10 @@ from mnasnet.search.settings import DEMONSTRATION, RequestError, Settings
 from mnasnet.study.card import CardError
 from mnasnet.study.storage import OtherSearchError, StorageError, StorageLostError
 from mnasnet.study.trial import TrialRecord
-from mnasnet.train.sources import DIGITS
-from mnasnet.train.words import some
+from mnasnet.train.sources import DIGITS, some
+
+OWN = Settings(data=DIGITS)
+"""What is taken where images are named, and only they: the defaults as `Settings` declares them."""
 
 REFUSED = (RequestError, OtherSearchError, StorageError, CardError)
 FAILED = (
@@ -35,33 +36,41 @@ FAILED = (
 
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet search ARGUMENTS`."""
-    named = any(argument.partition("=")[0] == "--data" for argument in arguments)
+    named = any(argument.partition("=")[0] in ("--data", "-h", "--help") for argument in arguments)
+    default = OWN if named else DEMONSTRATION
+    settings = parse(Settings, arguments, verb="search", default=default, description=description())
     # As it was called, so that what is printed can be called again: after `make`, mnasnet is in .venv/bin.
     program = sys.argv[0] if Path(sys.argv[0]).name == "mnasnet" else "mnasnet"
     command = (os.path.relpath(program) if Path(program).is_file() else program, "search", *arguments)
-    again = shlex.join(command)
-
-    def action() -> None:
-        settings = parse(Settings, arguments, verb="search", default=None if named else DEMONSTRATION)
-        _search(settings, command)
-
+    storage = () if settings.storage is None else ("--storage", settings.storage)
+    report = shlex.join([command[0], "report", str(settings.folder), *storage])
     return served(
-        action,
+        lambda: _search(settings, command),
         verb="search",
         refused=REFUSED,
         failed=FAILED,
-        kept=f"what was finished is kept, `mnasnet report` shows it, and the same command goes on: {again}",
+        kept=f"what was finished is kept, `{report}` shows it, and the same command goes on: {shlex.join(command)}",
+    )
+
+
+def description() -> str:
+    """What stands above the options in `--help`."""
+    others = {name: value for name, value in asdict(DEMONSTRATION).items() if value != getattr(OWN, name)}
+    flags = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in others.items())
+    # One line a paragraph: tyro joins lines, unless one begins with a hyphen, and breaks none.
+    return (
+        f"{Settings.__doc__}\n\nThe defaults below are for images of your own, given as --data.\n\n"
+        f"Without --data a demonstration on digits runs, of a few minutes, with\n{flags}"
     )
 
 
 def _search(settings: Settings, command: Sequence[str]) -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     console = _console()
     with Terminal(console=console) as terminal:
         result = search(settings, watcher=terminal, command=command)
     if result.converged is not None:
         console.print(result.converged)
-    console.print(front_table(result.findings))
+    console.print(front_table(result.findings, width=console.width))
     for line in summary_lines(result.findings, controller_updates=result.controller_updates):
         console.print(line)
     if result.skipped:

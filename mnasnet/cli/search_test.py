@@ -1,6 +1,7 @@
 """Tests of search.py."""
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from rich.console import Console
 
 from mnasnet.cli.conftest import TINY, called, pictures
 from mnasnet.cli.search import Terminal, next_command
+from mnasnet.search import run
+from mnasnet.search.conftest import device
 from mnasnet.search.settings import DEMONSTRATION, Settings
 from mnasnet.study.conftest import accuracy, latency
 from mnasnet.study.trial import TrialRecord
@@ -36,11 +39,11 @@ TRAINED = TrialRecord(
         (["--target-ms", "-12"], "--target-ms -12"),
         (["--target-ms", "nan"], "--target-ms nan"),
         (["--max-ms", "nan"], "--max-ms nan"),
-        (["--trials", "several"], "'several'"),
+        (["--trials", "several"], "--trials several"),
         (["--sampler", "pop"], "the nearest is 'ppo'"),
         (["--sampler", "nsga"], "the nearest is 'nsga2'"),
-        (["--reward", "sofd"], "('soft', 'hard', 'absolute')"),
-        (["--space", "cells"], "('mnasnet', 'mnasnet-published', 'flat')"),
+        (["--reward", "sofd"], "give one of 'soft', 'hard', 'absolute'"),
+        (["--space", "cells"], "give one of 'mnasnet', 'mnasnet-published', 'flat'"),
         (["--trails", "5"], "--trials"),
         (["--sede", "5"], "--seed"),
         (["--data", "/no/such/folder"], "/no/such/folder: no such file or folder"),
@@ -66,11 +69,11 @@ def test_what_cannot_be_served_is_one_line_that_names_it_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("classes", "said"),
     [
-        ({}, "no images"),
-        ({"cat": 10}, "images of at least two classes are needed, and these are of cat"),
-        ({"cat": 10, "dog": 1}, "class 'dog' has 1 training image"),
+        ({}, "has no sub-folders"),
+        ({"cat": 10}, "images of at least two classes are needed, and all are of 'cat'"),
+        ({"cat": 10, "dog": 1}, "class 'dog' needs at least 3 training images and has 1"),
     ],
-    ids=["no images", "one class", "one image"],
+    ids=["no classes", "one class", "one image"],
 )
 def test_a_folder_that_cannot_be_learnt_from_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, classes: dict[str, int], said: str
@@ -93,6 +96,23 @@ def test_more_corrupt_images_than_a_few_are_refused_by_name(
     assert ended.status == 2
     assert "images are corrupt (cat/" in ended.line
     assert not (tmp_path / "out").exists()
+
+
+def test_a_corrupt_image_among_good_ones_is_named_and_the_summary_counts_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A real device takes seconds more and has nothing to do with images.
+    monkeypatch.setattr(run, "HostDevice", lambda threads: device())
+    pictures(tmp_path / "pets" / "val", cat=4, dog=4)
+    pictures(tmp_path / "pets" / "train", cat=10, dog=10)
+    (tmp_path / "pets" / "train" / "cat" / "torn.png").write_bytes(b"no picture")
+    small = [*TINY, "--trials", "1", "--finalists", "0", "--batch-size", "4"]
+    ended = called(capsys, "search", *small, "--data", tmp_path / "pets", "--out", tmp_path / "out")
+    assert (ended.status, ended.err) == (0, "")
+    lines = ended.out.splitlines()
+    assert "skipped: train/cat/torn.png: no image format that is known" in lines
+    assert "1 corrupt image skipped: train/cat/torn.png: no image format that is known" in lines
+    assert (tmp_path / "out" / "report.html").is_file()
 
 
 def test_a_file_is_no_folder_for_a_search(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -170,3 +190,45 @@ def test_in_a_terminal_what_is_under_way_is_drawn_with_the_best_and_the_time_lef
     assert "trials, best 4: 90.0 [88.0, 91.7] %" in drawn
     assert "3/9" in drawn
     assert "-:--:--" in drawn  # the time left, not known yet
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--target-ms", "2", "--max-ms", "1"], "--max-ms 1 is below --target-ms 2"),
+        (["--width", "0.001"], "--width 0.001: give at least 0.05"),
+        (["--sampler", "xyz"], "--sampler xyz: give one of ppo, random, tpe, nsga2\n"),
+        (["--trials", "1.5"], "mnasnet search: --trials 1.5: give a whole number\n"),
+        (["--target-ms", "abc"], "mnasnet search: --target-ms abc: give a number\n"),
+    ],
+    ids=" ".join,
+)
+def test_a_value_that_makes_no_search_is_refused_by_its_flag(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    ended = called(capsys, "search", *TINY, "--out", tmp_path / "out", *arguments)
+    assert ended.status == 2
+    assert said in ended.line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_target_that_no_network_reaches_is_refused_before_any_training_and_leaves_no_study(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    ended = called(capsys, "search", *TINY, "--out", tmp_path / "out", "--target-ms", "0.0001")
+    assert ended.status == 2
+    assert re.search(
+        r"--target-ms 0.0001 is out of reach: the smallest network of the space takes 0\.\d+ ms on host",
+        ended.line,
+    )
+    assert "trial" not in ended.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_has_the_defaults_for_ones_own_images_and_names_those_of_the_demonstration(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = " ".join(called(capsys, "search", "--help").out.replace("│", " ").split())
+    assert "The defaults below are for images of your own, given as --data." in said
+    assert "--image-size 32 --trials 12 --batch 4 --finalists 2 --final-epochs 10" in said
+    assert f"Networks to train. (default: {Settings(data='mine').trials})" in said

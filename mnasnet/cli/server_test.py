@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 
 from mnasnet.cli.conftest import TINY, ended, started
 from mnasnet.cli.interruption_test import read_until
@@ -103,7 +104,16 @@ def test_a_search_on_a_server_goes_on_there(server: Server, tmp_path: Path) -> N
 
     other = ended(started([*command, "--seed", "1"]))
     assert other.status == 2
-    assert "holds another search: its seed is 0, not 1" in other.line
+    assert "holds another search: --seed 1 here, 0 there;" in other.line
+
+
+def test_looking_for_a_search_leaves_a_new_server_as_it_was(server: Server, tmp_path: Path) -> None:
+    looked = ended(started(["report", tmp_path, "--storage", server.url]))
+    assert looked.status == 2
+    assert f"it holds no study named {tmp_path.name!r}" in looked.line
+    engine = sqlalchemy.create_engine(place_of(tmp_path, server.url).url)
+    assert sqlalchemy.inspect(engine).get_table_names() == []
+    engine.dispose()
 
 
 def test_a_server_that_is_lost_ends_the_search_and_back_again_lets_it_go_on(
@@ -116,9 +126,8 @@ def test_a_server_that_is_lost_ends_the_search_and_back_again_lets_it_go_on(
     server.stop()
     lost = ended(process)
     assert lost.status == 1
-    assert (
-        f"the storage postgresql+psycopg2://postgres@127.0.0.1:{server.port}/postgres is lost: " in lost.line
-    )
+    storage = f"postgresql+psycopg2://postgres@127.0.0.1:{server.port}/postgres"
+    assert f"the storage {storage} no longer answers: " in lost.line
     assert "what was finished is kept" in lost.line
 
     server.start()

@@ -8,9 +8,11 @@ import optuna
 import pytest
 from rich.console import Console
 
+from mnasnet.report.conftest import add_failed
 from mnasnet.report.findings import find
-from mnasnet.report.summary import front_table, reference_line, summary_lines
+from mnasnet.report.summary import front_table, reference_line, summary_lines, tried
 from mnasnet.study.conftest import latency
+from mnasnet.study.storage import INTERRUPTED
 from mnasnet.study.trial import TrialRecord
 
 
@@ -77,6 +79,38 @@ def test_a_search_that_has_just_begun_has_nothing_to_say(empty_study: optuna.Stu
         "0 networks trained",
         "no network has been trained yet",
     ]
+
+
+@pytest.mark.parametrize(
+    ("width", "kept"),
+    [
+        (79, ["trial", "latency,", "ms", "accuracy,", "%", "params", "mult-adds", "reward"]),
+        (78, ["trial", "latency,", "ms", "accuracy,", "%", "reward"]),
+        (60, ["trial", "latency,", "ms", "accuracy,", "%", "reward"]),
+        (40, ["trial", "ms", "%", "reward"]),
+    ],
+)
+def test_in_a_narrow_terminal_the_table_has_fewer_columns_and_none_is_cut(
+    study: optuna.Study, tmp_path: Path, width: int, kept: list[str]
+) -> None:
+    written = io.StringIO()
+    Console(width=width, file=written).print(front_table(find(study, tmp_path), width=width))
+    lines = written.getvalue().splitlines()
+    assert lines[1].split() == kept
+    assert "…" not in written.getvalue()
+    assert max(map(len, lines)) <= width
+    if width == 40:
+        assert [line.split() for line in lines[-3:]] == [
+            ["0", "0.300", "80.0", "0.8291"],
+            ["*", "2", "0.400", "94.0", "0.9548"],
+            ["4", "0.800", "95.0", "0.9193"],
+        ]
+
+
+def test_what_was_interrupted_did_not_fail(study: optuna.Study, tmp_path: Path) -> None:
+    add_failed(study, INTERRUPTED)
+    expected = "5 networks trained, 1 copy, 1 too slow to train, 1 failed, 1 interrupted"
+    assert tried(find(study, tmp_path)) == expected
 
 
 def _size(study: optuna.Study, number: int) -> list[str]:

@@ -41,16 +41,16 @@ def write_report(study: optuna.Study, out: Path, *, target_ms: float | None = No
     """Write `report.html` into the folder `out`, whole or not at all; its path.
 
     It may be called at any time, also while the search runs. With `target_ms` every trial is re-scored for
-    that target; nothing is trained. The page is about 5 MB, nearly all of it the plotly library, so that it
-    opens without a network.
+    that target, and the file is one beside it, such as `report-8ms.html`; nothing is trained. The page is about
+    5 MB, nearly all of it the plotly library, so that it opens without a network.
 
     Raises:
         ValueError: `target_ms` is not a positive time.
     """
     html = page(find(study, out, target_ms=target_ms))
     out.mkdir(parents=True, exist_ok=True)
-    path = out / REPORT
-    unfinished = out / f".{REPORT}.{os.getpid()}"
+    path = out / (REPORT if target_ms is None else f"report-{target_ms:g}ms.html")
+    unfinished = out / f".{path.name}.{os.getpid()}"
     try:
         unfinished.write_text(html, encoding="utf-8")
         unfinished.replace(path)

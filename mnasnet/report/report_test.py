@@ -169,6 +169,14 @@ def test_the_page_takes_the_place_of_an_older_one_whole(study: optuna.Study, tmp
     assert [path.name for path in out.iterdir()] == ["report.html"]
 
 
+def test_the_report_for_another_target_stands_beside_that_of_the_search(
+    study: optuna.Study, tmp_path: Path
+) -> None:
+    assert write_report(study, tmp_path, target_ms=8.0) == tmp_path / "report-8ms.html"
+    assert write_report(study, tmp_path, target_ms=0.15) == tmp_path / "report-0.15ms.html"
+    assert not (tmp_path / "report.html").exists()
+
+
 def test_the_report_never_loads_torch() -> None:
     code = (
         "import sys, mnasnet.report.report, mnasnet.report.summary; "

@@ -1,31 +1,50 @@
 """The terminal's summary of a search: the front as a table, and the few lines that say how it went."""
 
+from collections.abc import Mapping, Sequence
+
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mnasnet.report.findings import Findings
 from mnasnet.report.words import accuracy_words, counted, latency_words, millions, milliseconds
 from mnasnet.study.card import Card
+from mnasnet.study.storage import INTERRUPTED
 
 
-def front_table(findings: Findings) -> Table:
-    """The Pareto front, fastest first, in 80 columns; the best by reward is marked with a star."""
+def front_table(findings: Findings, *, width: int = 80) -> Table:
+    """The Pareto front, fastest first; the best by reward is marked with a star.
+
+    What does not fit `width` characters is left out, the sizes first and then the intervals.
+    """
+    columns: dict[str, list[str]] = {
+        "trial": [f"{'* ' if record == findings.best else ''}{record.number}" for record in findings.front],
+        "latency, ms": ["" if r.latency is None else latency_words(r.latency) for r in findings.front],
+        "accuracy, %": ["" if r.accuracy is None else accuracy_words(r.accuracy) for r in findings.front],
+        "params": ["" if r.parameters is None else millions(r.parameters) for r in findings.front],
+        "mult-adds": ["" if r.multiply_adds is None else millions(r.multiply_adds) for r in findings.front],
+        "reward": ["" if (reward := findings.reward(r)) is None else f"{reward:.4f}" for r in findings.front],
+    }
+    if _width(columns) > width:
+        del columns["params"], columns["mult-adds"]
+    if _width(columns) > width:
+        short = {"latency, ms": "ms", "accuracy, %": "%"}
+        columns = {
+            short.get(name, name): [cell.partition(" [")[0] for cell in cells]
+            for name, cells in columns.items()
+        }
     table = Table(
         title="Pareto front", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_edge=False
     )
-    for name in ("trial", "latency, ms", "accuracy, %", "params", "mult-adds", "reward"):
+    for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
-    for record in findings.front:
-        reward = findings.reward(record)
-        table.add_row(
-            f"{'* ' if record == findings.best else ''}{record.number}",
-            "" if record.latency is None else latency_words(record.latency),
-            "" if record.accuracy is None else accuracy_words(record.accuracy),
-            "" if record.parameters is None else millions(record.parameters),
-            "" if record.multiply_adds is None else millions(record.multiply_adds),
-            "" if reward is None else f"{reward:.4f}",
-        )
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
     return table
+
+
+def _width(columns: Mapping[str, Sequence[str]]) -> int:
+    """Of a table of these columns, which have three spaces between them."""
+    return sum(max(map(len, (name, *cells))) for name, cells in columns.items()) + 3 * (len(columns) - 1)
 
 
 def summary_lines(findings: Findings, *, controller_updates: int | None = None) -> list[str]:
@@ -49,10 +68,13 @@ def summary_lines(findings: Findings, *, controller_updates: int | None = None) 
 def tried(findings: Findings) -> str:
     """The trials by what became of them: `12 networks trained, 1 copy, 2 too slow to train`."""
     counts = findings.counts
+    interrupted = [record.reason for record in findings.records].count(INTERRUPTED)
+    failed = counts["failed"] - interrupted
     parts = [f"{counted(counts['trained'], 'network')} trained"]
     parts += [counted(counts["copies"], "copy", "copies")] if counts["copies"] else []
     parts += [f"{counts['too slow']:,} too slow to train"] if counts["too slow"] else []
-    parts += [f"{counts['failed']:,} failed"] if counts["failed"] else []
+    parts += [f"{failed:,} failed"] if failed else []
+    parts += [f"{interrupted:,} interrupted"] if interrupted else []
     parts += [f"{counts['running']:,} running"] if counts["running"] else []
     return ", ".join(parts)
 

@@ -115,11 +115,10 @@ def sampler_named(
         batch: finished trials per update of the controller (ppo); None for its default.
 
     Raises:
-        ValueError: no sampler has that name, with the nearest that there is; a negative seed.
+        ValueError: no sampler has that name; a negative seed.
     """
     if name not in SAMPLERS:
-        nearest = difflib.get_close_matches(name.lower(), SAMPLERS, n=1, cutoff=0.0)
-        raise ValueError(
-            f"no sampler is named {name!r}: the nearest is {nearest[0]!r}, of {', '.join(SAMPLERS)}"
-        )
+        near = difflib.get_close_matches(name.lower(), SAMPLERS, n=1)
+        nearest = f"the nearest is {near[0]!r}, of" if near else "give one of"
+        raise ValueError(f"--sampler {name}: {nearest} {', '.join(SAMPLERS)}")
     return SAMPLERS[name](seed, reward, canonical, batch)

@@ -42,11 +42,19 @@ class TestNSGA2PastItsFirstGeneration(SamplerContract):
         return partial(SeededPerTrial, lambda seed: NSGAIISampler(seed=seed, population_size=4))
 
 
-def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"'nsgaii'.*nearest is 'nsga2', of ppo, random, tpe, nsga2"):
-        sampler_named("nsgaii", seed=0)
-    with pytest.raises(ValueError, match="nearest is 'ppo'"):
-        sampler_named("PPO", seed=0)
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nsgaii", "the nearest is 'nsga2', of ppo, random, tpe, nsga2"),
+        ("PPO", "the nearest is 'ppo', of ppo, random, tpe, nsga2"),
+        ("xyz", "give one of ppo, random, tpe, nsga2"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest_if_one_is_near_and_with_all(
+    name: str, said: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^--sampler {name}: {said}$"):
+        sampler_named(name, seed=0)
 
 
 @pytest.mark.parametrize("name", ["ppo", "random"])

@@ -20,7 +20,7 @@ from mnasnet.study.trial import (
     set_network,
 )
 from mnasnet.train.loop import DivergedError
-from mnasnet.train.words import first_line
+from mnasnet.train.sources import first_line
 
 FAILURES_IN_A_ROW = 5
 """So many failed trials in a row mean that it is not the networks."""

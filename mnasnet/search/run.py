@@ -20,6 +20,7 @@ from mnasnet.devices.device import Device
 from mnasnet.devices.host import HostDevice
 from mnasnet.report.findings import Findings, find
 from mnasnet.report.report import write_report
+from mnasnet.report.words import counted
 from mnasnet.samplers.named import sampler_named
 from mnasnet.search.finalists import LAUNCHES, Candidate, Finishing, choose
 from mnasnet.search.lock import only_search_in
@@ -45,7 +46,7 @@ from mnasnet.study.storage import (
 from mnasnet.study.trial import read_trials
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import ProxyTraining, Recipe
-from mnasnet.train.words import first_line
+from mnasnet.train.sources import DataError, first_line
 
 CONTROL = "mobilenet-v2"
 """Name of the network that the paper compares with; the reference of every timing too."""
@@ -103,24 +104,20 @@ def search(
         study = find_study(place)
         try:
             sampler_named(settings.sampler, seed=settings.seed)
-            data = _load(settings, watcher)
-            input_kind = {
-                "image_size": data.image_size,
-                "in_channels": data.channels,
-                "classes": len(data.classes),
-            }
-            space = (make_space or SPACES[settings.space])(**input_kind, width=settings.width)
-            control = replace(
-                MOBILENET_V2.scaled(settings.width).fitted(data.image_size),
-                in_channels=data.channels,
-                classes=len(data.classes),
-            )
         except ValueError as error:
             raise RequestError(str(error)) from error
-        except PermissionError as error:
-            raise RequestError(
-                f"{error.filename} cannot be read ({error.strerror}); let yourself read it, or leave it out"
-            ) from error
+        data = _load(settings, watcher)
+        input_kind = {
+            "image_size": data.image_size,
+            "in_channels": data.channels,
+            "classes": len(data.classes),
+        }
+        space = (make_space or SPACES[settings.space])(**input_kind, width=settings.width)
+        control = replace(
+            MOBILENET_V2.scaled(settings.width).fitted(data.image_size),
+            in_channels=data.channels,
+            classes=len(data.classes),
+        )
         with device or HostDevice(threads=settings.threads) as device:
             identity = _identity(settings, data=data, space=space, device=device, sampler=sampler)
             setup = None if study is None else read_setup(study)
@@ -152,9 +149,9 @@ def search(
                 candidates = choose(read_trials(study), setup.rewarded(), count=settings.finalists)
                 if candidates:
                     candidates.append(Candidate(name=CONTROL, architecture=control, record=None))
+                tested = _test_images_skipped(data) if candidates else ()
+                _say_skipped(tested, watcher)
                 failed = _finish(candidates, finishing, watcher)
-        tested = data.test.skipped if candidates else ()
-        _say_skipped(tested, watcher)
         updates = getattr(study.sampler, "updates", None)
         result = Result(
             study=study,
@@ -231,15 +228,30 @@ def _recipe(settings: Settings, *, epochs: int) -> Recipe:
 
 
 def _load(settings: Settings, watcher: Watcher) -> ImageData:
-    data = load(
-        settings.data, image_size=settings.image_size, limit=settings.max_images, progress=watcher.step
-    )
+    try:
+        data = load(
+            settings.data, image_size=settings.image_size, limit=settings.max_images, progress=watcher.step
+        )
+    except DataError as error:
+        raise RequestError(str(error)) from error
     watcher.say(
         f"data: {data.name}, {len(data.classes)} classes, {len(data.train)} training and {len(data.held_out)} "
         f"held-out images at {data.image_size} px, {'grey' if data.channels == 1 else 'colour'}"
     )
     _say_skipped(data.skipped, watcher)
     return data
+
+
+def _test_images_skipped(data: ImageData) -> Sequence[str]:
+    """Decode the test images, now that they are wanted; the corrupt ones among them.
+
+    Raises:
+        SearchError: too many are corrupt, or none can be read any more.
+    """
+    try:
+        return data.test.skipped
+    except DataError as error:
+        raise SearchError(f"the finalists cannot be tested: {error}") from error
 
 
 def _say_skipped(skipped: Sequence[str], watcher: Watcher) -> None:
@@ -352,5 +364,6 @@ def _say_setup(setup: Setup, space: Space, study: optuna.Study, watcher: Watcher
     )
     whose = "as asked" if setup.target_given else "what MobileNetV2 takes"
     watcher.say(f"target: {setup.target_ms:.3g} ms ({whose}); above {setup.max_ms:.3g} ms nothing is trained")
-    if (had := len(study.get_trials(deepcopy=False))) > 0:
-        watcher.say(f"going on with {had} trials that are there already")
+    if records := read_trials(study):
+        trained = counted(sum(record.charged for record in records), "network")
+        watcher.say(f"going on with {trained} trained in {counted(len(records), 'trial')} before")

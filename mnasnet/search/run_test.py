@@ -23,6 +23,7 @@ from mnasnet.export.tflite import write_tflite
 from mnasnet.nn.network import Network, fold
 from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Listening, Searched, device
 from mnasnet.search.finalists import LARGEST_DIFFERENCE, compare
+from mnasnet.search.loop import SearchError
 from mnasnet.search.run import search, smallest_network
 from mnasnet.search.settings import RequestError, Settings
 from mnasnet.space.hierarchical import BlockSpace, mnasnet_space
@@ -178,20 +179,47 @@ def test_the_controller_has_learned_from_every_trial_before_the_last(searched: S
     assert searched.result.controller_updates == 1  # two trials in batches of one
 
 
-def test_corrupt_images_are_skipped_and_named(tmp_path: Path) -> None:
+def pets(folder: Path, *, each: int) -> None:
+    """So many pictures of noise, of a cat and of a dog."""
     for name in ("cat", "dog"):
-        (tmp_path / "pets" / name).mkdir(parents=True)
-        for number in range(10):
-            pixels = np.random.default_rng([number, len(name), ord(name[0])]).integers(0, 256, (8, 8, 3))
-            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "pets" / name / f"{number}.png")
-    for path in (tmp_path / "pets").glob("*/0.png"):
+        (folder / name).mkdir(parents=True)
+        for number in range(each):
+            pixels = np.random.default_rng([number, *folder.name.encode(), ord(name[0])]).integers(
+                0, 256, (8, 8, 3)
+            )
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number}.png")
+
+
+def cut_short(*paths: Path) -> None:
+    for path in paths:
         path.write_bytes(path.read_bytes()[:50])
+
+
+def pet_settings(folder: Path) -> Settings:
+    settings = replace(TINY, data=str(folder), out=folder.parent / "out", max_images=None)
+    return replace(settings, batch_size=4, trials=1)
+
+
+def test_corrupt_images_are_skipped_and_named(tmp_path: Path) -> None:
+    pets(tmp_path / "pets", each=10)
+    cut_short(*(tmp_path / "pets").glob("*/0.png"))
     heard = Listening()
-    settings = replace(TINY, data=str(tmp_path / "pets"), out=tmp_path / "out", max_images=None, batch_size=4)
-    result = search(replace(settings, trials=1), device=device(), watcher=heard)
+    result = search(pet_settings(tmp_path / "pets"), device=device(), watcher=heard)
     assert sorted(skipped.partition(":")[0] for skipped in result.skipped) == ["cat/0.png", "dog/0.png"]
     said = [line.removeprefix("skipped: ") for line in heard.lines if line.startswith("skipped: ")]
     assert tuple(said) == result.skipped
+
+
+def test_test_images_that_cannot_be_read_end_a_search_in_one_line_and_its_trials_are_kept(
+    tmp_path: Path,
+) -> None:
+    pets(tmp_path / "pets" / "train", each=10)
+    pets(tmp_path / "pets" / "test", each=7)
+    cut_short(*(tmp_path / "pets" / "test").glob("*/*.png"))
+    settings = pet_settings(tmp_path / "pets")
+    with pytest.raises(SearchError, match=r"the finalists cannot be tested: .*corrupt"):
+        search(settings, device=device())
+    assert [record.charged for record in read_trials(load_study(place_of(settings.folder, None)))] == [True]
 
 
 def test_the_accuracy_that_a_search_goes_by_needs_no_test_images(digits: ImageData) -> None:
@@ -235,7 +263,8 @@ def test_another_search_under_the_same_folder_is_refused_and_changes_nothing(
 ) -> None:
     before = contents(copied.folder)
     (name,) = changed
-    with pytest.raises(OtherSearchError, match=f"{copied.folder} holds another search.*{name}.*--out"):
+    flag = "--" + name.replace("_", "-")
+    with pytest.raises(OtherSearchError, match=f"{copied.folder} holds another search: .*{flag} .*--out"):
         search(replace(copied, **changed), device=device())
     assert contents(copied.folder) == before
 
@@ -243,7 +272,7 @@ def test_another_search_under_the_same_folder_is_refused_and_changes_nothing(
 def test_another_device_is_another_search(copied: Settings) -> None:
     other = device()
     other.name = "another phone"
-    with pytest.raises(OtherSearchError, match="its device is 'recorded', not 'another phone'"):
+    with pytest.raises(OtherSearchError, match="device another phone here, recorded there"):
         search(copied, device=other)
 
 
@@ -254,11 +283,11 @@ def test_more_trials_go_on_from_those_that_are_there(copied: Settings) -> None:
     assert after[:2] == before
     assert after[2:] == heard.trials
     assert sum(record.charged for record in after) == 3
-    assert "going on with 2 trials that are there already" in heard.lines
+    assert "going on with 2 networks trained in 2 trials before" in heard.lines
 
 
 def test_a_smaller_part_of_the_images_is_other_data(copied: Settings) -> None:
-    with pytest.raises(OtherSearchError, match="its data is"):
+    with pytest.raises(OtherSearchError, match="its images were others"):
         search(replace(copied, max_images=100), device=device())
 
 
@@ -268,7 +297,7 @@ def test_any_sampler_of_optuna_serves(make: Callable[[], BaseSampler | None], tm
     result = search(settings, sampler=make(), device=device())
     assert result.controller_updates is None
     assert sum(record.charged for record in read_trials(result.study)) == 1
-    with pytest.raises(OtherSearchError, match="its sampler is"):
+    with pytest.raises(OtherSearchError, match=r"--sampler nsga2 here, (tpe|TPESampler) there"):
         search(replace(settings, sampler="nsga2"), device=device())
 
 
@@ -298,7 +327,7 @@ def test_a_target_out_of_reach_is_refused_before_any_training_with_the_smallest_
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"sampler": "pop"}, "no sampler is named 'pop': the nearest is 'ppo'"),
+        ({"sampler": "pop"}, "--sampler pop: the nearest is 'ppo'"),
         ({"data": "/no/such/folder"}, "/no/such/folder: no such file or folder"),
         ({"image_size": 1}, "give a whole number of at least 2"),
         ({"max_images": 5}, "limit 5 is too few for 10 classes"),
@@ -311,6 +340,15 @@ def test_what_cannot_be_served_is_said_and_leaves_nothing(
     with pytest.raises(RequestError, match=said):
         search(replace(TINY, out=tmp_path / "out", **changed), device=device())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_in_the_code_of_a_space_is_not_called_one_of_the_request(tmp_path: Path) -> None:
+    def broken_space(**_: Any) -> BlockSpace:
+        raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug") as raised:
+        search(replace(TINY, out=tmp_path / "out"), make_space=broken_space, device=device())
+    assert not isinstance(raised.value, RequestError)
 
 
 def test_no_one_choice_makes_the_smallest_network_smaller() -> None:

@@ -13,13 +13,17 @@ class RequestError(ValueError):
     """A request that cannot be served; the message is one line that names the value and the way out."""
 
 
+LEAST_WIDTH = 0.05
+"""At which the last two of the paper's seven blocks can still be of different widths, and no other can."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Search for networks that are accurate on your images and fast on your device."""
 
     data: str
     """Your images: a folder with one sub-folder a class (with or without train/ and val/), parquet files, or a
-    name on the Hugging Face hub. Without it: a demonstration on digits, scikit-learn's, with defaults to suit."""
+    name on the Hugging Face hub. Without it: a demonstration on scikit-learn's digits."""
     out: Path | None = None
     """Folder of the search; the same command with the same folder goes on where it was. None: runs/DATA."""
     image_size: int = 64
@@ -48,7 +52,7 @@ class Settings:
     """Of the short training that judges a candidate."""
     batch_size: int = 32
     """Images in a training step."""
-    learning_rate: float = 0.004
+    learning_rate: float = 0.002
     """Peak of the learning rate."""
     flip: bool = False
     """Whether a mirrored image is still of its class, as photographs are and digits are not."""
@@ -75,6 +79,16 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise RequestError(f"{_flag(name)} {value}: give a number above 0")
+        if self.width < LEAST_WIDTH:
+            raise RequestError(
+                f"--width {self.width}: give at least {LEAST_WIDTH}; below it nearly every layer has the fewest "
+                "filters that there are, 8, whatever is chosen"
+            )
+        if self.target_ms is not None and self.max_ms is not None and self.max_ms < self.target_ms:
+            raise RequestError(
+                f"--max-ms {self.max_ms:g} is below --target-ms {self.target_ms:g}, so nothing near the target "
+                "would be trained: raise it, or leave it out for twice the target"
+            )
 
     @property
     def folder(self) -> Path:

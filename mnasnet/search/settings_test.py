@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mnasnet.search.settings import DEMONSTRATION, RequestError, Settings
+from mnasnet.search.settings import DEMONSTRATION, LEAST_WIDTH, RequestError, Settings
+from mnasnet.space.hierarchical import MOBILENET_V2_SKELETONS
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,9 @@ from mnasnet.search.settings import DEMONSTRATION, RequestError, Settings
         ({"target_ms": -5.0}, "--target-ms -5.0"),
         ({"target_ms": float("nan")}, "--target-ms nan"),
         ({"max_ms": float("inf")}, "--max-ms inf"),
-        ({"width": 0.0}, "--width 0.0"),
+        ({"width": 0.0}, "--width 0.0: give a number above 0"),
+        ({"width": 0.049}, "--width 0.049: give at least 0.05; below it nearly every layer has the fewest"),
+        ({"target_ms": 2.0, "max_ms": 1.0}, "--max-ms 1 is below --target-ms 2, so nothing near the target"),
         ({"learning_rate": float("nan")}, "--learning-rate nan"),
     ],
     ids=str,
@@ -34,6 +37,19 @@ from mnasnet.search.settings import DEMONSTRATION, RequestError, Settings
 def test_a_value_that_cannot_be_is_refused_by_its_flag(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(RequestError, match=f"^{said}"):
         Settings(data="digits", **changed)
+
+
+def test_a_limit_at_the_target_or_without_one_is_accepted() -> None:
+    assert Settings(data="digits", target_ms=2.0, max_ms=2.0).max_ms == 2.0
+    assert Settings(data="digits", max_ms=0.1).target_ms is None
+
+
+def test_the_least_width_leaves_two_blocks_with_a_choice_of_filters() -> None:
+    varied = [
+        len({skeleton.scaled(relative, LEAST_WIDTH) for relative in skeleton.relative_filters}) > 1
+        for skeleton in MOBILENET_V2_SKELETONS
+    ]
+    assert varied == [False] * 5 + [True] * 2
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,12 @@ def _rows(card: Card) -> dict[str, str]:
         "file": f"network.tflite, {card.size_bytes:,} bytes; differs from torch by {card.largest_difference:.1e} "
         "of the largest logit",
         "input": f"float32 [1, {size}, {size}, {card.architecture.in_channels}], (pixel / 255 − mean) / std with "
-        f"mean {card.mean}, std {card.std}",
+        f"mean {_numbers(card.mean)} and std {_numbers(card.std)}"
+        + (", channel by channel" if len(card.mean) > 1 else ""),
         "output": "logits of the classes " + ", ".join(card.classes),
     }
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    """To six digits, far below a step of a pixel; `card.json` has them whole."""
+    return ", ".join(f"{value:.6g}" for value in values)

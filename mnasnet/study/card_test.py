@@ -87,6 +87,14 @@ def test_the_description_says_every_value_with_its_interval_and_conditions() -> 
     assert "mnasnet search --data 'my pictures'" in text
 
 
+def test_the_description_says_what_to_feed_the_file_in_words() -> None:
+    assert "(pixel / 255 − mean) / std with mean 0.5 and std 0.25 |" in describe(CARD_OF_A_FINALIST)
+    coloured = replace(CARD_OF_A_FINALIST, mean=(0.4914008, 0.4821, 0.4), std=(0.25, 0.24, 0.2012345678))
+    assert "with mean 0.491401, 0.4821, 0.4 and std 0.25, 0.24, 0.201235, channel by channel |" in describe(
+        coloured
+    )
+
+
 def test_the_control_was_not_in_the_search() -> None:
     text = describe(CONTROL)
     assert "in the search" not in text

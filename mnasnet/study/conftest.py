@@ -61,7 +61,18 @@ def accuracy(correct: int) -> Accuracy:
 def setup() -> Setup:
     """What a search fixed at its start."""
     return Setup(
-        identity={"data": "1f0c", "image_size": 16, "width": 0.25, "target_ms": None, "seed": 0},
+        identity={
+            "data": "1f0c",
+            "space": "mnasnet c0de",
+            "sampler": "ppo",
+            "batch": 10,
+            "device": "host (a CPU)",
+            "image_size": 16,
+            "width": 0.25,
+            "target_ms": None,
+            "seed": 0,
+            "flip": False,
+        },
         reward="hard",
         target_ms=1.0,
         target_given=False,

@@ -1,6 +1,7 @@
 """Where a study is kept, what identifies it, and its repair after a kill."""
 
 import hashlib
+import re
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
@@ -116,13 +117,36 @@ def check_identity(setup: Setup, identity: Mapping[str, Any], *, where: str) -> 
     """
     names = list({**setup.identity, **identity})
     differing = [name for name in names if setup.identity.get(name) != identity.get(name)]
+    if "sampler" in differing and "batch" in differing:
+        differing.remove("batch")  # it is ppo's alone, and None beside another sampler whatever was given
     if differing:
-        name = differing[0]
-        more = f" (and {', '.join(differing[1:])})" if differing[1:] else ""
+        said = "; ".join(_differs(name, identity.get(name), setup.identity.get(name)) for name in differing)
         raise OtherSearchError(
-            f"{where} holds another search: its {name} is {setup.identity.get(name)!r}, not "
-            f"{identity.get(name)!r}{more}; choose another --out, or give what that search was begun with"
+            f"{where} holds another search: {said}; choose another --out, or give what that search was begun with"
         )
+
+
+def _differs(name: str, here: object, there: object) -> str:
+    """How what is asked for differs from what is kept, by the flag where one says it."""
+    if name == "data":
+        return "its images were others (another --data or --max-images, or files that have changed since)"
+    if name == "space" and _names_space(here) != _names_space(there):
+        here, there = _names_space(here), _names_space(there)
+    flag = "device" if name == "device" else "--" + name.replace("_", "-")
+    return f"{flag} {_word(here)} here, {_word(there)} there"
+
+
+def _names_space(value: object) -> str:
+    """The space's name, without the digest of its choices."""
+    return str(value).rpartition(" ")[0]
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "not given"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
 
 
 def create_study(place: Place) -> optuna.Study:
@@ -139,9 +163,14 @@ def create_study(place: Place) -> optuna.Study:
             place.file.parent.mkdir(exist_ok=True)
             with closing(sqlite3.connect(place.file)) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
-        study = optuna.create_study(
-            storage=_storage(place), study_name=place.name, directions=DIRECTIONS, load_if_exists=True
-        )
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
+        try:  # without the line that Optuna says of every new study
+            study = optuna.create_study(
+                storage=_storage(place), study_name=place.name, directions=DIRECTIONS, load_if_exists=True
+            )
+        finally:
+            optuna.logging.set_verbosity(verbosity)
         if study.metric_names is None:
             # Experimental since 3.2, and all that is lost without it are the names in the dashboard.
             with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
@@ -159,6 +188,12 @@ def find_study(place: Place) -> optuna.Study | None:
         return None
     try:
         with _answering(place):
+            engine = sqlalchemy.create_engine(place.url)
+            try:
+                if not sqlalchemy.inspect(engine).has_table("studies"):
+                    return None  # Optuna would make its tables first
+            finally:
+                engine.dispose()
             return optuna.load_study(storage=_storage(place), study_name=place.name)
     except KeyError:
         return None
@@ -172,7 +207,7 @@ def load_study(place: Place) -> optuna.Study:
     """
     study = find_study(place)
     if study is None:
-        where = place.url if place.file is None else place.file.parent
+        where = _shown(place) if place.file is None else place.file.parent
         raise StorageError(
             f"no search in {where}: it holds no study named {place.name!r}; "
             "give the folder that a search had as --out"
@@ -240,7 +275,7 @@ def kept_in(place: Place) -> Iterator[None]:
     try:
         yield
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError) as error:
-        raise StorageLostError(f"the storage {_shown(place)} is lost: {_reason(error)}") from error
+        raise StorageLostError(f"the storage {_shown(place)} no longer answers: {_reason(error)}") from error
 
 
 def _storage(place: Place) -> str | RDBStorage:
@@ -259,21 +294,25 @@ def _answering(place: Place) -> Iterator[None]:
     try:
         sqlalchemy.engine.make_url(place.url)
     except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # the latter for a port that is no number
+        url = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", place.url)
         raise StorageError(
-            f"{place.url!r} is not a database URL; one looks like postgresql://user@host/db"
+            f"the storage {url!r} is not a database URL; give one such as postgresql://user@host/db"
         ) from error
     try:
         yield
     except ImportError as error:
         raise StorageError(
-            f"no driver for {_shown(place)} is installed; for PostgreSQL: pip install 'mnasnet[postgresql]'"
+            f"the storage {_shown(place)} needs a driver that is not installed; for PostgreSQL: "
+            "pip install 'mnasnet[postgresql]'"
         ) from error
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError) as error:
         raise StorageError(f"the storage {_shown(place)} does not answer: {_reason(error)}") from error
 
 
 def _shown(place: Place) -> str:
-    """The URL without its password."""
+    """The file, or the URL without its password."""
+    if place.file is not None:
+        return str(place.file)
     return sqlalchemy.engine.make_url(place.url).render_as_string(hide_password=True)
 
 

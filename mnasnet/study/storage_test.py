@@ -1,12 +1,12 @@
 """Tests of storage.py."""
 
+import logging
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -101,10 +101,13 @@ def test_the_same_identity_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("seed", 1, "its seed is 0, not 1"),
-        ("target_ms", 5.0, "its target_ms is None, not 5.0"),
-        ("data", "beef", "its data is '1f0c', not 'beef'"),
-        ("flip", True, "its flip is None, not True"),
+        ("seed", 1, "--seed 1 here, 0 there"),
+        ("target_ms", 5.0, "--target-ms 5.0 here, not given there"),
+        ("data", "beef", "its images were others (another --data or --max-images, or "),
+        ("flip", True, "--flip yes here, no there"),
+        ("device", "another phone", "device another phone here, host (a CPU) there"),
+        ("space", "flat 5eed", "--space flat here, mnasnet there"),
+        ("space", "mnasnet 5eed", "--space mnasnet 5eed here, mnasnet c0de there"),
     ],
 )
 def test_another_search_is_refused_by_what_differs(name: str, value: object, said: str) -> None:
@@ -116,8 +119,16 @@ def test_another_search_is_refused_by_what_differs(name: str, value: object, sai
 
 
 def test_all_that_differs_is_named() -> None:
-    other = replace(setup(), identity={**setup().identity, "seed": 1, "width": 1.0}).identity
-    with pytest.raises(OtherSearchError, match=r"its width is 0.25, not 1.0 \(and seed\)"):
+    other = {**setup().identity, "seed": 1, "width": 1.0}
+    with pytest.raises(
+        OtherSearchError, match=r"search: --width 1.0 here, 0.25 there; --seed 1 here, 0 there;"
+    ):
+        check_identity(setup(), other, where="runs/mine")
+
+
+def test_the_batch_is_not_named_beside_another_sampler_which_has_none() -> None:
+    other = {**setup().identity, "sampler": "tpe", "batch": None}
+    with pytest.raises(OtherSearchError, match="search: --sampler tpe here, ppo there; choose"):
         check_identity(setup(), other, where="runs/mine")
 
 
@@ -140,6 +151,30 @@ def test_nothing_is_made_by_looking_for_a_study(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_is_made_in_a_database_by_looking_for_a_study(place: Place) -> None:
+    assert place.file is not None
+    place.file.parent.mkdir()
+    place.file.touch()
+    assert find_study(place) is None
+    assert place.file.read_bytes() == b""
+
+
+def test_a_new_study_is_made_without_a_word_and_optuna_stays_as_talkative_as_it_was(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    logging.getLogger("optuna").addHandler(caplog.handler)
+    try:
+        create_study(place)
+        create_study(place)
+        assert optuna.logging.get_verbosity() == optuna.logging.INFO
+    finally:
+        logging.getLogger("optuna").removeHandler(caplog.handler)
+        optuna.logging.set_verbosity(before)
+    assert caplog.messages == []
+
+
 def test_a_folder_without_a_search_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=f"no search in {tmp_path}: .*--out"):
         load_study(place_of(tmp_path, None))
@@ -157,9 +192,9 @@ def test_a_database_without_the_study_is_named(study: optuna.Study, place: Place
         ("postgresql://me:secret@127.0.0.1:1/db", "refused"),
         ("nonsense://host/db", "nonsense"),
         ("postgresql+nodriver://host/db", "nodriver"),
-        ("mysql+asyncmy://me:secret@host/db", "no driver for mysql"),
+        ("mysql+asyncmy://me:secret@host/db", "needs a driver that is not installed"),
         ("not a url", "postgresql://user@host/db"),
-        ("postgresql://host:port/db", "postgresql://user@host/db"),
+        ("postgresql://me:secret@host:port/db", "psycopg2://me:***@host:port/db"),
     ],
 )
 def test_a_storage_that_does_not_answer_is_named_on_one_line_without_its_password(
@@ -185,7 +220,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path, begin: object) -> N
 
 
 def test_a_storage_that_fails_while_a_search_runs_is_lost_and_says_why(place: Place) -> None:
-    with pytest.raises(StorageLostError, match=r"study.db is lost: disk full$"), kept_in(place):
+    with pytest.raises(StorageLostError, match=r"out/study.db no longer answers: disk full$"), kept_in(place):
         raise sqlalchemy.exc.OperationalError("UPDATE", {}, Exception("disk full\nmore")) from Exception(
             "disk full\nmore"
         )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mnasnet.train.conftest import image_folder, picture
 from mnasnet.train.data import ImageData, load, spread
+from mnasnet.train.sources import DataError
 
 
 def bytes_of(data: ImageData) -> set[bytes]:
@@ -126,20 +127,20 @@ def test_a_class_of_which_no_image_can_be_read_is_refused(tmp_path: Path) -> Non
     root = image_folder(tmp_path / "set", each=5)
     for file in (root / "dog").iterdir():
         file.write_bytes(file.name.encode())
-    with pytest.raises(ValueError, match="too few images of class 'dog' can be read"):
+    with pytest.raises(DataError, match="too few images of class 'dog' can be read"):
         load(str(root), image_size=8, cache=tmp_path / "cache")
 
 
 def test_one_class_cannot_be_learnt(tmp_path: Path, cache: Path) -> None:
     root = image_folder(tmp_path / "set", classes=("cat",))
-    with pytest.raises(ValueError, match="at least two classes are needed, and these are of cat: give"):
+    with pytest.raises(DataError, match="at least two classes are needed, and all are of 'cat': give"):
         load(str(root), image_size=8, cache=cache)
 
 
 def test_a_class_with_one_image_cannot_be_split(tmp_path: Path, cache: Path) -> None:
     image_folder(tmp_path / "set", classes=("cat",))
     image_folder(tmp_path / "set", classes=("dog",), each=1)
-    with pytest.raises(ValueError, match=r"class 'dog' has 1 training image.* give it at least 3"):
+    with pytest.raises(DataError, match="class 'dog' needs at least 3 training images and has 1: add more"):
         load(str(tmp_path / "set"), image_size=8, cache=cache)
 
 
@@ -153,7 +154,7 @@ def test_a_class_with_one_image_cannot_be_split(tmp_path: Path, cache: Path) -> 
     ],
 )
 def test_settings_that_make_no_sense_are_refused(how: dict[str, float], message: str, cache: Path) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(DataError, match=message):
         load("digits", cache=cache, **{"image_size": 32, **how})  # type: ignore[arg-type]
 
 

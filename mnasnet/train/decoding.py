@@ -21,8 +21,17 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from mnasnet.train.sources import CHUNK, Digests, Progress, Rows, Source
-from mnasnet.train.words import first_line, some
+from mnasnet.train.sources import (
+    CHUNK,
+    DataError,
+    Digests,
+    Progress,
+    Rows,
+    Source,
+    cannot_keep,
+    first_line,
+    some,
+)
 
 CROP_MARGIN = 8 / 7
 """Side stored of large images over the side trained at: 256 for 224, the official evaluation's 0.875 crop."""
@@ -71,7 +80,7 @@ def decoded(
 ) -> Decoded:
     """The images of `rows`, from the cache or decoded into it; `channels` None: 1 if all are grey, else 3.
 
-    Raises ValueError where too many images are corrupt, OSError where the cache cannot be written.
+    Raises DataError where too many images are corrupt, OSError where the cache cannot be written.
     """
     key = hashlib.blake2b(digests[rows].astype("<u8").tobytes(), digest_size=16).hexdigest()
     folder = cache / "pixels" / f"{key}-{side}px-{channels or 'own'}-v{CACHE_FORMAT}"
@@ -138,11 +147,7 @@ def _fill(
             shutil.rmtree(folder, ignore_errors=True)
             whole.rename(folder)
     except OSError as error:
-        raise OSError(
-            error.errno,
-            f"cannot keep decoded images in {folder.parent} ({error.strerror}): "
-            "make room there, or set MNASNET_CACHE to another folder",
-        ) from error
+        raise cannot_keep("decoded images", folder.parent, error) from error
 
 
 def _write(
@@ -157,7 +162,7 @@ def _write(
 ) -> dict[str, Any]:
     """Writes the file `pixels`, [count, side, side, channels], and returns the index that belongs to it.
 
-    Raises ValueError where too many images are corrupt, _NotGreyError where one has colour and `only_grey`.
+    Raises DataError where too many images are corrupt, _NotGreyError where one has colour and `only_grey`.
     """
     allowed = max(SKIPS_ALLOWED, int(SKIPS_ALLOWED_FRACTION * len(rows)))
     sums, squares = np.zeros((2, channels), dtype=np.int64)
@@ -190,9 +195,10 @@ def _write(
                     good.append(outcome)
             if len(skipped) > allowed or len(skipped) == len(rows):
                 names = [f"{origin.name_of(int(rows[at]))}: {why}" for at, why in skipped]
-                raise ValueError(
-                    f"{origin.name}: {len(skipped)} or more of {len(rows)} images are corrupt ({some(names)}): "
-                    f"replace them or take them out, up to {allowed} are skipped"
+                how_many = "all" if len(skipped) == len(rows) else f"more than {allowed} of"
+                raise DataError(
+                    f"{origin.name}: {how_many} {len(rows)} images are corrupt ({some(names)}): "
+                    "replace them or take them out"
                 )
             if good:
                 chunk = np.stack(good)

@@ -12,6 +12,7 @@ from PIL import Image
 from mnasnet.train.conftest import encoded, image_folder, picture
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.decoding import SKIPS_ALLOWED, decode
+from mnasnet.train.sources import DataError
 
 
 def test_pixels_are_stored_upright_and_in_the_layout_that_trains_fastest(digits: ImageData) -> None:
@@ -135,7 +136,7 @@ def test_too_many_corrupt_images_are_refused_and_leave_no_cache(tmp_path: Path) 
     root = image_folder(tmp_path / "set", each=40)
     for at in range(2 * SKIPS_ALLOWED):
         (root / "cat" / f"bad{at}.png").write_bytes(bytes([at]))
-    with pytest.raises(ValueError, match=r"of 80 images are corrupt \(cat/bad.* up to 10 are skipped"):
+    with pytest.raises(DataError, match=r"more than 10 of 80 images are corrupt \(cat/bad.* take them out"):
         load(str(root), image_size=8, cache=tmp_path / "cache")
     assert list((tmp_path / "cache" / "pixels").iterdir()) == []
 
@@ -144,7 +145,7 @@ def test_a_small_set_of_which_nothing_can_be_read_is_refused(tmp_path: Path) -> 
     root = image_folder(tmp_path / "set", each=3)
     for file in root.glob("*/*"):
         file.write_bytes(str(file).encode())
-    with pytest.raises(ValueError, match="4 or more of 4 images are corrupt"):  # of the 6, 2 are test images
+    with pytest.raises(DataError, match="all 4 images are corrupt"):  # of the 6, 2 are test images
         load(str(root), image_size=8, cache=tmp_path / "cache")
 
 

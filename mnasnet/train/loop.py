@@ -36,8 +36,10 @@ class Recipe:
     epochs: int = 5
     """Passes over the training images (section 5's proxy task)."""
     batch_size: int = 32
-    learning_rate: float = 0.004
-    """Peak rate of `RMSpropTF`."""
+    learning_rate: float = 0.002
+    """Peak rate of `RMSpropTF`. The best of 0.001, 0.002, 0.004, 0.008 and 0.016 by held-out accuracy after five
+    epochs, on the digits (means over six networks: 77.9, 87.1, 81.5, 54.9 and 27.4 %); on 3,000 images of CIFAR-10
+    28.9, 28.8 and 25.1 % with the first three (four networks)."""
     warmup: float = 0.1
     """Fraction of the steps over which the rate rises."""
     weight_decay: float = 1e-5

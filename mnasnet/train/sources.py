@@ -8,6 +8,7 @@ import glob
 import hashlib
 import io
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-
-from mnasnet.train.words import first_line, some
 
 DIGITS = "digits"
 """The name of the embedded data set: scikit-learn's 1,797 handwritten digits, grey, 8 by 8 pixels."""
@@ -40,7 +39,31 @@ Digests = npt.NDArray[np.uint64]
 """One hash for each row of a source."""
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being done ("reading", "decoding"), how many images are done, and how many there are."""
+"""Told what is being done ("reading", "decoding"), how much of it is done, and how much there is: images, but
+for the hub's one answer."""
+
+
+class DataError(ValueError):
+    """Images that cannot be served; the message is one line with the value and the way out."""
+
+
+def some(names: Sequence[str]) -> str:
+    """The first three names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, on one line; its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def cannot_keep(what: str, folder: Path, error: OSError) -> OSError:
+    """What to raise where the cache takes no more."""
+    return OSError(
+        f"cannot keep {what} in {folder} ({error.strerror or first_line(error)}): make room there, let yourself "
+        "write there, or set MNASNET_CACHE to another folder"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,29 +84,34 @@ class Source:
     """How a person finds the image of a row."""
 
 
-def open_source(source: str, *, cache: Path) -> Source:
+def open_source(source: str, *, cache: Path, progress: Progress | None = None) -> Source:
     """Finds `source` as a data set, a folder, a parquet file or a hub name, in this order.
 
-    Raises ValueError where it is none of these, holds no labelled images, or its classes do not agree.
+    Raises DataError where it is none of these, cannot be read, lacks images or labels, or its classes do not
+    agree; OSError where the cache cannot be written.
     """
-    path = Path(source).expanduser()
+    path = Path(source).expanduser().absolute()
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:  # a folder above it is closed to us
+        raise _unreadable(error) from error
     if source == DIGITS:
         opened = _digits()
-    elif path.is_dir():
-        parquet = any(path.glob("*.parquet")) or any(path.glob("*/*.parquet"))
-        opened = _parquet(source, path, cache) if parquet else _folder(source, path, cache)
-    elif path.is_file():
+    elif is_folder:
+        parquet = _files(path, (".parquet",), depth=1)
+        opened = _parquet(source, path, parquet, cache) if parquet else _folder(source, path)
+    elif is_file:
         if path.suffix.lower() != ".parquet":
-            raise ValueError(
-                f"{source} is a file but no parquet file: give a folder of images or a .parquet file"
+            raise DataError(
+                f"{source} is a file but not a parquet file: give a folder of images or a .parquet file"
             )
-        opened = _parquet(source, path, cache)
+        opened = _parquet(source, path, [str(path)], cache)
     elif re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", source):
-        opened = _hub(source, cache)
+        opened = _hub(source, cache, progress)
     else:
-        raise ValueError(
-            f"{source}: no such file or folder: give a folder with one sub-folder a class, a parquet file, "
-            f"a name on the Hugging Face hub, or {DIGITS!r}"
+        raise DataError(
+            f"{source}: no such file or folder: give a folder with one sub-folder for each class, a parquet "
+            f"file, a name on the Hugging Face hub, or {DIGITS!r}"
         )
     return opened
 
@@ -110,12 +138,14 @@ def _digits() -> Source:
     )
 
 
-def _folder(source: str, root: Path, cache: Path) -> Source:
+def _folder(source: str, root: Path) -> Source:
     """A folder with one sub-folder a class, alone or below `train/` and its like."""
+    inside, _ = _listed(root)
 
     def split_folder(names: Sequence[str]) -> Path | None:
         # A class may be called "train" too, but it holds images and not folders.
-        return next((root / name for name in names if any((root / name).glob("[!.]*/"))), None)
+        named = [folder for name in names for folder in inside if folder.name.lower() == name]
+        return next((folder for folder in named if _listed(folder)[0]), None)
 
     train = split_folder(TRAIN_NAMES)
     folders = {"train": train or root}
@@ -123,72 +153,141 @@ def _folder(source: str, root: Path, cache: Path) -> Source:
         found = {"validation": split_folder(VALIDATION_NAMES), "test": split_folder(TEST_NAMES)}
         folders |= {split: folder for split, folder in found.items() if folder is not None}
 
-    import datasets
-
-    tables: dict[str, Any] = {}
+    registered = Image.registered_extensions().items()
+    endings = tuple(ending for ending, kind in registered if kind in Image.OPEN)
+    files: list[str] = []
+    classes: dict[str, list[str]] = {}
     for split, folder in folders.items():
-        # The pattern is ours: left to itself the library takes a file called test_1.png for a test split.
-        pattern = f"{glob.escape(str(folder.absolute()))}/*/**"
-        try:
-            tables |= _load_dataset("imagefolder", data_files={split: pattern}, drop_labels=True, cache=cache)
-        except (ValueError, FileNotFoundError) as error:
-            raise ValueError(
-                f"{source}: no images in the sub-folders of {folder}: "
-                f"give a folder with one sub-folder a class, such as {folder / 'cat' / '1.jpg'}"
-            ) from error
-
-    def class_of(split: str, path: str) -> str:
         # By the topmost folder: what lies in cat/2024/ is a cat.
-        return Path(path).relative_to(folders[split].absolute()).parts[0]
+        images = {own.name: _files(own, endings) for own in _listed(folder)[0]}
+        if not images:
+            raise DataError(
+                f"{folder} has no sub-folders: give a folder with one sub-folder for each class, such as "
+                f"{folder / 'cat' / '1.jpg'}"
+            )
+        if empty := [str(folder / name) for name, paths in images.items() if not paths]:
+            raise DataError(
+                f"no image files, such as .jpg or .png, in {some(empty)}: put the images of a class into its "
+                "folder, or move the folder elsewhere if it is no class"
+            )
+        files += [path for paths in images.values() for path in paths]
+        classes[split] = [name for name, paths in images.items() for _ in paths]
+    names, labels, splits = _numbered(source, classes, order=sorted(set(classes["train"])))
+    return Source(
+        name=source,
+        classes=names,
+        labels=labels,
+        splits=splits,
+        read=lambda row: _bytes_of(files[row]),
+        name_of=lambda row: str(Path(files[row]).relative_to(root)),
+    )
 
-    encoded = {
-        split: table.cast_column("image", datasets.Image(decode=False)) for split, table in tables.items()
-    }
-    paths = {split: [image["path"] for image in table["image"]] for split, table in encoded.items()}
-    classes = {split: [class_of(split, path) for path in paths[split]] for split in paths}
-    order = sorted(set(classes["train"]))
-    return _from_tables(source, encoded, "image", classes, order=order, root=root.absolute())
+
+def _files(folder: Path, endings: tuple[str, ...], *, depth: int | None = None) -> list[str]:
+    """Paths of the files below `folder`, at most `depth` folders deeper, whose names end so.
+
+    Raises DataError where a folder cannot be read: what is in it would be missing without a word.
+    """
+    folders, files = _listed(folder)
+    found = [path for path in files if path.lower().endswith(endings)]
+    for inner in folders if depth != 0 else []:
+        # A link to a folder above would lead around for ever, and adds nothing.
+        if not (inner.is_symlink() and folder.resolve().is_relative_to(inner.resolve())):
+            found += _files(inner, endings, depth=None if depth is None else depth - 1)
+    return found
 
 
-def _parquet(source: str, path: Path, cache: Path) -> Source:
+def _listed(folder: Path) -> tuple[list[Path], list[str]]:
+    """The folders in `folder`, and the paths of its files, by name; without hidden ones and `__MACOSX`.
+
+    Raises DataError where it cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if entry.name[0] != "." and entry.name != "__MACOSX"]
+            shown.sort(key=lambda entry: entry.name)
+            folders = [Path(entry.path) for entry in shown if entry.is_dir()]
+            return folders, [entry.path for entry in shown if not entry.is_dir()]
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _bytes_of(path: str) -> bytes:
+    """A whole file; raises DataError where it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> DataError:
+    """What to raise where a file or folder of the user's cannot be read."""
+    return DataError(
+        f"{error.filename} cannot be read ({error.strerror}): make it readable, or move it elsewhere"
+    )
+
+
+def _parquet(source: str, path: Path, files: Sequence[str], cache: Path) -> Source:
     """Parquet files with an image and a label column; their names say the split, as on the hub."""
+    for file in files:
+        try:
+            Path(file).open("rb").close()
+        except OSError as error:
+            raise _unreadable(error) from error
     where: dict[str, Any] = (
         {"data_dir": str(path)} if path.is_dir() else {"data_files": glob.escape(str(path))}
     )
     try:
         tables = _load_dataset("parquet", cache=cache, **where)
     except ValueError as error:
-        raise ValueError(f"{source}: unreadable as parquet ({first_line(error)}): write it anew") from error
+        raise DataError(
+            f"{source} cannot be read as parquet ({first_line(error)}): write it anew, or give another"
+        ) from error
     return _labelled(source, tables)
 
 
-def _hub(source: str, cache: Path) -> Source:
+def _hub(source: str, cache: Path, progress: Progress | None) -> Source:
     """A data set on the Hugging Face hub, downloaded once."""
+    asking = f"asking the Hugging Face hub for {source}"
+    if progress is not None:
+        progress(asking, 0, 1)  # the answer may be a large download, and without a network it takes 20 s
     try:
         tables = _load_dataset(source, cache=cache)
-    except (ConnectionError, FileNotFoundError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"{source}: no such file or folder, and not to be had from the Hugging Face hub "
-            f"({first_line(error)}): give a path that exists, or a hub name while the hub can be reached"
+    except ConnectionError as error:
+        raise DataError(
+            f"{source}: no such file or folder here, and the Hugging Face hub cannot be reached to look it up: "
+            "correct the path, or connect to a network to use a name on the hub"
         ) from error
+    except (FileNotFoundError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"{source}: no such file or folder here, and no data set from the Hugging Face hub "
+            f"({first_line(error)}): correct the path or the name, or download it and give its parquet files"
+        ) from error
+    if progress is not None:
+        progress(asking, 1, 1)
     return _labelled(source, tables)
 
 
 def _load_dataset(path: str, *, cache: Path, **where: Any) -> Any:
     """`datasets.load_dataset`, quiet, its tables in our cache.
 
-    Raises what it raises, but OSError where its tables cannot be written and ValueError where they cannot be
-    made.
+    Raises ConnectionError and FileNotFoundError as it does; OSError where its tables cannot be written; ValueError
+    where they cannot be made, and RuntimeError as it does.
     """
     import datasets  # here, since it takes a second to import
 
+    folder = cache / "datasets"
     with _quiet():
         try:
-            return datasets.load_dataset(path, cache_dir=str(cache / "datasets"), **where)
-        except datasets.exceptions.DatasetGenerationError as error:
-            if isinstance(error.__cause__, OSError):
-                raise error.__cause__ from error
-            raise ValueError(first_line(error.__cause__ or error)) from error
+            return datasets.load_dataset(path, cache_dir=str(folder), **where)
+        except (ConnectionError, FileNotFoundError):
+            raise
+        except (OSError, datasets.exceptions.DatasetGenerationError) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__ or error
+            # Broken bytes and requests that failed are OSErrors to Arrow and the hub, but ones without a number.
+            if isinstance(cause, OSError) and cause.errno is not None:
+                raise cannot_keep("images", folder, cause) from error
+            raise ValueError(first_line(cause)) from error
 
 
 @contextlib.contextmanager
@@ -222,7 +321,9 @@ def _labelled(source: str, tables: Any) -> Source:
     }
     if "train" not in splits:
         if len(tables) != 1:
-            raise ValueError(f"{source}: no split called train among {some(tuple(tables))}: name one so")
+            raise DataError(
+                f"{source} has several splits ({some(tuple(tables))}) and none is called train: call one so"
+            )
         splits = {"train": next(iter(tables.values()))}
 
     features = splits["train"].features
@@ -232,27 +333,50 @@ def _labelled(source: str, tables: Any) -> Source:
     image = next((name for name in IMAGE_COLUMNS if name in images), images[0] if len(images) == 1 else None)
     label = labels_by_name[0] if labels_by_name else labels[0] if len(labels) == 1 else None
     if image is None or label is None:
-        raise ValueError(
-            f"{source}: no {'image' if image is None else 'label'} column among {some(tuple(features))}: "
-            f"name it {IMAGE_COLUMNS[0] if image is None else LABEL_COLUMNS[0]!r}"
+        missing, name = ("image", IMAGE_COLUMNS[0]) if image is None else ("label", LABEL_COLUMNS[0])
+        raise DataError(
+            f"{source} has no {missing} column among {some(tuple(features))}: call the one that it is {name!r}"
         )
 
-    classes: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     order: Sequence[str] = ()
     for split, table in list(splits.items()):
         values = table[label][:]
         feature = table.features[label]
         if any(value is None or value == -1 for value in values):  # the hub's mark of an unlabelled image
             if split == "train":
-                raise ValueError(f"{source}: column {label!r} has rows without a label: leave them out")
+                raise DataError(
+                    f"{source} has training images without a label in column {label!r}: leave them out"
+                )
             del splits[split]
             continue
-        names = feature.names if isinstance(feature, datasets.ClassLabel) else None
-        classes[split] = [names[value] for value in values] if names else [str(value) for value in values]
+        known = feature.names if isinstance(feature, datasets.ClassLabel) else None
+        names[split] = [known[value] for value in values] if known else [str(value) for value in values]
         if split == "train":
-            order = names or [str(value) for value in sorted(set(values))]
-    encoded = {split: t.cast_column(image, datasets.Image(decode=False)) for split, t in splits.items()}
-    return _from_tables(source, encoded, image, classes, order=order, root=None)
+            order = known or [str(value) for value in sorted(set(values))]
+    classes, row_labels, rows_of = _numbered(source, names, order=order)
+    encoded = [
+        table.cast_column(image, datasets.Image(decode=False)).select_columns([image])
+        for table in splits.values()
+    ]
+    # Arrow's column and not the table's rows: several times faster one at a time.
+    column = datasets.concatenate_datasets(encoded).data.column(image)
+
+    def kept(row: int) -> dict[str, Any]:
+        return column[row].as_py() or {"bytes": None, "path": None}
+
+    def read(row: int) -> bytes:
+        image = kept(row)
+        if image["bytes"] is None and image["path"] is not None:
+            return _bytes_of(image["path"])
+        return image["bytes"] or b""  # a row without an image is a corrupt one, and named as such
+
+    def name_of(row: int) -> str:
+        split = next(split for split, rows in rows_of.items() if rows[0] <= row <= rows[-1])
+        path = kept(row)["path"]
+        return f"{split} row {row - rows_of[split][0]}" + (f" ({path})" if path else "")
+
+    return Source(name=source, classes=classes, labels=row_labels, splits=rows_of, read=read, name_of=name_of)
 
 
 def _holds_images(feature: Any) -> bool:
@@ -262,52 +386,31 @@ def _holds_images(feature: Any) -> bool:
     return isinstance(feature, datasets.Image) or (isinstance(feature, dict) and "bytes" in feature)
 
 
-def _from_tables(
-    source: str,
-    tables: dict[str, Any],
-    column: str,
-    classes: dict[str, list[str]],
-    *,
-    order: Sequence[str],
-    root: Path | None,
-) -> Source:
-    """One run of numbered rows over the tables of all splits, whose `column` holds encoded images.
+def _numbered(
+    source: str, classes: dict[str, list[str]], *, order: Sequence[str]
+) -> tuple[tuple[str, ...], Rows, dict[str, Rows]]:
+    """Class names, labels and splits, with one run of row numbers over all splits.
 
-    `classes` has the class of each row, `order` the order of the labels; names are relative to `root`.
+    `classes` has the class of each image of each split, `order` the order of the labels.
+
+    Raises DataError where the splits have not the same classes.
     """
-    import datasets
-
     present = set(classes["train"])
-    known = [name for name in order if name in present]
+    known = tuple(name for name in order if name in present)
     for split, names in classes.items():
-        if differing := set(known) ^ set(names):
-            raise ValueError(
-                f"{source}: train and {split} differ in their classes, by {some(sorted(differing))}: "
-                f"give both the same, or leave {split} out and it is split off train"
+        if differing := present ^ set(names):
+            raise DataError(
+                f"{source}: of train and {split} only one has images of {some(sorted(differing))}: give both the "
+                f"same classes, or take {split} away, and a part of train stands in for it"
             )
     position = {name: label for label, name in enumerate(known)}
-    labels = np.array([position[name] for split in tables for name in classes[split]], dtype=np.int64)
-    ends = np.cumsum([len(table) for table in tables.values()])
+    labels = np.array([position[name] for names in classes.values() for name in names], dtype=np.int64)
+    ends = np.cumsum([len(names) for names in classes.values()]).tolist()
     splits = {
-        split: np.arange(end - len(table), end)
-        for (split, table), end in zip(tables.items(), ends.tolist(), strict=True)
+        split: np.arange(end - len(names), end)
+        for (split, names), end in zip(classes.items(), ends, strict=True)
     }
-    # Arrow's column and not the table's rows: several times faster one at a time.
-    joined = datasets.concatenate_datasets([table.select_columns([column]) for table in tables.values()])
-    encoded = joined.data.column(column)
-
-    def read(row: int) -> bytes:
-        image = encoded[row].as_py()
-        return image["bytes"] if image["bytes"] is not None else Path(image["path"]).read_bytes()
-
-    def name_of(row: int) -> str:
-        split = next(split for split, rows in splits.items() if rows[0] <= row <= rows[-1])
-        path = encoded[row].as_py()["path"]
-        if root is not None:
-            return str(Path(path).relative_to(root))
-        return f"{split} row {row - splits[split][0]}" + (f" ({path})" if path else "")
-
-    return Source(name=source, classes=tuple(known), labels=labels, splits=splits, read=read, name_of=name_of)
+    return known, labels, splits
 
 
 def digests_of(origin: Source, progress: Progress | None) -> Digests:
