@@ -18,7 +18,7 @@ from mnasnet.search.loop import SearchError
 from mnasnet.search.run import search
 from mnasnet.search.settings import DEMONSTRATION, RequestError, Settings
 from mnasnet.study.card import CardError
-from mnasnet.study.storage import OtherSearchError, StorageError, StorageLostError
+from mnasnet.study.storage import OtherSearchError, StorageError, StorageLostError, without_password
 from mnasnet.study.trial import TrialRecord
 from mnasnet.train.sources import DIGITS, some
 
@@ -41,8 +41,10 @@ def main(arguments: Sequence[str]) -> int:
     settings = parse(Settings, arguments, verb="search", default=default, description=description())
     # As it was called, so that what is printed can be called again: after `make`, mnasnet is in .venv/bin.
     program = sys.argv[0] if Path(sys.argv[0]).name == "mnasnet" else "mnasnet"
-    command = (os.path.relpath(program) if Path(program).is_file() else program, "search", *arguments)
-    storage = () if settings.storage is None else ("--storage", settings.storage)
+    called = os.path.relpath(program) if Path(program).is_file() else program
+    # It goes into the study, every card and the report.
+    command = (called, "search", *map(without_password, arguments))
+    storage = () if settings.storage is None else ("--storage", without_password(settings.storage))
     report = shlex.join([command[0], "report", str(settings.folder), *storage])
     return served(
         lambda: _search(settings, command),

@@ -26,6 +26,9 @@ from mnasnet.study.trial import TrialRecord, read_trials
 pytestmark = pytest.mark.slow
 
 
+PASSWORD = "a-word-to-hide"
+
+
 def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -44,7 +47,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/postgres"
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs, which refuse to run as root."""
@@ -106,6 +109,11 @@ def test_a_search_on_a_server_goes_on_there(server: Server, tmp_path: Path) -> N
     assert other.status == 2
     assert "holds another search: --seed 1 here, 0 there;" in other.line
 
+    said = [first.out, more.out, report.out, other.line, (out / "report.html").read_text(encoding="utf-8")]
+    said.append(str(load_study(place_of(out, server.url)).user_attrs))
+    assert ["***" in text for text in said[-2:]] == [True, True]
+    assert not any(PASSWORD in text for text in said)
+
 
 def test_looking_for_a_search_leaves_a_new_server_as_it_was(server: Server, tmp_path: Path) -> None:
     looked = ended(started(["report", tmp_path, "--storage", server.url]))
@@ -126,7 +134,7 @@ def test_a_server_that_is_lost_ends_the_search_and_back_again_lets_it_go_on(
     server.stop()
     lost = ended(process)
     assert lost.status == 1
-    storage = f"postgresql+psycopg2://postgres@127.0.0.1:{server.port}/postgres"
+    storage = f"postgresql+psycopg2://postgres:***@127.0.0.1:{server.port}/postgres"
     assert f"the storage {storage} no longer answers: " in lost.line
     assert "what was finished is kept" in lost.line
 

@@ -41,6 +41,7 @@ from mnasnet.study.storage import (
     only_search_at,
     place_of,
     read_setup,
+    shown,
     write_setup,
 )
 from mnasnet.study.trial import read_trials
@@ -122,7 +123,7 @@ def search(
             identity = _identity(settings, data=data, space=space, device=device, sampler=sampler)
             setup = None if study is None else read_setup(study)
             if setup is not None:
-                check_identity(setup, identity, where=str(settings.storage or out))
+                check_identity(setup, identity, where=str(out) if settings.storage is None else shown(place))
             reference_ms = None if setup is None else setup.reference.reference_ms
             with Untrained(device, control, reference_ms=reference_ms) as timed:
                 if setup is None:

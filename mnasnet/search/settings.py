@@ -4,7 +4,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from mnasnet.train.sources import DIGITS
 
@@ -12,6 +12,9 @@ from mnasnet.train.sources import DIGITS
 class RequestError(ValueError):
     """A request that cannot be served; the message is one line that names the value and the way out."""
 
+
+RewardName = Literal["soft", "hard", "absolute"]
+SpaceName = Literal["mnasnet", "mnasnet-published", "flat"]
 
 LEAST_WIDTH = 0.05
 """At which the last two of the paper's seven blocks can still be of different widths, and no other can."""
@@ -40,9 +43,9 @@ class Settings:
     """Who chooses the networks: ppo (the paper's), random, tpe or nsga2."""
     batch: int = 10
     """Finished trials between two lessons of the PPO controller."""
-    reward: Literal["soft", "hard", "absolute"] = "soft"
+    reward: RewardName = "soft"
     """How latency is weighed: soft and hard as in the paper, absolute as in TuNAS."""
-    space: Literal["mnasnet", "mnasnet-published", "flat"] = "mnasnet"
+    space: SpaceName = "mnasnet"
     """What may be chosen: the paper's space; the same with the widths of A1 and B1; every layer on its own."""
     seed: int = 0
     """Of the sampler and of every training."""
@@ -89,6 +92,9 @@ class Settings:
                 f"--max-ms {self.max_ms:g} is below --target-ms {self.target_ms:g}, so nothing near the target "
                 "would be trained: raise it, or leave it out for twice the target"
             )
+        for name, choices in {"reward": get_args(RewardName), "space": get_args(SpaceName)}.items():
+            if (value := getattr(self, name)) not in choices:
+                raise RequestError(f"{_flag(name)} {value}: give one of {', '.join(choices)}")
 
     @property
     def folder(self) -> Path:

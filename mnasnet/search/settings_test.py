@@ -31,6 +31,8 @@ from mnasnet.space.hierarchical import MOBILENET_V2_SKELETONS
         ({"width": 0.049}, "--width 0.049: give at least 0.05; below it nearly every layer has the fewest"),
         ({"target_ms": 2.0, "max_ms": 1.0}, "--max-ms 1 is below --target-ms 2, so nothing near the target"),
         ({"learning_rate": float("nan")}, "--learning-rate nan"),
+        ({"space": "cells"}, "--space cells: give one of mnasnet, mnasnet-published, flat"),
+        ({"reward": "sofd"}, "--reward sofd: give one of soft, hard, absolute"),
     ],
     ids=str,
 )

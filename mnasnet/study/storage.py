@@ -207,7 +207,7 @@ def load_study(place: Place) -> optuna.Study:
     """
     study = find_study(place)
     if study is None:
-        where = _shown(place) if place.file is None else place.file.parent
+        where = shown(place) if place.file is None else place.file.parent
         raise StorageError(
             f"no search in {where}: it holds no study named {place.name!r}; "
             "give the folder that a search had as --out"
@@ -256,7 +256,7 @@ def only_search_at(place: Place) -> Iterator[None]:
     try:
         if not held:
             raise StorageError(
-                f"another process is searching for {place.name!r} in {_shown(place)}; wait for it, or choose "
+                f"another process is searching for {place.name!r} in {shown(place)}; wait for it, or choose "
                 "an --out of another name"
             )
         yield
@@ -275,7 +275,7 @@ def kept_in(place: Place) -> Iterator[None]:
     try:
         yield
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError) as error:
-        raise StorageLostError(f"the storage {_shown(place)} no longer answers: {_reason(error)}") from error
+        raise StorageLostError(f"the storage {shown(place)} no longer answers: {_reason(error)}") from error
 
 
 def _storage(place: Place) -> str | RDBStorage:
@@ -294,26 +294,29 @@ def _answering(place: Place) -> Iterator[None]:
     try:
         sqlalchemy.engine.make_url(place.url)
     except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # the latter for a port that is no number
-        url = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", place.url)
         raise StorageError(
-            f"the storage {url!r} is not a database URL; give one such as postgresql://user@host/db"
+            f"the storage {without_password(place.url)!r} is not a database URL; give one such as "
+            "postgresql://user@host/db"
         ) from error
     try:
         yield
     except ImportError as error:
         raise StorageError(
-            f"the storage {_shown(place)} needs a driver that is not installed; for PostgreSQL: "
+            f"the storage {shown(place)} needs a driver that is not installed; for PostgreSQL: "
             "pip install 'mnasnet[postgresql]'"
         ) from error
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError) as error:
-        raise StorageError(f"the storage {_shown(place)} does not answer: {_reason(error)}") from error
+        raise StorageError(f"the storage {shown(place)} does not answer: {_reason(error)}") from error
 
 
-def _shown(place: Place) -> str:
+def shown(place: Place) -> str:
     """The file, or the URL without its password."""
-    if place.file is not None:
-        return str(place.file)
-    return sqlalchemy.engine.make_url(place.url).render_as_string(hide_password=True)
+    return without_password(place.url) if place.file is None else str(place.file)
+
+
+def without_password(text: str) -> str:
+    """The text, such as a word of a command, with `***` for the password of a database URL in it."""
+    return re.sub(r"(://[^:@/]*):.*@", r"\1:***@", text)
 
 
 def _reason(error: BaseException) -> str:

@@ -29,6 +29,7 @@ from mnasnet.study.storage import (
     load_study,
     place_of,
     read_setup,
+    without_password,
     write_setup,
 )
 from mnasnet.study.trial import read_trials
@@ -233,3 +234,17 @@ def test_another_process_reads_while_this_one_writes(study: optuna.Study, place:
     trial.set_constraint("latency", 1.0 / MAX_MS - 1)
     study.tell(trial, (0.9, 1.0))
     assert [record.outcome for record in read_trials(load_study(place))] == ["trained", "trained"]
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("postgresql://me:s3cr3t@host/db", "postgresql://me:***@host/db"),
+        ("--storage=postgresql://me:s3:cr@t@host:5432/db", "--storage=postgresql://me:***@host:5432/db"),
+        ("postgresql://me@host:5432/db", "postgresql://me@host:5432/db"),
+        ("sqlite:///runs/a:b@c/study.db", "sqlite:///runs/a:b@c/study.db"),
+        ("photos/", "photos/"),
+    ],
+)
+def test_a_password_is_shown_nowhere(word: str, shown: str) -> None:
+    assert without_password(word) == shown
