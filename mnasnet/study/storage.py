@@ -163,14 +163,9 @@ def create_study(place: Place) -> optuna.Study:
             place.file.parent.mkdir(exist_ok=True)
             with closing(sqlite3.connect(place.file)) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
-        verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
-        try:  # without the line that Optuna says of every new study
-            study = optuna.create_study(
-                storage=_storage(place), study_name=place.name, directions=DIRECTIONS, load_if_exists=True
-            )
-        finally:
-            optuna.logging.set_verbosity(verbosity)
+        study = optuna.create_study(
+            storage=_storage(place), study_name=place.name, directions=DIRECTIONS, load_if_exists=True
+        )
         if study.metric_names is None:
             # Experimental since 3.2, and all that is lost without it are the names in the dashboard.
             with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
@@ -267,15 +262,20 @@ def only_search_at(place: Place) -> Iterator[None]:
 
 @contextmanager
 def kept_in(place: Place) -> Iterator[None]:
-    """Turn what the storage raises while a search runs into one line that names it.
+    """Turn what the storage raises into one line that names it, and keep Optuna's own lines about it away.
 
     Raises:
         StorageLostError: it stopped answering, or its disk is full.
     """
+    verbosity = optuna.logging.get_verbosity()
+    # It says of every new study that it is one, and shows the query during which a server was lost.
+    optuna.logging.set_verbosity(max(verbosity, optuna.logging.ERROR))
     try:
         yield
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError) as error:
         raise StorageLostError(f"the storage {shown(place)} no longer answers: {_reason(error)}") from error
+    finally:
+        optuna.logging.set_verbosity(verbosity)
 
 
 def _storage(place: Place) -> str | RDBStorage:
@@ -321,6 +321,6 @@ def without_password(text: str) -> str:
 
 def _reason(error: BaseException) -> str:
     """What the database said, on one line; what was made of it on the way here helps nobody."""
-    while error.__cause__ is not None:
-        error = error.__cause__
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -167,8 +167,9 @@ def test_a_new_study_is_made_without_a_word_and_optuna_stays_as_talkative_as_it_
     optuna.logging.set_verbosity(optuna.logging.INFO)
     logging.getLogger("optuna").addHandler(caplog.handler)
     try:
-        create_study(place)
-        create_study(place)
+        with kept_in(place):
+            create_study(place)
+            create_study(place)
         assert optuna.logging.get_verbosity() == optuna.logging.INFO
     finally:
         logging.getLogger("optuna").removeHandler(caplog.handler)
