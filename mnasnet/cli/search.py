@@ -78,7 +78,10 @@ def _search(settings: Settings, command: Sequence[str]) -> None:
     if result.skipped:
         console.print(f"{counted(len(result.skipped), 'corrupt image')} skipped: {some(result.skipped)}")
     console.print(f"report: {result.report}")
-    console.print(f"next: {next_command(settings, command)}")
+    if result.converged is None:
+        console.print(f"next: {next_command(settings, command)}")
+    else:
+        console.print("next: another --seed with another --out, or another --space, --width or --image-size")
 
 
 def _console() -> Console:

@@ -42,7 +42,7 @@ class HostDevice:
         limit_s: float = 120.0,
         command: Sequence[str] = (sys.executable, "-P", str(RUNNER)),
     ) -> None:
-        """`limit_s` bounds one measurement; the default is a hundred times what MnasNet-A1 takes at 224 px.
+        """`limit_s` bounds what one launch takes; the default is a hundred times what MnasNet-A1 takes at 224 px.
 
         Raises:
             ValueError: `threads` is less than 1, or `limit_s` not positive.
@@ -68,9 +68,9 @@ class HostDevice:
         """
         if launches < 1:
             raise ValueError(f"a measurement takes at least 1 launch, not {launches}")
-        deadline = time.monotonic() + self._limit_s
         timed: list[list[timing.Load]] = []
         for _ in range(launches):
+            deadline = time.monotonic() + self._limit_s
             if launches > 1:
                 self.close()
             timed.append([])

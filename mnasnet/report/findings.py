@@ -11,7 +11,7 @@ import optuna
 from mnasnet.report.gain import Gain, gain
 from mnasnet.study.card import Card, read_cards
 from mnasnet.study.reward import Reward
-from mnasnet.study.storage import Setup, read_setup
+from mnasnet.study.storage import INTERRUPTED, Setup, read_setup
 from mnasnet.study.trial import TrialRecord, front, read_trials
 
 
@@ -50,11 +50,13 @@ class Findings:
     def counts(self) -> Mapping[str, int]:
         """Trials by what became of them; repeats of an earlier network, trained or too slow, are copies."""
         new = [record.outcome for record in self.records if record.copy_of is None]
+        interrupted = sum(r.reason == INTERRUPTED for r in self.records if r.copy_of is None)
         return {
             "trained": new.count("trained"),
             "copies": len(self.records) - len(new),
             "too slow": new.count("too slow"),
-            "failed": new.count("failed"),
+            "failed": new.count("failed") - interrupted,
+            "interrupted": interrupted,
             "running": new.count("running"),
         }
 
@@ -107,7 +109,7 @@ def find(study: optuna.Study, out: Path, *, target_ms: float | None = None) -> F
     setup = read_setup(study)
     if setup is not None:
         setup.rewarded(target_ms)
-    cards = read_cards(out)
+    cards = [card for card in read_cards(out) if setup is None or _is_of(setup, card)]
     control = next((card for card in cards if card.control), None)
     if control is not None:
         # Finalists of an earlier recipe are no match for the control, which is trained last.
@@ -120,6 +122,12 @@ def find(study: optuna.Study, out: Path, *, target_ms: float | None = None) -> F
         finalists=tuple(card for card in cards if not card.control),
         control=control,
     )
+
+
+def _is_of(setup: Setup, card: Card) -> bool:
+    """Whether the card is of this search and not what another one left in the folder."""
+    same_data = card.fingerprint == setup.identity.get("data", card.fingerprint)
+    return same_data and card.latency.reference_ms == setup.reference.reference_ms
 
 
 def _recipe(card: Card) -> tuple[int, int, int]:

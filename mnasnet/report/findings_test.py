@@ -11,6 +11,7 @@ from rich.console import Console
 from mnasnet.report.conftest import add_failed
 from mnasnet.report.findings import find
 from mnasnet.report.summary import front_table, reference_line, summary_lines, tried
+from mnasnet.study.card import write_card
 from mnasnet.study.conftest import latency
 from mnasnet.study.storage import INTERRUPTED
 from mnasnet.study.trial import TrialRecord
@@ -18,7 +19,7 @@ from mnasnet.study.trial import TrialRecord
 
 def test_every_trial_is_counted_once(study: optuna.Study, tmp_path: Path) -> None:
     counts = find(study, tmp_path).counts
-    assert counts == {"trained": 5, "copies": 1, "too slow": 1, "failed": 1, "running": 0}
+    assert counts == {"trained": 5, "copies": 1, "too slow": 1, "failed": 1, "interrupted": 0, "running": 0}
     assert sum(counts.values()) == len(study.trials)
 
 
@@ -132,3 +133,21 @@ def test_how_far_the_milliseconds_may_be_off_is_what_the_reference_took_beside_t
     assert reference_line(changed).startswith("MobileNetV2 took 0.500 ms when the search began")
     assert reference_line(changed).endswith("1.00 ms to 1.30 ms beside the trials")
     assert replace(findings, records=()).reference_ms is None
+
+
+def test_an_interrupted_repeat_is_a_copy_and_nothing_else(study: optuna.Study, tmp_path: Path) -> None:
+    findings = find(study, tmp_path)
+    repeat = replace(findings.records[0], outcome="failed", reason=INTERRUPTED, copy_of=0)
+    counts = replace(findings, records=(repeat,)).counts
+    assert {name: count for name, count in counts.items() if count} == {"copies": 1}
+
+
+def test_what_another_search_left_in_the_folder_is_no_finalist(study: optuna.Study, finished: Path) -> None:
+    found = find(study, finished)
+    assert found.control is not None
+    assert len(found.finalists) == 2
+    timed = replace(found.finalists[0].latency, reference_ms=7.0)
+    write_card(replace(found.finalists[0], latency=timed), finished / "finalists" / found.finalists[0].digest)
+    assert find(study, finished).finalists == found.finalists[1:]
+    write_card(replace(found.control, fingerprint="other"), finished / "finalists" / found.control.digest)
+    assert find(study, finished).control is None

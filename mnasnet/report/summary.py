@@ -8,7 +8,6 @@ from rich.table import Table
 from mnasnet.report.findings import Findings
 from mnasnet.report.words import accuracy_words, counted, latency_words, millions, milliseconds
 from mnasnet.study.card import Card
-from mnasnet.study.storage import INTERRUPTED
 
 
 def front_table(findings: Findings, *, width: int = 80) -> Table:
@@ -68,13 +67,11 @@ def summary_lines(findings: Findings, *, controller_updates: int | None = None) 
 def tried(findings: Findings) -> str:
     """The trials by what became of them: `12 networks trained, 1 copy, 2 too slow to train`."""
     counts = findings.counts
-    interrupted = [record.reason for record in findings.records].count(INTERRUPTED)
-    failed = counts["failed"] - interrupted
     parts = [f"{counted(counts['trained'], 'network')} trained"]
     parts += [counted(counts["copies"], "copy", "copies")] if counts["copies"] else []
     parts += [f"{counts['too slow']:,} too slow to train"] if counts["too slow"] else []
-    parts += [f"{failed:,} failed"] if failed else []
-    parts += [f"{interrupted:,} interrupted"] if interrupted else []
+    parts += [f"{counts['failed']:,} failed"] if counts["failed"] else []
+    parts += [f"{counts['interrupted']:,} interrupted"] if counts["interrupted"] else []
     parts += [f"{counts['running']:,} running"] if counts["running"] else []
     return ", ".join(parts)
 

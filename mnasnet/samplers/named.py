@@ -117,8 +117,17 @@ def sampler_named(
     Raises:
         ValueError: no sampler has that name; a negative seed.
     """
+    check_sampler(name)
+    return SAMPLERS[name](seed, reward, canonical, batch)
+
+
+def check_sampler(name: str) -> None:
+    """Nothing, where a sampler has that name.
+
+    Raises:
+        ValueError: none has; with the nearest name or all of them.
+    """
     if name not in SAMPLERS:
         near = difflib.get_close_matches(name.lower(), SAMPLERS, n=1)
         nearest = f"the nearest is {near[0]!r}, of" if near else "give one of"
         raise ValueError(f"--sampler {name}: {nearest} {', '.join(SAMPLERS)}")
-    return SAMPLERS[name](seed, reward, canonical, batch)

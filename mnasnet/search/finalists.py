@@ -82,13 +82,17 @@ class Finishing:
     """What the user called."""
 
     def done(self, candidate: Candidate) -> Card | None:
-        """The card of a candidate that was finished with this recipe; None where there is work to do."""
+        """The card of a candidate that was finished in this search and with this recipe; None where there is work.
+
+        What another search left in the folder was measured against another timing of the reference.
+        """
         folder = self.folder / candidate.architecture.digest()
         if not all((folder / name).is_file() for name in (CARD, "network.tflite", "weights.safetensors")):
             return None
         card = read_card(folder)
-        same = (card.accuracy.epochs, card.accuracy.seed) == (self.recipe.epochs, self.seed)
-        return card if same else None
+        found = (card.fingerprint, card.latency.reference_ms, card.accuracy.epochs, card.accuracy.seed)
+        wanted = (self.data.fingerprint, self.timed.reference_ms, self.recipe.epochs, self.seed)
+        return card if found == wanted else None
 
     def finish(self, candidate: Candidate, *, progress: Progress | None = None) -> Card:
         """Train on training and held-out images, test once, export, compare, measure; then keep the folder.
@@ -113,12 +117,14 @@ class Finishing:
             raise
         for path in part.iterdir():  # or a power cut could leave the new name on empty files
             _to_disk(path)
+        if os.name == "posix":  # elsewhere a folder cannot be opened
+            _to_disk(part)
         whole, old = self.folder / digest, self.folder / f".{digest}.old"
         if whole.exists():  # one of another recipe
             rmtree(old, ignore_errors=True)
             whole.rename(old)
         part.rename(whole)
-        if os.name == "posix":  # elsewhere a folder cannot be opened
+        if os.name == "posix":
             _to_disk(self.folder)  # the new name too
         rmtree(old, ignore_errors=True)
         return card

@@ -154,3 +154,13 @@ def test_a_file_that_computes_something_else_is_refused(digits: ImageData, tmp_p
         ExportError, match=r"network.tflite differs from the trained network by .* of the largest"
     ):
         compare(one, artifact, digits)
+
+
+def test_what_another_search_left_in_the_folder_is_made_anew(finishing: Finish, tmp_path: Path) -> None:
+    mine = finishing(tmp_path)
+    card = mine.finish(SMALLEST)
+    assert mine.done(SMALLEST) == card
+    other_data = replace(mine, data=replace(mine.data, fingerprint="other"))
+    assert other_data.done(SMALLEST) is None
+    with Untrained(device(), CONTROL, reference_ms=2.0) as timed:
+        assert replace(mine, timed=timed).done(SMALLEST) is None

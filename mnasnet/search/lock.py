@@ -1,7 +1,7 @@
 """One process a search: a lock on its folder, which the system releases however the process ends."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -42,5 +42,6 @@ def only_search_in(out: Path) -> Iterator[None]:
         if made and list(out.iterdir()) == [path]:
             # A search that was refused leaves no trace.
             path.unlink()
-            for folder in made:
-                folder.rmdir()
+            with suppress(OSError):  # another search may have begun in one of them
+                for folder in made:
+                    folder.rmdir()

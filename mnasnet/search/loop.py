@@ -79,13 +79,16 @@ def run_trials(
     """
     finished: dict[str, TrialRecord] = {}
     trained = 0
+    recent: deque[bool] = deque(maxlen=CONVERGENCE_WINDOW)
     for record in read_trials(study):
+        recent.append(record.copy_of is not None)
         if _is_settled(record) and record.digest is not None:
             finished.setdefault(record.digest, record)
         trained += record.charged
-    recent: deque[bool] = deque(maxlen=CONVERGENCE_WINDOW)
     failures = too_slow = 0
     while trained < trials:
+        if sum(recent) >= CONVERGENCE_REPEATS:
+            return f"converged: {sum(recent)} of the last {len(recent)} proposals had been tried before"
         trial = study.ask(dict(space.distributions))
         record = _run_trial(study, trial, space, finished, measure=measure, estimate=estimate, max_ms=max_ms)
         told(record)
@@ -100,8 +103,6 @@ def run_trials(
                 f"{too_slow} networks in a row were slower than {max_ms:.3g} ms; raise --max-ms or --target-ms, "
                 "or lower --width"
             )
-        if sum(recent) >= CONVERGENCE_REPEATS:
-            return f"converged: {sum(recent)} of the last {len(recent)} proposals had been tried before"
     return None
 
 

@@ -282,6 +282,15 @@ def test_a_space_that_has_been_tried_through_says_so() -> None:
     )
 
 
+def test_a_search_that_has_converged_asks_for_nothing_more_when_it_is_begun_again() -> None:
+    four = [choices(operation, kernel) for operation in ("sep", "mb3") for kernel in (3, 5)]
+    study = memory(Listed(four))
+    run(study, trials=100, space=SPACE)
+    heard, stopped = run(study, trials=200, space=SPACE)
+    assert heard == []
+    assert stopped is not None
+
+
 def test_a_limit_that_leaves_nothing_to_train_ends_the_search_with_the_way_out() -> None:
     study = memory()
     with pytest.raises(

@@ -101,12 +101,8 @@ def search(
     out = settings.folder
     place = place_of(out, settings.storage)
     with only_search_in(out), only_search_at(place), kept_in(place):
-        # What cannot be served is said before anything is paid for: the names, the storage, then the images.
+        # What cannot be served is said before anything is paid for: the storage, then the images.
         study = find_study(place)
-        try:
-            sampler_named(settings.sampler, seed=settings.seed)
-        except ValueError as error:
-            raise RequestError(str(error)) from error
         data = _load(settings, watcher)
         input_kind = {
             "image_size": data.image_size,
@@ -150,9 +146,7 @@ def search(
                 candidates = choose(read_trials(study), setup.rewarded(), count=settings.finalists)
                 if candidates:
                     candidates.append(Candidate(name=CONTROL, architecture=control, record=None))
-                tested = _test_images_skipped(data) if candidates else ()
-                _say_skipped(tested, watcher)
-                failed = _finish(candidates, finishing, watcher)
+                tested, failed = _finish(candidates, finishing, watcher) if candidates else ((), [])
         updates = getattr(study.sampler, "updates", None)
         result = Result(
             study=study,
@@ -163,15 +157,22 @@ def search(
             skipped=(*data.skipped, *tested),
         )
         if failed:
-            raise SearchError(
-                f"{len(failed)} of {len(candidates)} final trainings failed, all else is in {result.report}: "
-                + "; ".join(failed)
-            )
+            raise SearchError(f"no finalist of {'; '.join(failed)}; all else is in {result.report}")
         return result
 
 
-def _finish(candidates: Sequence[Candidate], finishing: Finishing, watcher: Watcher) -> list[str]:
-    """Make finalists of the candidates; why each failed that did, since the others are worth their training."""
+def _finish(
+    candidates: Sequence[Candidate], finishing: Finishing, watcher: Watcher
+) -> tuple[Sequence[str], list[str]]:
+    """Make finalists of the candidates; the corrupt test images, and which candidates failed and why.
+
+    One that fails does not keep the others from what they are worth.
+    """
+    try:
+        skipped = finishing.data.test.skipped
+    except DataError as error:
+        return (), [f"{len(candidates)}, the test images cannot be used: {error}"]
+    _say_skipped(skipped, watcher)
     failed = []
     for number, candidate in enumerate(candidates, start=1):
         what = f"final training {number} of {len(candidates)}, {candidate.name}"
@@ -180,7 +181,7 @@ def _finish(candidates: Sequence[Candidate], finishing: Finishing, watcher: Watc
         except FAILURES as error:
             failed.append(f"{candidate.name}, {first_line(error)}")
             watcher.say(f"{what} failed: {first_line(error)}")
-    return failed
+    return skipped, failed
 
 
 def _search_trials(
@@ -241,18 +242,6 @@ def _load(settings: Settings, watcher: Watcher) -> ImageData:
     )
     _say_skipped(data.skipped, watcher)
     return data
-
-
-def _test_images_skipped(data: ImageData) -> Sequence[str]:
-    """Decode the test images, now that they are wanted; the corrupt ones among them.
-
-    Raises:
-        SearchError: too many are corrupt, or none can be read any more.
-    """
-    try:
-        return data.test.skipped
-    except DataError as error:
-        raise SearchError(f"the finalists cannot be tested: {error}") from error
 
 
 def _say_skipped(skipped: Sequence[str], watcher: Watcher) -> None:

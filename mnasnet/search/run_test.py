@@ -217,9 +217,13 @@ def test_test_images_that_cannot_be_read_end_a_search_in_one_line_and_its_trials
     pets(tmp_path / "pets" / "test", each=7)
     cut_short(*(tmp_path / "pets" / "test").glob("*/*.png"))
     settings = pet_settings(tmp_path / "pets")
-    with pytest.raises(SearchError, match=r"the finalists cannot be tested: .*corrupt"):
+    with pytest.raises(
+        SearchError,
+        match=r"no finalist of 2, the test images cannot be used: .*corrupt",
+    ):
         search(settings, device=device())
     assert [record.charged for record in read_trials(load_study(place_of(settings.folder, None)))] == [True]
+    assert (settings.folder / "report.html").is_file()
 
 
 def test_the_accuracy_that_a_search_goes_by_needs_no_test_images(digits: ImageData) -> None:
@@ -330,7 +334,7 @@ def test_a_target_out_of_reach_is_refused_before_any_training_with_the_smallest_
         ({"sampler": "pop"}, "--sampler pop: the nearest is 'ppo'"),
         ({"data": "/no/such/folder"}, "/no/such/folder: no such file or folder"),
         ({"image_size": 1}, "give a whole number of at least 2"),
-        ({"max_images": 5}, "limit 5 is too few for 10 classes"),
+        ({"max_images": 5}, "--max-images 5 is too few for 10 classes"),
     ],
     ids=str,
 )

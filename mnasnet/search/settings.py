@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from mnasnet.samplers.named import check_sampler
 from mnasnet.train.sources import DIGITS
 
 
@@ -75,7 +76,12 @@ class Settings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise RequestError(f"{_flag(name)} {value}: give a whole number of at least {least}")
-        for name, most in {"image_size": 1024, "width": 8, "threads": os.cpu_count() or 1}.items():
+        for name, most in {
+            "image_size": 1024,
+            "width": 8,
+            "threads": os.cpu_count() or 1,
+            "seed": 2**32 - 1,
+        }.items():
             if getattr(self, name) > most:
                 raise RequestError(f"{_flag(name)} {getattr(self, name)}: give at most {most}")
         for name in ("width", "target_ms", "max_ms", "learning_rate"):
@@ -92,6 +98,12 @@ class Settings:
                 f"--max-ms {self.max_ms:g} is below --target-ms {self.target_ms:g}, so nothing near the target "
                 "would be trained: raise it, or leave it out for twice the target"
             )
+        try:
+            check_sampler(self.sampler)
+        except ValueError as error:
+            raise RequestError(str(error)) from error
+        if "?" in str(self.folder):  # with which the options of SQLite's URL begin
+            raise RequestError(f"--out {self.folder}: give a folder without a question mark in its path")
         for name, choices in {"reward": get_args(RewardName), "space": get_args(SpaceName)}.items():
             if (value := getattr(self, name)) not in choices:
                 raise RequestError(f"{_flag(name)} {value}: give one of {', '.join(choices)}")
@@ -99,7 +111,9 @@ class Settings:
     @property
     def folder(self) -> Path:
         """`out`, or a folder named after the data."""
-        return self.out or Path("runs") / (Path(self.data).name.removesuffix(".parquet") or "search")
+        return self.out or Path("runs") / (
+            Path(self.data).resolve().name.removesuffix(".parquet") or "search"
+        )
 
 
 DEMONSTRATION = Settings(data=DIGITS, image_size=32, trials=12, batch=4, finalists=2, final_epochs=10)

@@ -31,6 +31,8 @@ from mnasnet.space.hierarchical import MOBILENET_V2_SKELETONS
         ({"width": 0.049}, "--width 0.049: give at least 0.05; below it nearly every layer has the fewest"),
         ({"target_ms": 2.0, "max_ms": 1.0}, "--max-ms 1 is below --target-ms 2, so nothing near the target"),
         ({"learning_rate": float("nan")}, "--learning-rate nan"),
+        ({"seed": 2**32}, "--seed 4294967296: give at most 4294967295"),
+        ({"out": Path("runs/why?")}, r"--out runs/why\?: give a folder without a question mark"),
         ({"space": "cells"}, "--space cells: give one of mnasnet, mnasnet-published, flat"),
         ({"reward": "sofd"}, "--reward sofd: give one of soft, hard, absolute"),
     ],
@@ -62,7 +64,9 @@ def test_the_least_width_leaves_two_blocks_with_a_choice_of_filters() -> None:
         ("flowers/", "runs/flowers"),
         ("birds.parquet", "runs/birds"),
         ("uoft-cs/cifar10", "runs/cifar10"),
-        (".", "runs/search"),
+        (".", f"runs/{Path.cwd().name}"),
+        ("..", f"runs/{Path.cwd().parent.name}"),
+        ("/", "runs/search"),
     ],
 )
 def test_the_folder_is_named_after_the_data(data: str, folder: str) -> None:

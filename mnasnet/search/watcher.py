@@ -87,7 +87,7 @@ def forecast_line(*, trials: int, trials_seconds: float, finals: int, finals_sec
     when = end.strftime("%H:%M" if total < 12 * 3600 else "%A %d %B %H:%M")
     return (
         f"cost: {counted(trials, 'more trial')} {duration(trials_seconds)} + "
-        f"{counted(finals, 'final training')} {duration(finals_seconds)} = {total / 3600:.2f} hours; "
+        f"at most {counted(finals, 'final training')} {duration(finals_seconds)} = {total / 3600:.2f} hours; "
         f"ends about {when}"
     )
 

@@ -61,12 +61,20 @@ class Place:
 
 
 def place_of(out: Path, storage: str | None) -> Place:
-    """The study of the search in the folder `out`: a file in it, or in the database at the URL `storage`.
+    """The study of the search in the folder `out`: in a file there, or in the PostgreSQL database at `storage`.
 
     In a database that others share, the study bears the folder's name.
+
+    Raises:
+        StorageError: another kind of database, in which no two processes could be kept apart.
     """
     if storage is None:
         return Place(url=f"sqlite:///{(out / 'study.db').as_posix()}", name="search")
+    if not storage.startswith("postgresql"):
+        raise StorageError(
+            f"the storage {without_password(storage)!r} is not on a PostgreSQL server; give one such as "
+            "postgresql://user@host/db, or none to keep the study in the folder"
+        )
     scheme, separator, rest = storage.partition("://")
     url = f"{POSTGRESQL if scheme == 'postgresql' else scheme}{separator}{rest}"
     return Place(url=url, name=out.resolve().name)
@@ -316,11 +324,16 @@ def shown(place: Place) -> str:
 
 def without_password(text: str) -> str:
     """The text, such as a word of a command, with `***` for the password of a database URL in it."""
-    return re.sub(r"(://[^:@/]*):.*@", r"\1:***@", text)
+    text = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", text)
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", text)
 
 
 def _reason(error: BaseException) -> str:
     """What the database said, on one line; what was made of it on the way here helps nobody."""
     while (before := error.__cause__ or error.__context__) is not None:
+        if error.__cause__ is None and not isinstance(
+            before, (sqlalchemy.exc.SQLAlchemyError, StorageInternalError)
+        ):
+            break  # something else that was being dealt with when the storage failed
         error = before
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

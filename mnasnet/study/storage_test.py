@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -184,7 +185,7 @@ def test_a_folder_without_a_search_is_named(tmp_path: Path) -> None:
 
 def test_a_database_without_the_study_is_named(study: optuna.Study, place: Place, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"no search in .*no study named 'other'"):
-        load_study(place_of(tmp_path / "other", place.url))
+        load_study(replace(place, name="other"))
 
 
 @pytest.mark.parametrize("begin", [find_study, create_study])
@@ -194,7 +195,9 @@ def test_a_database_without_the_study_is_named(study: optuna.Study, place: Place
         ("postgresql://me:secret@127.0.0.1:1/db", "refused"),
         ("nonsense://host/db", "nonsense"),
         ("postgresql+nodriver://host/db", "nodriver"),
-        ("mysql+asyncmy://me:secret@host/db", "needs a driver that is not installed"),
+        ("postgresql+asyncpg://me:secret@host/db", "needs a driver that is not installed"),
+        ("mysql://me:secret@host/db", "not on a PostgreSQL server"),
+        ("sqlite:////tmp/shared.db", "not on a PostgreSQL server"),
         ("not a url", "postgresql://user@host/db"),
         ("postgresql://me:secret@host:port/db", "psycopg2://me:***@host:port/db"),
     ],
@@ -244,8 +247,16 @@ def test_another_process_reads_while_this_one_writes(study: optuna.Study, place:
         ("--storage=postgresql://me:s3:cr@t@host:5432/db", "--storage=postgresql://me:***@host:5432/db"),
         ("postgresql://me@host:5432/db", "postgresql://me@host:5432/db"),
         ("sqlite:///runs/a:b@c/study.db", "sqlite:///runs/a:b@c/study.db"),
+        ("postgresql://h/db?user=me&password=s3cr3t&x=1", "postgresql://h/db?user=me&password=***&x=1"),
         ("photos/", "photos/"),
     ],
 )
 def test_a_password_is_shown_nowhere(word: str, shown: str) -> None:
     assert without_password(word) == shown
+
+
+def test_what_failed_before_the_storage_did_is_not_taken_for_its_reason(place: Place) -> None:
+    lost = sqlalchemy.exc.OperationalError("UPDATE", {}, Exception("disk full"))
+    lost.__context__ = RuntimeError("training diverged")
+    with pytest.raises(StorageLostError, match=r"no longer answers: .*disk full"), kept_in(place):
+        raise lost

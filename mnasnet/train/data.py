@@ -205,7 +205,7 @@ def _split(
             f"{counts[rarest]}: add more, or take the class out"
         )
     if limit is not None and limit < 2 * classes:
-        raise DataError(f"limit {limit} is too few for {classes} classes: give at least {2 * classes} images")
+        raise DataError(f"--max-images {limit} is too few for {classes} classes: give at least {2 * classes}")
 
     def first(rows: Rows, count: int | None, at_least: int = 1) -> tuple[Rows, Rows]:
         ordered = rows[spread(origin.labels[rows], digests[rows], at_least=at_least)]
@@ -223,7 +223,10 @@ def _split(
         held, train = first(train, part(train, held_out))
     else:
         fraction = 1.0 if limit is None else min(1.0, limit / (len(train) + len(own_held_out)))
-        held, _ = first(own_held_out, part(own_held_out, fraction))
+        most = (
+            len(own_held_out) if limit is None else limit - classes
+        )  # one of each class is left to train on
+        held, _ = first(own_held_out, min(part(own_held_out, fraction), most))
         train, _ = first(train, None if limit is None else limit - len(held))
     return train, held, test
 

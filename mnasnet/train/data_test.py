@@ -150,7 +150,7 @@ def test_a_class_with_one_image_cannot_be_split(tmp_path: Path, cache: Path) -> 
         ({"image_size": 0}, "image size 0 is not positive"),
         ({"held_out": 0.0}, "held-out fraction 0.0 is not above 0"),
         ({"held_out": 0.6}, "held-out fraction 0.6"),
-        ({"limit": 19}, "limit 19 is too few for 10 classes: give at least 20"),
+        ({"limit": 19}, "--max-images 19 is too few for 10 classes: give at least 20"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(how: dict[str, float], message: str, cache: Path) -> None:

@@ -144,8 +144,9 @@ def _fill(
             except _NotGreyError:
                 index = _write(whole, origin, rows, side=side, channels=3, only_grey=False, progress=progress)
             (whole / "index.json").write_text(json.dumps(index))
-            shutil.rmtree(folder, ignore_errors=True)
-            whole.rename(folder)
+            if not _is_whole(folder):  # another process may have been faster
+                shutil.rmtree(folder, ignore_errors=True)
+                whole.rename(folder)
     except OSError as error:
         raise cannot_keep("decoded images", folder.parent, error) from error
 

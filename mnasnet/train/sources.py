@@ -149,9 +149,16 @@ def _folder(source: str, root: Path) -> Source:
 
     train = split_folder(TRAIN_NAMES)
     folders = {"train": train or root}
+    found = {"validation": split_folder(VALIDATION_NAMES), "test": split_folder(TEST_NAMES)}
+    beside = {split: folder for split, folder in found.items() if folder is not None}
     if train is not None:
-        found = {"validation": split_folder(VALIDATION_NAMES), "test": split_folder(TEST_NAMES)}
-        folders |= {split: folder for split, folder in found.items() if folder is not None}
+        folders |= beside
+    elif beside:
+        folder = next(iter(beside.values()))
+        raise DataError(
+            f"{folder} holds classes, as a split does, and there is no {root / TRAIN_NAMES[0]} beside it: move the "
+            "other classes there"
+        )
 
     registered = Image.registered_extensions().items()
     endings = tuple(ending for ending, kind in registered if kind in Image.OPEN)
@@ -343,13 +350,15 @@ def _labelled(source: str, tables: Any) -> Source:
     for split, table in list(splits.items()):
         values = table[label][:]
         feature = table.features[label]
-        if any(value is None or value == -1 for value in values):  # the hub's mark of an unlabelled image
-            if split == "train":
-                raise DataError(
-                    f"{source} has training images without a label in column {label!r}: leave them out"
-                )
-            del splits[split]
+        unlabelled = sum(value is None or value == -1 for value in values)  # as the hub marks them
+        if unlabelled and unlabelled == len(values) and split != "train":
+            del splits[split]  # a test set whose labels are kept secret
             continue
+        if unlabelled:
+            raise DataError(
+                f"{source}: {unlabelled} of the {len(values)} images in split {split!r} have no label in column "
+                f"{label!r}: leave them out"
+            )
         known = feature.names if isinstance(feature, datasets.ClassLabel) else None
         names[split] = [known[value] for value in values] if known else [str(value) for value in values]
         if split == "train":

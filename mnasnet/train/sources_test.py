@@ -180,6 +180,25 @@ def no_label_column(root: Path) -> str:
     return str(root)
 
 
+def a_test_folder_beside_classes(root: Path) -> str:
+    image_folder(root)
+    image_folder(root / "test", seed=1)
+    return str(root)
+
+
+def a_test_image_without_label(root: Path) -> str:
+    import datasets
+
+    parquet(root / "train.parquet")
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
+    )
+    half = {"image": [picture(1), picture(2)], "label": [0, -1]}
+    with (root / "test.parquet").open("wb") as file:
+        datasets.Dataset.from_dict(half, features=features).to_parquet(file)
+    return str(root)
+
+
 def no_parquet_inside(root: Path) -> str:
     root.mkdir()
     (root / "x.parquet").write_bytes(b"nothing of the kind")
@@ -207,6 +226,8 @@ def another_file(root: Path) -> str:
         (images_without_class_folders, r"/set has no sub-folders: give .* \S+/set/cat/1\.jpg"),
         (no_class_folders_below_train, r"no image files, such as \.jpg or \.png, in \S+/set/train: put"),
         (other_classes_in_val, "of train and validation only one has images of cow, dog: give both"),
+        (a_test_folder_beside_classes, r"/set/test holds classes, .* no \S+/set/train beside it: move"),
+        (a_test_image_without_label, "1 of the 2 images in split 'test' have no label in column 'label'"),
         (no_image_column, "no image column among text, label"),
         (no_label_column, "no label column among image, kind"),
         (no_parquet_inside, "cannot be read as parquet"),
