@@ -28,7 +28,6 @@ from torch import nn
 
 from mnasnet.arch.zoo import MNASNET_B1
 from mnasnet.nn.network import Network
-from mnasnet.train.memory import keep_freed_memory
 from mnasnet.train.rmsprop import RMSpropTF
 
 SETTINGS = ((64, 64), (16, 224))
@@ -49,8 +48,6 @@ class Arguments:
 
     rounds: int = 20
     """Training steps of each network that count, after two that do not."""
-    keep_freed_memory: bool = True
-    """Whether freed memory stays with the process for all of them, as our training has it."""
 
 
 def torchvision_mnasnet() -> nn.Module:
@@ -130,8 +127,6 @@ def main(arguments: Arguments) -> None:
     """Train at both sizes and print two tables each."""
     torchvision_mnasnet()  # says what is missing before anything else
     torch.set_num_threads(1)
-    if arguments.keep_freed_memory:
-        keep_freed_memory()
     print(f"{machine('torch', 'torchvision')}, 1 thread, {arguments.rounds} rounds")
     for batch, image_size in SETTINGS:
         seconds = measured(batch, image_size, arguments.rounds)

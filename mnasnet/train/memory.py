@@ -17,7 +17,7 @@ def keep_freed_memory() -> bool:
 
     glibc gives every freed activation above 32 MB, and the end of its heap, back to the system, which clears each
     page again one step later: 17,000 to 64,000 page faults a step of MnasNet-B1, a tenth to a fifth of its time
-    (`benchmarks/training.py`, with and without `--no-keep-freed-memory`).
+    (`benchmarks/memory.py`).
     """
     if platform.libc_ver()[0] != "glibc":
         return False
