@@ -79,7 +79,7 @@ def _search(settings: Settings, command: Sequence[str]) -> None:
         console.print(f"{counted(len(result.skipped), 'corrupt image')} skipped: {some(result.skipped)}")
     console.print(f"report: {result.report}")
     if result.converged is None:
-        console.print(f"next: {next_command(settings, command)}")
+        console.print(f"next: {next_command(settings, command, trained=len(result.findings.trained))}")
     else:
         console.print("next: another --seed with another --out, or another --space, --width or --image-size")
 
@@ -92,13 +92,13 @@ def _console() -> Console:
     )
 
 
-def next_command(settings: Settings, command: Sequence[str]) -> str:
+def next_command(settings: Settings, command: Sequence[str], *, trained: int) -> str:
     """What to call next: one's own images after the demonstration, more trials after a search."""
     words = list(command)
     for position, word in reversed(list(enumerate(words))):
         if word == "--trials" or word.startswith("--trials="):
             del words[position : position + (2 if word == "--trials" else 1)]
-    more = shlex.join([*words, "--trials", str(2 * settings.trials)])
+    more = shlex.join([*words, "--trials", str(2 * max(settings.trials, trained))])
     if settings.data != DIGITS:
         return more
     return (

@@ -134,14 +134,14 @@ def test_a_folder_that_holds_another_search_is_refused(
 
 
 def test_after_the_demonstration_comes_a_search_on_ones_own_images() -> None:
-    next_ = next_command(DEMONSTRATION, ["mnasnet", "search"])
+    next_ = next_command(DEMONSTRATION, ["mnasnet", "search"], trained=12)
     assert next_.startswith("mnasnet search --trials 24, or ")
     assert "mnasnet search --data FOLDER" in next_
 
 
 def test_after_a_search_come_more_trials_by_the_same_command() -> None:
     command = ["mnasnet", "search", "--data", "my pets", "--trials", "10"]
-    assert next_command(Settings(data="my pets", trials=10), command) == (
+    assert next_command(Settings(data="my pets", trials=1), command, trained=10) == (
         "mnasnet search --data 'my pets' --trials 20"
     )
 

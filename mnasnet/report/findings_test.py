@@ -71,7 +71,7 @@ def test_the_summary_says_what_was_tried_and_gained(study: optuna.Study, finishe
     ]
     assert [line.split()[0] for line in lines[3:6]] == ["finalist", "finalist", "control"]
     assert "93.0 [90.4, 94.9] % on test images, 0.500 [0.490, 0.510] ms" in lines[5]
-    assert lines[6].endswith("against MobileNetV2: gain, faster; accuracy the same within the noise")
+    assert lines[6].endswith("against MobileNetV2: gain, faster; no clear difference in accuracy")
     assert lines[7].endswith("against MobileNetV2: gain, more accurate and faster")
 
 

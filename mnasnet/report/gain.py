@@ -71,9 +71,9 @@ class Gain:
             case None, None:
                 return "no gain, both differences are inside the noise"
             case None, _:
-                return f"{self.verdict}, {speed}; accuracy the same within the noise"
+                return f"{self.verdict}, {speed}; no clear difference in accuracy"
             case _, None:
-                return f"{self.verdict}, {accuracy}; latency the same within the noise"
+                return f"{self.verdict}, {accuracy}; no clear difference in latency"
             case _:
                 return f"{self.verdict}, {accuracy} and {speed}"
 

@@ -54,13 +54,13 @@ BETTER, SAME, WORSE = (1.0, 3.0), (-1.0, 2.0), (-3.0, -1.0)
     ("points", "saved_ms", "verdict", "words"),
     [
         (BETTER, BETTER, "gain", "more accurate and faster"),
-        (BETTER, SAME, "gain", "more accurate; latency the same"),
-        (SAME, BETTER, "gain", "faster; accuracy the same"),
+        (BETTER, SAME, "gain", "more accurate; no clear difference in latency"),
+        (SAME, BETTER, "gain", "faster; no clear difference in accuracy"),
         (BETTER, WORSE, "trade", "more accurate and slower"),
         (WORSE, BETTER, "trade", "less accurate and faster"),
         (SAME, SAME, "no gain", "both differences are inside the noise"),
-        (SAME, WORSE, "no gain", "slower; accuracy the same"),
-        (WORSE, SAME, "no gain", "less accurate; latency the same"),
+        (SAME, WORSE, "no gain", "slower; no clear difference in accuracy"),
+        (WORSE, SAME, "no gain", "less accurate; no clear difference in latency"),
         (WORSE, WORSE, "no gain", "less accurate and slower"),
     ],
 )

@@ -27,13 +27,13 @@ def only_search_in(out: Path) -> Iterator[None]:
     lock = FileLock(path, blocking=False)
     try:
         lock.acquire()
-    except PermissionError as error:
-        raise RequestError(
-            f"--out {out} cannot be written ({error.strerror}); name another folder"
-        ) from error
     except Timeout as error:
         raise RequestError(
             f"another process is searching in {out}; wait for it, or choose another --out"
+        ) from error
+    except OSError as error:  # no right to, or a disk that can only be read
+        raise RequestError(
+            f"--out {out} cannot be written ({error.strerror}); name another folder"
         ) from error
     try:
         yield
