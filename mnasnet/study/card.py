@@ -112,10 +112,12 @@ def _rows(card: Card) -> dict[str, str]:
     low, high = accuracy.interval
     rows = {
         "accuracy": f"{accuracy.top1:.2%} (95 % interval {low:.2%} to {high:.2%}) on {accuracy.images} test images",
-        "training": f"{accuracy.epochs} epochs on {accuracy.train_images} images of {card.data}, "
+        "training": f"{accuracy.epochs} {'epoch' if accuracy.epochs == 1 else 'epochs'} on "
+        f"{accuracy.train_images} images of {card.data}, "
         f"seed {accuracy.seed}, {accuracy.seconds:.0f} s",
         "latency": f"{latency.median_ms:.4g} ms (95 % interval {latency.low_ms:.4g} to "
-        f"{latency.high_ms:.4g}), batch 1",
+        f"{latency.high_ms:.4g}), batch 1; {latency.ratio:.3f} times MobileNetV2, which took "
+        f"{latency.reference_ms:.4g} ms when the search began",
         "measured on": f"{latency.device}, {latency.runtime}, threads: {latency.threads}, "
         + ("not pinned" if latency.core is None else f"core {latency.core}"),
         "measured how": f"{latency.runs} runs in {latency.launches} launches, {latency.blocks_discarded} disturbed "

@@ -314,7 +314,12 @@ def _answering(place: Place) -> Iterator[None]:
             "pip install 'mnasnet[postgresql]'"
         ) from error
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError) as error:
-        raise StorageError(f"the storage {shown(place)} does not answer: {_reason(error)}") from error
+        way_out = (
+            "start it, or correct --storage" if place.file is None else "mend it, or choose another --out"
+        )
+        raise StorageError(
+            f"the storage {shown(place)} does not answer: {_reason(error)}; {way_out}"
+        ) from error
 
 
 def shown(place: Place) -> str:
