@@ -37,7 +37,7 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Write the network and time it again and again, and print the table."""
-    architecture = ZOO[arguments.network]
+    architecture = ZOO[arguments.network].architecture
     drawing, writing, knowing, starting = (list[float]() for _ in range(4))
     print(machine("ai-edge-litert", "flatbuffers", "numpy"))
     with tempfile.TemporaryDirectory() as name:

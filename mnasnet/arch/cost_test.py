@@ -11,7 +11,16 @@ from hypothesis import given
 from mnasnet.arch.architecture import Architecture, map_size, parse_block
 from mnasnet.arch.architecture_strategies import architectures
 from mnasnet.arch.cost import cost, multiply_adds, parameters
-from mnasnet.arch.zoo import MNASNET_A1, MNASNET_B1, MOBILENET_V2
+from mnasnet.arch.zoo import (
+    EFFICIENTNET_LITE0,
+    MNASNET_A1,
+    MNASNET_B1,
+    MNASNET_D1,
+    MNASNET_D1_320,
+    MNASNET_SMALL,
+    MOBILENET_V2,
+    find_architecture,
+)
 
 
 def _millions(count: int, *, digits: int = 1) -> float:
@@ -55,8 +64,14 @@ def test_a_separable_layer_costs_what_equation_4_says() -> None:
 
 @pytest.mark.parametrize(
     ("network", "count", "millions"),
-    [(MNASNET_A1, 3_887_038, 311.6), (MNASNET_B1, 4_383_312, 314.4)],
-    ids=["A1", "B1"],
+    [
+        (MNASNET_A1, 3_887_038, 311.6),
+        (MNASNET_B1, 4_383_312, 314.4),
+        (MNASNET_SMALL, 2_030_264, 68.3),
+        (MNASNET_D1, 3_638_404, 967.7),
+        (MNASNET_D1_320, 6_932_240, 3687.9),
+    ],
+    ids=["A1", "B1", "small", "D1", "D1-320"],
 )
 def test_the_published_networks_have_their_published_cost(
     network: Architecture, count: int, millions: float
@@ -69,6 +84,19 @@ def test_mobilenet_v2_has_its_published_cost() -> None:
     # Table 1: 3.4 M parameters and 300 M multiply-adds.
     assert _millions(parameters(MOBILENET_V2)) == 3.5
     assert _millions(multiply_adds(MOBILENET_V2), digits=2) == 300.77
+
+
+def test_mobilenet_v2_widens_its_head_too() -> None:
+    # tensorflow/models `slim/nets/mobilenet/README.md`: 582 M and 6.06 M for 1.4 (Table 1 here says 585 M and
+    # 6.9 M, as MobileNetV2's own Table 4), 59 M and 1.66 M for 0.35.
+    wide, narrow = (find_architecture("mobilenet-v2", width=width) for width in (1.4, 0.35))
+    assert (wide.head, narrow.head) == (1792, 1280)
+    assert [_millions(multiply_adds(network), digits=0) for network in (wide, narrow)] == [582, 59]
+
+
+def test_efficientnet_lite0_has_its_published_parameters() -> None:
+    # efficientnet/lite/README.md: 4.7 M parameters. Its 407 M multiply-adds count more than convolutions.
+    assert _millions(parameters(EFFICIENTNET_LITE0)) == 4.7
 
 
 @pytest.mark.parametrize(

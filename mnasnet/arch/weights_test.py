@@ -32,10 +32,10 @@ def test_the_walk_goes_from_stem_to_classifier_with_squeeze_and_excitation_behin
 def test_folding_leaves_one_parameter_less_for_each_output_that_was_normalised(name: str) -> None:
     # BN has a scale and an offset for each output; of both the fold leaves a bias.
     folded = normalised = 0
-    for layer, shape in shapes(ZOO[name]).items():
+    for layer, shape in shapes(ZOO[name].architecture).items():
         folded += math.prod(shape) + shape[0]
         normalised += 0 if layer.split()[-1] in ("squeeze", "excite", "classifier") else shape[0]
-    assert folded + normalised == parameters(ZOO[name])
+    assert folded + normalised == parameters(ZOO[name].architecture)
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others() -> None:

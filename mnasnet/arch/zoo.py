@@ -1,13 +1,74 @@
-"""Named architectures, as data."""
+"""The zoo: named architectures as data, with what was published of them, and a searched network by its folder."""
 
-from mnasnet.arch.architecture import Activation, Architecture, parse_block
+import dataclasses
+import difflib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from mnasnet.arch.architecture import Activation, Architecture, architecture_from_json, parse_block
+from mnasnet.arch.rounding import round_filters
+
+ARCHITECTURE = "architecture.json"
+"""The file of a finalist's folder that says what network is in it."""
 
 
-def _named(*blocks: str, activation: Activation = "relu") -> Architecture:
-    return Architecture(blocks=tuple(map(parse_block, blocks)), activation=activation).canonical()
+class NamedNetworkError(ValueError):
+    """No network has this name, or it cannot be had as asked for; the message is one line with the way out."""
 
 
-MNASNET_A1 = _named(
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What others measured of a network on ImageNet's validation images, as printed at the source."""
+
+    width: float = 1.0
+    image_size: int = 224
+    top1: float
+    """In per cent, as is `top5`."""
+    top5: float | None = None
+    latency_ms: float | None = None
+    on: str | None = None
+    """What the latency was taken on; None where there is no latency."""
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedNetwork:
+    """A network of the zoo at width 1 and its own image size, and how it is made wider or narrower."""
+
+    what: str
+    """In a few words."""
+    architecture: Architecture
+    stem_scales: bool = True
+    """Whether the width scales the stem too."""
+    head_grows: bool = False
+    """Whether a width above 1 scales the head too; none below 1 does."""
+    published: tuple[Published, ...] = ()
+
+    def scaled(self, width: float) -> Architecture:
+        """The network `width` times as wide; width 1 is the published one, also where its widths are not multiples
+        of 8 (the official `depth_multiplier=None`).
+        """
+        if width == 1:
+            return self.architecture
+        scaled = self.architecture.scaled(width)
+        if not self.stem_scales:
+            scaled = dataclasses.replace(scaled, stem=self.architecture.stem)
+        if self.head_grows and width > 1:
+            scaled = dataclasses.replace(scaled, head=round_filters(self.architecture.head * width))
+        return scaled.canonical()
+
+
+def _blocks(
+    *blocks: str, stem: int = 32, image_size: int = 224, activation: Activation = "relu"
+) -> Architecture:
+    return Architecture(
+        blocks=tuple(map(parse_block, blocks)), stem=stem, image_size=image_size, activation=activation
+    ).canonical()
+
+
+MNASNET_A1 = _blocks(
     "sep_k3_s1_c16_n1_noskip",
     "mb_k3_s2_e6_c24_n2",
     "mb_k5_s2_e3_c40_n3_se0.25",
@@ -16,9 +77,9 @@ MNASNET_A1 = _named(
     "mb_k5_s2_e6_c160_n3_se0.25",
     "mb_k3_s1_e6_c320_n1",
 )
-"""MnasNet-A1 (Figure 7a; tensorflow/tpu `mnasnet_models.mnasnet_a1`): 75.2 % top-1, 78 ms on a Pixel 1."""
+"""MnasNet-A1 (Figure 7a; tensorflow/tpu `mnasnet_models.mnasnet_a1`)."""
 
-MNASNET_B1 = _named(
+MNASNET_B1 = _blocks(
     "sep_k3_s1_c16_n1_noskip",
     "mb_k3_s2_e3_c24_n3",
     "mb_k5_s2_e3_c40_n3",
@@ -27,9 +88,45 @@ MNASNET_B1 = _named(
     "mb_k5_s2_e6_c192_n4",
     "mb_k3_s1_e6_c320_n1_noskip",
 )
-"""MnasNet-B1, searched without SE (tensorflow/tpu `mnasnet_models.mnasnet_b1`): 74.5 % top-1, 77 ms."""
+"""MnasNet-B1, searched without SE (tensorflow/tpu `mnasnet_models.mnasnet_b1`)."""
 
-MOBILENET_V2 = _named(
+MNASNET_SMALL = _blocks(
+    # The official arguments say 16 inputs where the stem gives 8, so its code adds no residual; timm's does.
+    "sep_k3_s1_c8_n1_noskip",
+    "mb_k3_s2_e3_c16_n1",
+    "mb_k3_s2_e6_c16_n2",
+    "mb_k5_s2_e6_c32_n4_se0.25",
+    "mb_k3_s1_e6_c32_n3_se0.25",
+    "mb_k5_s2_e6_c88_n3_se0.25",
+    "mb_k3_s1_e6_c144_n1",
+    stem=8,
+)
+"""MnasNet-small (tensorflow/tpu `mnasnet_models.mnasnet_small`), the second search for 22 ms of Table 4."""
+
+MNASNET_D1 = _blocks(
+    "mb_k3_s1_e9_c24_n1",
+    "mb_k3_s2_e9_c36_n3",
+    "mb_k3_s2_e9_c48_n5",
+    "mb_k5_s2_e9_c96_n4",
+    "mb_k7_s1_e3_c96_n5",
+    "mb_k3_s2_e9_c80_n3",
+    "mb_k7_s1_e6_c320_n1_noskip",
+)
+"""MnasNet-D1, a backbone searched together with MnasFPN (tensorflow/tpu `mnasnet_models.mnasnet_d1`)."""
+
+MNASNET_D1_320 = _blocks(
+    "mb_k5_s1_e6_c24_n3",
+    "mb_k7_s2_e9_c36_n4",
+    "mb_k5_s2_e9_c48_n5",
+    "mb_k7_s2_e6_c96_n5",
+    "mb_k3_s1_e9_c144_n5",
+    "mb_k5_s2_e6_c160_n5",
+    "mb_k7_s1_e9_c320_n1",
+    image_size=320,
+)
+"""The same for images of 320 px (tensorflow/tpu `mnasnet_models.mnasnet_d1_320`)."""
+
+MOBILENET_V2 = _blocks(
     "sep_k3_s1_c16_n1_noskip",
     "mb_k3_s2_e6_c24_n2",
     "mb_k3_s2_e6_c32_n3",
@@ -39,6 +136,152 @@ MOBILENET_V2 = _named(
     "mb_k3_s1_e6_c320_n1",
     activation="relu6",
 )
-"""MobileNetV2 (Sandler et al. 2018, Table 2), the paper's ruler: 72.0 % top-1, 75 ms on a Pixel 1."""
+"""MobileNetV2 (Sandler et al. 2018, Table 2), the paper's ruler."""
 
-ZOO = {"mnasnet-a1": MNASNET_A1, "mnasnet-b1": MNASNET_B1, "mobilenet-v2": MOBILENET_V2}
+EFFICIENTNET_LITE0 = _blocks(
+    "sep_k3_s1_c16_n1",
+    "mb_k3_s2_e6_c24_n2",
+    "mb_k5_s2_e6_c40_n2",
+    "mb_k3_s2_e6_c80_n3",
+    "mb_k5_s1_e6_c112_n3",
+    "mb_k5_s2_e6_c192_n4",
+    "mb_k3_s1_e6_c320_n1",
+    activation="relu6",
+)
+"""EfficientNet-lite0 (tensorflow/tpu `efficientnet/lite`): EfficientNet-B0 without SE and with ReLU6."""
+
+PIXEL_1 = "Pixel 1, one big core"
+"""What the paper's latencies were taken on, with batch 1 (section 5, Table 1)."""
+
+# tensorflow/tpu `mnasnet/README.md`: top-1, top-5 and ms by width and image size.
+_A1_GRID: dict[float, dict[int, tuple[float, float, float]]] = {
+    1.4: {224: (77.2, 93.5, 135), 192: (76.1, 93.0, 99), 160: (74.8, 92.1, 72), 128: (72.5, 90.6, 49),
+          96: (68.6, 88.1, 32)},
+    1.0: {192: (74.0, 91.6, 57), 160: (72.0, 90.5, 41), 128: (69.3, 88.9, 29), 96: (64.4, 85.8, 18)},
+    0.75: {224: (73.3, 91.3, 61), 192: (72.1, 90.5, 45), 160: (70.1, 89.3, 33), 128: (67.0, 87.3, 23),
+           96: (62.1, 84.0, 17)},
+    0.5: {224: (68.9, 88.4, 32), 192: (67.2, 87.4, 24), 160: (64.9, 85.8, 18), 128: (60.8, 83.0, 12),
+          96: (54.7, 78.1, 7.4)},
+    # At 160 px the table prints 52.3, below its own 128 px: a misprint for the 59.3 of the column behind it.
+    0.35: {224: (64.1, 85.1, 22), 192: (62.4, 83.8, 17), 160: (59.3, 81.5, 13), 128: (54.8, 78.1, 8.5),
+           96: (49.3, 73.4, 5.4)},
+}  # fmt: skip
+
+ZOO = {
+    "mnasnet-a1": NamedNetwork(
+        what="the paper's network for 75 ms, with SE",
+        architecture=MNASNET_A1,
+        published=(
+            Published(top1=75.2, top5=92.5, latency_ms=78, on=PIXEL_1, source="MnasNet, Table 1"),
+            *(
+                Published(
+                    width=width,
+                    image_size=size,
+                    top1=top1,
+                    top5=top5,
+                    latency_ms=ms,
+                    on=PIXEL_1,
+                    source="tensorflow/tpu, mnasnet/README.md",
+                )
+                for width, row in _A1_GRID.items()
+                for size, (top1, top5, ms) in row.items()
+            ),
+        ),
+    ),
+    "mnasnet-b1": NamedNetwork(
+        what="the paper's network for 75 ms, without SE",
+        architecture=MNASNET_B1,
+        published=(Published(top1=74.5, latency_ms=77, on=PIXEL_1, source="MnasNet, Table 2"),),
+    ),
+    "mnasnet-small": NamedNetwork(
+        what="the paper's network for 22 ms",
+        architecture=MNASNET_SMALL,
+        published=(
+            Published(top1=66.0, latency_ms=23.2, on=PIXEL_1, source="MnasNet, Table 4, the second search"),
+        ),
+    ),
+    "mnasnet-d1": NamedNetwork(what="backbone searched with MnasFPN", architecture=MNASNET_D1),
+    "mnasnet-d1-320": NamedNetwork(what="the same for 320 px", architecture=MNASNET_D1_320),
+    "mobilenet-v2": NamedNetwork(
+        what="the paper's ruler",
+        architecture=MOBILENET_V2,
+        # MobileNetV2, section 6.1: for multipliers below 1 the last convolution keeps its width.
+        head_grows=True,
+        published=(
+            Published(top1=72.0, top5=91.0, latency_ms=75, on=PIXEL_1, source="MnasNet, Table 1"),
+            Published(width=1.4, top1=74.7, top5=92.5, latency_ms=143, on=PIXEL_1, source="MnasNet, Table 1"),
+            Published(width=0.35, top1=60.3, latency_ms=21.4, on=PIXEL_1, source="MnasNet, Table 4"),
+        ),
+    ),
+    "efficientnet-lite0": NamedNetwork(
+        what="EfficientNet-B0 for phones: no SE, ReLU6",
+        architecture=EFFICIENTNET_LITE0,
+        # The lite networks keep stem and head as they are at every width (efficientnet/lite/README.md).
+        stem_scales=False,
+        published=(
+            Published(
+                top1=75.1,
+                latency_ms=12,
+                on="Pixel 4, four threads",
+                source="tensorflow/tpu, efficientnet/lite/README.md",
+            ),
+        ),
+    ),
+}
+
+
+def find_architecture(
+    name: str,
+    *,
+    width: float = 1.0,
+    image_size: int | None = None,
+    classes: int | None = None,
+    in_channels: int | None = None,
+) -> Architecture:
+    """The network called `name`: one of the zoo, or a finalist by its folder or its `architecture.json`.
+
+    What is None is as published, or as it was searched. A searched network is scaled as the official code scales.
+
+    Raises:
+        NamedNetworkError: there is none of this name, or not of this width or size.
+    """
+    if not (math.isfinite(width) and width > 0):
+        raise NamedNetworkError(f"width {width}: give a number above 0, such as 0.5")
+    named = ZOO.get(name)
+    if named is None:
+        found = _searched(name)
+        architecture = found if width == 1 else found.scaled(width)
+    else:
+        architecture = named.scaled(width)
+    asked = {"image size": image_size, "classes": classes, "in channels": in_channels}
+    for what, value in asked.items():
+        if value is not None and value < 1:
+            raise NamedNetworkError(f"{what} {value}: give a whole number of at least 1")
+    architecture = dataclasses.replace(
+        architecture,
+        image_size=architecture.image_size if image_size is None else image_size,
+        classes=architecture.classes if classes is None else classes,
+        in_channels=architecture.in_channels if in_channels is None else in_channels,
+    )
+    shrinks = architecture.stem_stride * math.prod(block.stride for block in architecture.blocks)
+    if architecture.image_size < shrinks:
+        raise NamedNetworkError(
+            f"image size {architecture.image_size} is too small for {name}, whose strides make maps "
+            f"{shrinks} times smaller: give at least {shrinks}"
+        )
+    return architecture
+
+
+def _searched(name: str) -> Architecture:
+    path = Path(name)
+    file = path / ARCHITECTURE if path.is_dir() else path
+    if not file.is_file():
+        near = difflib.get_close_matches(name, ZOO, n=1)
+        known = f"the nearest is {near[0]}" if near else f"there are {', '.join(ZOO)}"
+        raise NamedNetworkError(
+            f"{name}: no network of this name, and no folder with an {ARCHITECTURE}; {known}"
+        )
+    try:
+        return architecture_from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, OSError) as error:
+        raise NamedNetworkError(f"{file} describes no network: {error}") from error

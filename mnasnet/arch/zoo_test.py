@@ -1,8 +1,27 @@
 """Tests of zoo.py: the named architectures are the published ones, layer by layer."""
 
-import pytest
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from mnasnet.arch.zoo import MNASNET_A1, MNASNET_B1, MOBILENET_V2, ZOO
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.architecture_strategies import architectures
+from mnasnet.arch.zoo import (
+    ARCHITECTURE,
+    MNASNET_A1,
+    MNASNET_B1,
+    MNASNET_SMALL,
+    MOBILENET_V2,
+    ZOO,
+    NamedNetwork,
+    NamedNetworkError,
+    find_architecture,
+)
 
 
 def test_a1_is_figure_7() -> None:
@@ -41,11 +60,83 @@ def test_mobilenet_v2_has_seventeen_layers_of_expansion_six_but_the_first_and_re
 
 @pytest.mark.parametrize("name", ZOO)
 def test_a_named_architecture_is_canonical_and_ends_at_a_thirty_second_of_the_image(name: str) -> None:
-    network = ZOO[name]
+    network = ZOO[name].architecture
     assert network.canonical() == network
     # Five strides of 2, of which the stem's is one.
     assert [network.stem_stride, *(block.stride for block in network.blocks)].count(2) == 5
 
 
 def test_no_two_names_are_one_network() -> None:
-    assert len({network.digest() for network in ZOO.values()}) == len(ZOO)
+    assert len({network.architecture.digest() for network in ZOO.values()}) == len(ZOO)
+
+
+def test_the_small_network_has_no_residual_in_its_first_block() -> None:
+    # The official arguments say i16 and o8, so the official code adds none.
+    _, first = next(MNASNET_SMALL.layers())
+    assert (first.inputs, first.outputs, first.skip) == (8, 8, "none")
+
+
+def test_width_one_leaves_widths_that_are_no_multiples_of_eight() -> None:
+    # The official depth_multiplier=None; 1.0 would make 40 of D1's 36.
+    assert [block.filters for block in find_architecture("mnasnet-d1").blocks][1] == 36
+    assert [block.filters for block in find_architecture("mnasnet-d1", width=0.5).blocks][1] == 24
+
+
+def test_a_lite_network_keeps_its_stem_at_every_width() -> None:
+    half = find_architecture("efficientnet-lite0", width=0.5)
+    assert (half.stem, half.blocks[0].filters, half.head) == (32, 8, 1280)
+
+
+def test_a_name_is_had_at_any_size_for_any_classes_and_channels() -> None:
+    network = find_architecture("mnasnet-b1", width=0.75, image_size=160, classes=7, in_channels=1)
+    assert network == replace(MNASNET_B1.scaled(0.75), image_size=160, classes=7, in_channels=1)
+
+
+@given(architectures())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_searched_network_is_found_by_its_folder_and_by_its_file(
+    tmp_path: Path, architecture: Architecture
+) -> None:
+    (tmp_path / ARCHITECTURE).write_text(json.dumps(architecture.to_json()))
+    assume(architecture.image_size >= 2 ** (1 + len(architecture.blocks)))  # large enough for any strides
+    for name in (tmp_path, tmp_path / ARCHITECTURE):
+        assert find_architecture(str(name)) == architecture
+
+
+def test_published_rewards_at_75_ms_are_of_networks_in_the_zoo() -> None:
+    # Table 1 of the paper and the official grid say the same of A1.
+    (original,) = [p for p in ZOO["mnasnet-a1"].published if (p.width, p.image_size) == (1.0, 224)]
+    assert (original.top1, original.top5, original.latency_ms) == (75.2, 92.5, 78)
+
+
+@pytest.mark.parametrize("network", ZOO.values(), ids=ZOO)
+def test_what_was_published_is_said_once_and_a_latency_says_on_what(network: NamedNetwork) -> None:
+    points = [(p.width, p.image_size) for p in network.published]
+    assert len(set(points)) == len(points)
+    assert all((p.latency_ms is None) == (p.on is None) for p in network.published)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "said"),
+    [
+        ("mnasnet-a2", {}, "the nearest is mnasnet-a1"),
+        ("resnet", {}, "there are mnasnet-a1, "),
+        ("mnasnet-a1", {"width": 0.0}, "width 0.0"),
+        ("mnasnet-a1", {"width": math.nan}, "width nan"),
+        ("mnasnet-a1", {"image_size": 31}, "give at least 32"),
+        ("mnasnet-a1", {"image_size": -1}, "image size -1"),
+        ("mnasnet-a1", {"classes": 0}, "classes 0"),
+        ("mnasnet-a1", {"in_channels": 0}, "in channels 0"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_in_one_line(name: str, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(NamedNetworkError, match=said) as refused:
+        find_architecture(name, **asked)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"blocks": ["mb"]}', '{"blocks": [], "head": "wide"}'])
+def test_a_file_that_describes_no_network_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / ARCHITECTURE).write_text(text)
+    with pytest.raises(NamedNetworkError, match=ARCHITECTURE):
+        find_architecture(str(tmp_path))

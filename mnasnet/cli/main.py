@@ -7,12 +7,16 @@ from collections.abc import Sequence
 VERBS = {
     "search": "mnasnet.cli.search",
     "report": "mnasnet.cli.report",
+    "zoo": "mnasnet.cli.zoo",
+    "cost": "mnasnet.cli.cost",
 }
 
 USAGE = """usage: mnasnet VERB [OPTIONS]
 
   search    search for networks on your images and your device (no options: a demonstration on digits)
   report    write a search's report again, also while it runs, and for another target
+  zoo       list the networks that can be had by name
+  cost      count a network's parameters and multiply-adds, layer by layer
 
 `mnasnet VERB --help` lists the options of a verb."""
 

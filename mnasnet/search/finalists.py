@@ -18,6 +18,7 @@ from safetensors.torch import save
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import multiply_adds, parameters
 from mnasnet.arch.records import Accuracy, Artifact
+from mnasnet.arch.zoo import ARCHITECTURE
 from mnasnet.export.tflite import write_tflite
 from mnasnet.nn.network import Network, fold
 from mnasnet.search.timed import Untrained
@@ -136,7 +137,7 @@ class Finishing:
         begun = time.monotonic()
         network = train(architecture, self.data, images, self.recipe, seed=self.seed, progress=progress)
         seconds = time.monotonic() - begun
-        (part / "architecture.json").write_text(
+        (part / ARCHITECTURE).write_text(
             json.dumps(architecture.to_json(), indent=2) + "\n", encoding="utf-8"
         )
         weights = save({name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()})
