@@ -10,10 +10,10 @@ from rich.console import Console
 
 from mnasnet.report.conftest import add_failed
 from mnasnet.report.findings import find
-from mnasnet.report.summary import front_table, reference_line, summary_lines, tried
+from mnasnet.report.summary import best, front_table, reference_line, summary_lines, tried
 from mnasnet.study.card import write_card
-from mnasnet.study.conftest import latency
-from mnasnet.study.storage import INTERRUPTED
+from mnasnet.study.conftest import latency, setup, tell
+from mnasnet.study.storage import INTERRUPTED, write_setup
 from mnasnet.study.trial import TrialRecord
 
 
@@ -73,6 +73,14 @@ def test_the_summary_says_what_was_tried_and_gained(study: optuna.Study, finishe
     assert "93.0 [90.4, 94.9] % on test images, 0.500 [0.490, 0.510] ms" in lines[5]
     assert lines[6].endswith("against MobileNetV2: gain, faster; no clear difference in accuracy")
     assert lines[7].endswith("against MobileNetV2: gain, more accurate and faster")
+
+
+def test_a_best_network_that_guesses_is_said_to(empty_study: optuna.Study, tmp_path: Path) -> None:
+    write_setup(empty_study, setup())
+    tell(empty_study, median_ms=0.4, correct=110)  # of 1,000 images of ten classes
+    assert "no better than guessing among 10 classes" in best(find(empty_study, tmp_path))
+    tell(empty_study, median_ms=0.4, correct=150)
+    assert "guessing" not in best(find(empty_study, tmp_path))
 
 
 def test_a_search_that_has_just_begun_has_nothing_to_say(empty_study: optuna.Study, tmp_path: Path) -> None:

@@ -82,10 +82,17 @@ def best(findings: Findings) -> str:
     if record is None or record.accuracy is None or record.latency is None or findings.target_ms is None:
         return "no network has been trained yet"
     rescored = ", re-scored without training" if findings.rescored else ""
+    classes = None if record.architecture is None else record.architecture.classes
+    guessed = (
+        f"; no better than guessing among {classes} classes, so more --epochs, another --learning-rate or more images "
+        "are wanted before anything can be learnt from it"
+        if classes is not None and record.accuracy.interval[0] <= 1 / classes
+        else ""
+    )
     return (
         f"best: trial {record.number}, {accuracy_words(record.accuracy)} % on {record.accuracy.on} images, "
         f"{latency_words(record.latency)} ms, reward {findings.reward(record):.4f} "
-        f"for {milliseconds(findings.target_ms)}{rescored}"
+        f"for {milliseconds(findings.target_ms)}{rescored}{guessed}"
     )
 
 

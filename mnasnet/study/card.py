@@ -121,7 +121,7 @@ def _rows(card: Card) -> dict[str, str]:
         "measured on": f"{latency.device}, {latency.runtime}, threads: {latency.threads}, "
         + ("not pinned" if latency.core is None else f"core {latency.core}"),
         "measured how": f"{latency.runs} runs in {latency.launches} launches, {latency.blocks_discarded} disturbed "
-        f"blocks thrown away, {latency.measured_at}",
+        f"{'block' if latency.blocks_discarded == 1 else 'blocks'} thrown away, {latency.measured_at}",
     }
     if card.proxy_accuracy is not None and card.proxy_latency is not None:
         rows["in the search"] = (

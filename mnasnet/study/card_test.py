@@ -78,7 +78,7 @@ def test_the_description_says_every_value_with_its_interval_and_conditions() -> 
     assert "10 epochs on 4000 images of digits, seed 0" in text
     assert "1.25 ms (95 % interval 1.238 to 1.262)" in text  # ± 1 %
     assert "recorded, recorded, threads: 1, core 1" in text
-    assert "20 runs in 5 launches, 1 disturbed blocks thrown away" in text
+    assert "20 runs in 5 launches, 1 disturbed block thrown away" in text
     assert "90.00% on 1000 held-out images after 5 epochs; untrained, 1.2 ms" in text
     assert "3,504,872" in text
     assert "300,774,272" in text
