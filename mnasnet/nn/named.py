@@ -31,7 +31,7 @@ class FeatureMaps(nn.Module):
         self.channels = {name: architecture.blocks[index].filters for index, name in self._named.items()}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Of images `[batch, in_channels, size, size]` the maps `[batch, channels, size/stride, size/stride]`, finest first."""
+        """The maps, finest first: `[batch, in_channels, size, size]` to `[batch, channels, size/stride, size/stride]`."""
         maps = {}
         features = self.stem(images)
         for index, block in enumerate(self.blocks):
