@@ -31,7 +31,7 @@ class FeatureMaps(nn.Module):
         self.channels = {name: architecture.blocks[index].filters for index, name in self._named.items()}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """The maps, finest first: `[batch, in_channels, size, size]` to `[batch, channels, size/stride, size/stride]`."""
+        """`[batch, in_channels, size, size]` to `[batch, channels, size/stride, size/stride]`, the finest first."""
         maps = {}
         features = self.stem(images)
         for index, block in enumerate(self.blocks):
