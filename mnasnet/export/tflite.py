@@ -54,13 +54,22 @@ def write_tflite(architecture: Architecture, weights: Weights, path: Path) -> Ar
         OSError: the file cannot be written.
     """
     content = _serialized(_graph(architecture, weights))
+    replace_file(path, content)
+    return Artifact(path=path, format="tflite", digest=architecture.digest(), size_bytes=len(content))
+
+
+def replace_file(path: Path, content: bytes | bytearray) -> None:
+    """Put `content` at `path`; at no time is there half of it.
+
+    Raises:
+        OSError: it cannot be written; what was there is unchanged.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(content)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    return Artifact(path=path, format="tflite", digest=architecture.digest(), size_bytes=len(content))
 
 
 class _Graph:

@@ -19,6 +19,7 @@ from mnasnet.arch.architecture import Architecture, Convolution, Layer, parse_bl
 from mnasnet.arch.architecture_strategies import architectures
 from mnasnet.arch.weights import Affine, Weights, random_weights
 from mnasnet.arch.zoo import ZOO
+from mnasnet.export.conftest import runs_wholly_on_xnnpack
 from mnasnet.export.tflite import write_tflite
 
 
@@ -68,7 +69,7 @@ def test_without_the_delegate_the_file_computes_the_same(tmp_path: Path) -> None
     )
     image = _image(architecture)
     expected = _run(Interpreter(str(path)), image)
-    assert not _runs_wholly_on_xnnpack(plain)
+    assert not runs_wholly_on_xnnpack(plain)
     assert np.abs(_run(plain, image) - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
@@ -149,27 +150,12 @@ def _run(interpreter: Any, image: Any) -> Any:
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
-def _runs_wholly_on_xnnpack(interpreter: Any) -> bool:
-    """Whether one delegate leads from the network's input to its output.
-
-    An operator that XNNPACK refuses splits the delegate in two, or stands before its input or behind its
-    output. The operators that the delegate replaced stay in the list.
-    """
-    delegates = [op for op in interpreter._get_ops_details() if op["op_name"] == "DELEGATE"]
-    (fed,), (asked,) = interpreter.get_input_details(), interpreter.get_output_details()
-    return (
-        len(delegates) == 1
-        and fed["index"] in delegates[0]["inputs"]
-        and list(delegates[0]["outputs"]) == [asked["index"]]
-    )
-
-
 def _assert_equal_and_delegated(architecture: Architecture) -> None:
     with tempfile.TemporaryDirectory() as folder:
         interpreter = Interpreter(str(_written(architecture, Path(folder))), num_threads=1)
         image = _image(architecture)
         found = _run(interpreter, image)
-        assert _runs_wholly_on_xnnpack(interpreter)
+        assert runs_wholly_on_xnnpack(interpreter)
     with torch.inference_mode():
         logits = _forward(architecture, _weights(architecture), torch.from_numpy(image).permute(0, 3, 1, 2))
     expected = logits.numpy()
