@@ -66,18 +66,8 @@ class Network:
         """Median of the runs last timed; from it the runs of the next block are counted out."""
 
     def not_delegated(self) -> list[str]:
-        """Names of operators outside XNNPACK's share of the graph, next to it; empty when it has everything.
-
-        Such an operator hands a delegate, or the caller, a tensor that no delegate made.
-        """
-        operators = self._interpreter._get_ops_details()
-        delegates = [operator for operator in operators if operator["op_name"] == "DELEGATE"]
-        needed = {int(tensor["index"]) for tensor in self._interpreter.get_output_details()}
-        needed |= {int(index) for delegate in delegates for index in delegate["inputs"]}
-        needed -= {int(index) for delegate in delegates for index in delegate["outputs"]}
-        return sorted(
-            {operator["op_name"] for operator in operators if needed & {int(i) for i in operator["outputs"]}}
-        )
+        """Names of operators that XNNPACK leaves out; see `not_delegated`."""
+        return not_delegated(self._interpreter)
 
     def time_ms(self, clock: Clock, duration_ms: float) -> list[float]:
         """Each of as many runs as fill `duration_ms`.
@@ -93,6 +83,21 @@ class Network:
         times_ms = [(after - before) / 1e6 for before, after in itertools.pairwise(stamps)]
         self.run_ms = float(np.median(times_ms))
         return times_ms
+
+
+def not_delegated(interpreter: Interpreter) -> list[str]:
+    """Names of operators outside XNNPACK's share of the graph, next to it; empty when it has everything.
+
+    Such an operator hands a delegate, or the caller, a tensor that no delegate made.
+    """
+    operators = interpreter._get_ops_details()
+    delegates = [operator for operator in operators if operator["op_name"] == "DELEGATE"]
+    needed = {int(tensor["index"]) for tensor in interpreter.get_output_details()}
+    needed |= {int(index) for delegate in delegates for index in delegate["inputs"]}
+    needed -= {int(index) for delegate in delegates for index in delegate["outputs"]}
+    return sorted(
+        {operator["op_name"] for operator in operators if needed & {int(i) for i in operator["outputs"]}}
+    )
 
 
 class Runner:

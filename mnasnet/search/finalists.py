@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 
-import numpy as np
 import torch
-from ai_edge_litert.interpreter import Interpreter
 from safetensors.torch import save
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import multiply_adds, parameters
 from mnasnet.arch.records import Accuracy, Artifact
 from mnasnet.arch.zoo import ARCHITECTURE
+from mnasnet.devices.model_file import ModelFile, agreement
 from mnasnet.export.tflite import write_tflite
 from mnasnet.nn.network import Network, fold
 from mnasnet.search.timed import Untrained
@@ -199,22 +198,14 @@ def compare(network: Network, artifact: Artifact, data: ImageData) -> float:
     """
     # On the CPU, as the file: a GPU may round convolutions to ten bits.
     network = copy.deepcopy(network).cpu()
-    interpreter = Interpreter(str(artifact.path))
-    interpreter.allocate_tensors()
-    entry, exit_ = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
     some = data.test.slice(0, COMPARED_IMAGES)
-    difference = largest = 0.0
-    for pixels, _ in batches(
-        some, batch_size=1, augmentation=evaluation(data), generator=None, drop_last=False
-    ):
-        interpreter.set_tensor(entry, np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy()))
-        interpreter.invoke()
-        expected = network(pixels).numpy()
-        difference = max(difference, float(np.abs(interpreter.get_tensor(exit_) - expected).max()))
-        largest = max(largest, float(np.abs(expected).max()))
-    if not difference <= LARGEST_DIFFERENCE * largest:
+    everything = batches(some, batch_size=1, augmentation=evaluation(data), generator=None, drop_last=False)
+    pixels = torch.cat([pixels for pixels, _ in everything])
+    expected = torch.cat([network(image[None]) for image in pixels])
+    found = agreement(ModelFile(artifact.path), pixels.permute(0, 2, 3, 1).numpy(), expected.numpy())
+    if not found.largest_difference <= LARGEST_DIFFERENCE:
         raise ExportError(
-            f"{artifact.path.name} differs from the trained network by {difference / largest:.1e} of the largest "
-            f"logit; at most {LARGEST_DIFFERENCE} is rounding"
+            f"{artifact.path.name} differs from the trained network by {found.largest_difference:.1e} of the "
+            f"largest logit; at most {LARGEST_DIFFERENCE} is rounding"
         )
-    return difference / largest
+    return found.largest_difference
