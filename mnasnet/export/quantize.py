@@ -12,8 +12,9 @@ from ai_edge_quantizer import qtyping, recipe
 from ai_edge_quantizer.quantizer import Quantizer
 from numpy.typing import NDArray
 
+from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import Artifact
-from mnasnet.export.tflite import INPUT, SIGNATURE, replace_file
+from mnasnet.export.tflite import INPUT, SIGNATURE
 
 Precision = Literal["fp32", "fp16", "int8"]
 

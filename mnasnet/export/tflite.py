@@ -3,7 +3,6 @@
 Every operator used here runs on XNNPACK, so that one delegate computes the whole network. Maps are NHWC.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from mnasnet.arch.architecture import (
     Padding,
     map_size,
 )
+from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import Artifact
 from mnasnet.arch.weights import Affine, Weights
 
@@ -56,20 +56,6 @@ def write_tflite(architecture: Architecture, weights: Weights, path: Path) -> Ar
     content = _serialized(_graph(architecture, weights))
     replace_file(path, content)
     return Artifact(path=path, format="tflite", digest=architecture.digest(), size_bytes=len(content))
-
-
-def replace_file(path: Path, content: bytes | bytearray) -> None:
-    """Put `content` at `path`; at no time is there half of it.
-
-    Raises:
-        OSError: it cannot be written; what was there is unchanged.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 class _Graph:

@@ -11,7 +11,6 @@ from pathlib import Path
 from shutil import rmtree
 
 import torch
-from safetensors.torch import save
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import multiply_adds, parameters
@@ -19,6 +18,7 @@ from mnasnet.arch.records import Accuracy, Artifact
 from mnasnet.arch.zoo import ARCHITECTURE
 from mnasnet.devices.model_file import ModelFile, agreement
 from mnasnet.export.tflite import write_tflite
+from mnasnet.nn.checkpoint import save_network
 from mnasnet.nn.network import Network, fold
 from mnasnet.search.timed import Untrained
 from mnasnet.study.card import CARD, Card, describe, read_card, write_card
@@ -139,8 +139,7 @@ class Finishing:
         (part / ARCHITECTURE).write_text(
             json.dumps(architecture.to_json(), indent=2) + "\n", encoding="utf-8"
         )
-        weights = save({name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()})
-        (part / "weights.safetensors").write_bytes(weights)
+        save_network(network, part / "weights.safetensors")
         artifact = write_tflite(architecture, fold(network), part / "network.tflite")
         card = Card(
             name=candidate.name,
@@ -199,10 +198,10 @@ def compare(network: Network, artifact: Artifact, data: ImageData) -> float:
     # On the CPU, as the file: a GPU may round convolutions to ten bits.
     network = copy.deepcopy(network).cpu()
     some = data.test.slice(0, COMPARED_IMAGES)
-    everything = batches(some, batch_size=1, augmentation=evaluation(data), generator=None, drop_last=False)
-    pixels = torch.cat([pixels for pixels, _ in everything])
-    expected = torch.cat([network(image[None]) for image in pixels])
-    found = agreement(ModelFile(artifact.path), pixels.permute(0, 2, 3, 1).numpy(), expected.numpy())
+    one_by_one = batches(some, batch_size=1, augmentation=evaluation(data), generator=None, drop_last=False)
+    images = [pixels for pixels, _ in one_by_one]
+    expected = torch.cat([network(pixels) for pixels in images]).numpy()
+    found = agreement(ModelFile(artifact.path), torch.cat(images).permute(0, 2, 3, 1).numpy(), expected)
     if not found.largest_difference <= LARGEST_DIFFERENCE:
         raise ExportError(
             f"{artifact.path.name} differs from the trained network by {found.largest_difference:.1e} of the "
