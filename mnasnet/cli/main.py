@@ -9,6 +9,7 @@ VERBS = {
     "report": "mnasnet.cli.report",
     "zoo": "mnasnet.cli.zoo",
     "cost": "mnasnet.cli.cost",
+    "export": "mnasnet.cli.export",
 }
 
 USAGE = """usage: mnasnet VERB [OPTIONS]
@@ -17,6 +18,7 @@ USAGE = """usage: mnasnet VERB [OPTIONS]
   report    write a search's report again, also while it runs, and for another target
   zoo       list the networks that can be had by name
   cost      count a network's parameters and multiply-adds, layer by layer
+  export    write a network as a file for a device, with its labels and normalisation inside
 
 `mnasnet VERB --help` lists the options of a verb."""
 

@@ -153,7 +153,10 @@ def _one_line(box: str) -> str:
         ),
         (r"^Unrecognized options: ([^, ]*).*", r"\1 belongs to no option: put one before it"),
         (r"^Missing value for argument '(.*)'\..*", r"\1: give a value"),
-        (r"^Missing from [^:]*: (\w+) (.*?)\.? \(required\).*", r"give \1: \2"),
+        (
+            r"^Missing from [^:]*: (?:-\w [A-Z]+, )?([\w-]+)(?: [A-Z]+)? (.*?)\.? \(required\).*",
+            r"give \1: \2",
+        ),
     ):
         said = re.sub(tyros, ours, said)
     return said

@@ -10,9 +10,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 from mnasnet.arch.architecture import Architecture, Block, SkipOp, parse_block
 from mnasnet.arch.records import Artifact
-from mnasnet.arch.weights import random_weights
+from mnasnet.arch.weights import Affine, Weights, random_weights
 from mnasnet.export.conftest import runs_wholly_on_xnnpack
-from mnasnet.export.quantize import to_float16, to_int8
+from mnasnet.export.quantize import quantizable, to_float16, to_int8
 from mnasnet.export.tflite import write_tflite
 
 EVERY_OPERATOR = Architecture(
@@ -78,6 +78,27 @@ def test_int8_runs_on_xnnpack_whole_but_for_a_pooling_skip(tmp_path: Path, skip:
     interpreter = Interpreter(str(to_int8(network, images(4), tmp_path / "small.tflite").path))
     interpreter.allocate_tensors()
     assert runs_wholly_on_xnnpack(interpreter) is whole
+
+
+def test_a_channel_dead_but_for_its_bias_keeps_its_bias(tmp_path: Path) -> None:
+    weights = random_weights(EVERY_OPERATOR, np.random.default_rng(0))
+    stem, *others = weights.affines
+    dead, bias = stem.weight.copy(), stem.bias.copy()
+    dead[0], bias[0] = 1e-13, 2.0
+    weights = Weights(affines=(Affine(weight=dead, bias=bias), *others))
+    network = write_tflite(EVERY_OPERATOR, weights, tmp_path / "network.tflite")
+    with pytest.raises(RuntimeWarning, match="invalid value encountered in cast"):
+        to_int8(network, images(16), tmp_path / "overflown.tflite")
+    held = write_tflite(EVERY_OPERATOR, quantizable(weights), tmp_path / "held.tflite")
+    np.testing.assert_allclose(logits(held.path), logits(network.path), atol=1e-2)
+    small = to_int8(held, images(16), tmp_path / "small.tflite")
+    expected = logits(network.path)
+    assert np.abs(logits(small.path) - expected).max() < 0.15 * np.abs(expected).max()
+
+
+def test_channels_that_look_at_their_input_are_left_alone() -> None:
+    weights = random_weights(EVERY_OPERATOR, np.random.default_rng(0))
+    assert all(a is b for a, b in zip(quantizable(weights).affines, weights.affines, strict=True))
 
 
 def test_the_same_images_give_the_same_bytes(network: Artifact, tmp_path: Path) -> None:

@@ -269,9 +269,18 @@ def _serialized(graph: _Graph) -> bytearray:
         # Older readers know codes below 127 by the deprecated field only; ours all are.
         model.operatorCodes.append(schema.OperatorCodeT(builtinCode=code, deprecatedBuiltinCode=code))
 
+    return packed(model)
+
+
+def packed(model: Any) -> bytearray:
+    """The file of a `schema.ModelT`, its buffers laid where a runtime may read them in place."""
+    for index, buffer in enumerate(model.buffers):
+        if buffer.data is not None and not isinstance(buffer, _AlignedBuffer):
+            model.buffers[index] = _AlignedBuffer(np.frombuffer(bytes(buffer.data), np.uint8))
     # Room for all weights at once: growing copies everything each time.
-    weights_bytes = sum(buffer.data.size for buffer in graph.buffers[1:])
-    builder = flatbuffers.Builder(weights_bytes + 1024 * len(graph.tensors))
+    weights_bytes = sum(buffer.data.size for buffer in model.buffers if buffer.data is not None)
+    tensors = sum(len(graph.tensors) for graph in model.subgraphs)
+    builder = flatbuffers.Builder(weights_bytes + 1024 * tensors)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     content: bytearray = builder.Output()
     return content

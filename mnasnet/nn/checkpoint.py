@@ -34,6 +34,12 @@ COUNTER = ".num_batches_tracked"
 METADATA = "mnasnet_architecture"
 """Entry of our own files' metadata that holds the architecture as JSON."""
 
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation per channel of pixels scaled to 0–1: a network takes (pixel / 255 − mean) / std."""
+
+IMAGENET: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""The official code's, torchvision's and timm's."""
+
 WAY_OUT = "ask for the network and width that the file was saved from"
 """How the messages end where file and network do not fit."""
 
@@ -69,6 +75,8 @@ class Layout:
     """As in `Architecture`; None for what the asked architecture has."""
     bn_epsilon: float | None = None
     """As in `Architecture`; None for what the asked architecture has."""
+    normalisation: Normalisation = IMAGENET
+    """What its networks were trained with."""
     quirk: Callable[[Architecture, Checkpoint], Architecture] | None = None
     """What else makes of an asked architecture this source's network."""
 
@@ -196,6 +204,8 @@ LAYOUTS = {
         prefix=lambda _block, _position, place: f"_blocks.{place}",
         padding="same",
         bn_epsilon=1e-3,
+        # tensorflow/tpu `efficientnet_lite_builder`: pixels of 0 to 255 less 127, over 128.
+        normalisation=((127 / 255,) * 3, (128 / 255,) * 3),
     ),
 }
 """Whose files are read: ours, torchvision's MnasNet, timm's `mnasnet_*`, `semnasnet_*` and what else it builds of
@@ -235,6 +245,15 @@ def load_network(path: Path, architecture: Architecture, *, source: str | None =
     given = {ours: checkpoint.tensors[name] for ours, name in names.items() if name in checkpoint.tensors}
     network.load_state_dict(given, strict=False)  # a counter may be missing, and stays 0
     return network
+
+
+def source_of(path: Path, *, asked: str | None = None) -> str:
+    """Whose file of weights this is, a name of `LAYOUTS`; `asked` where the names of its tensors do not tell.
+
+    Raises:
+        CheckpointError: the file is not one of weights, or nobody's that is known.
+    """
+    return _source(read_checkpoint(path), asked=asked)
 
 
 def save_network(network: Network, path: Path) -> None:

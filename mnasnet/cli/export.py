@@ -1,0 +1,87 @@
+"""`mnasnet export`: a network as a model file for a device, checked against torch before it is called done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from mnasnet.arch.zoo import NamedNetworkError
+from mnasnet.cli.parse import parse, served
+from mnasnet.deploy.export import ExportError, card_lines, export_tflite
+from mnasnet.deploy.images import images_of, photographs
+from mnasnet.deploy.model import ModelError, open_model
+from mnasnet.export.quantize import Precision
+from mnasnet.nn.checkpoint import CheckpointError
+from mnasnet.study.card import CardError
+from mnasnet.train.sources import DataError
+
+CALIBRATION_IMAGES = 100
+"""Of the user's, at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Write a network as a file for a device, and hold the file against torch on real images."""
+
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
+    """A name of `mnasnet zoo`, or the folder of a finalist, such as runs/mine/finalists/DIGEST."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """File to write; an older one there is replaced."""
+    format: Literal["tflite"] = "tflite"
+    precision: Precision = "fp32"
+    """fp16 is half as large, int8 a quarter and faster; int8 wants --calibration."""
+    calibration: str | None = None
+    """Images that int8 is calibrated on and the file is checked with, as `mnasnet search --data` takes them."""
+    weights: str | None = None
+    """File of weights, of ours or of torchvision, timm or EfficientNet-lite; `random` for a file to be timed.
+    Left out, a finalist's own."""
+    source: str | None = None
+    """Whose weights, where the file does not tell: timm-tf for timm's networks that came from TensorFlow."""
+    width: float = 1.0
+    """Multiplier of the widths."""
+    image_size: int | None = None
+    """Side of the square images in pixels; left out, the network's own."""
+    labels: Path | None = None
+    """Text file with the name of one class a line; left out, a finalist's own, or else numbers."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve `mnasnet export ARGUMENTS`."""
+    options = parse(Options, arguments, verb="export")
+    return served(
+        lambda: _export(options),
+        verb="export",
+        refused=(NamedNetworkError, ModelError, CheckpointError, CardError, DataError),
+        failed=(ExportError, OSError),
+        kept="what was there is unchanged",
+    )
+
+
+def _export(options: Options) -> None:
+    if not options.output.parent.is_dir() or options.output.is_dir():
+        raise ModelError(f"-o {options.output}: give a file in a folder that exists")
+    model = open_model(
+        options.name,
+        weights=options.weights,
+        source=options.source,
+        width=options.width,
+        image_size=options.image_size,
+        labels=options.labels,
+    )
+    if options.calibration is not None:
+        images = images_of(options.calibration, model, limit=CALIBRATION_IMAGES)
+    elif options.precision == "int8" and model.trained:
+        raise ModelError("int8 is calibrated on images like those that it will see: give --calibration DATA")
+    else:
+        images = photographs(model)
+    exported = export_tflite(
+        model, options.output, precision=options.precision, calibration=images, images=images
+    )
+    checked_on = options.calibration or "pieces of two photographs"
+    for line in card_lines(exported, model.classes):
+        print(line)
+    print(f"checked on {checked_on}; the network takes (pixel / 255 - mean) / std, as the metadata say")
+    if not model.trained:
+        print("untrained: good to be timed, and classifies nothing")

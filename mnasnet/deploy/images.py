@@ -1,0 +1,53 @@
+"""Real images as a network takes them: of the user's data, or pieces of two photographs at hand everywhere."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_sample_images
+
+from mnasnet.deploy.model import Model
+from mnasnet.train.augment import Centre
+from mnasnet.train.data import load
+
+PIECES = 16
+"""Squares cut out of the photographs."""
+
+
+def normalised(model: Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """`[n, size, size, channels]` as the network takes it, of pixels of 0 to 255."""
+    mean, std = np.array(model.mean, np.float32), np.array(model.std, np.float32)
+    return (pixels.astype(np.float32) / np.float32(255) - mean) / std
+
+
+def images_of(source: str, model: Model, *, limit: int) -> NDArray[np.float32]:
+    """At most `limit` training images of a data set, in a mixed order that is always the same.
+
+    Raises:
+        DataError: the source cannot be read, or its images have other channels.
+    """
+    size = model.network.architecture.image_size
+    images = load(source, image_size=size, limit=None).train_and_held_out
+    order = np.random.default_rng(0).permutation(len(images))[:limit]
+    stored = images.pixels[order].permute(0, 2, 3, 1)
+    pixels = Centre(size=size)(stored, None).numpy()
+    return normalised(model, _with_channels(pixels, len(model.mean)))
+
+
+def photographs(model: Model) -> NDArray[np.float32]:
+    """`PIECES` squares of scikit-learn's two photographs, of the network's size."""
+    size = model.network.architecture.image_size
+    pixels = []
+    for number in range(PIECES):
+        picture = load_sample_images().images[number % 2]  # [427, 640, 3]
+        side = min(picture.shape[0], max(size, 96 + 20 * number))
+        top, left = ((length - side) * number // PIECES for length in picture.shape[:2])
+        rows = np.linspace(top, top + side - 1, size).round().astype(int)
+        columns = np.linspace(left, left + side - 1, size).round().astype(int)
+        pixels.append(picture[rows][:, columns])
+    return normalised(model, _with_channels(np.stack(pixels), len(model.mean)))
+
+
+def _with_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    if pixels.shape[-1] == channels:
+        return pixels
+    grey = pixels.mean(-1, keepdims=True).round().astype(np.uint8)
+    return np.repeat(grey, channels, axis=-1)
