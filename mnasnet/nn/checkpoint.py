@@ -7,7 +7,7 @@ of batch normalisation, and so gives the source's numbers.
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import get_args
@@ -20,6 +20,7 @@ from torch import Tensor
 from mnasnet.arch.architecture import Architecture, Block, ConvOp, Padding, architecture_from_json
 from mnasnet.arch.files import replace_file
 from mnasnet.arch.zoo import MNASNET_SMALL
+from mnasnet.nn.mindspore import read_mindspore
 from mnasnet.nn.network import Network
 
 WRAPPERS = ("state_dict", "model")
@@ -30,6 +31,9 @@ PREFIXES = ("module.", "_orig_mod.")
 
 COUNTER = ".num_batches_tracked"
 """The batches that a BN has seen: of no effect on a network, and missing from many files."""
+
+MINDSPORE = b"\x0a"
+"""How MindSpore's files begin: field 1 of a protobuf message, which has a length."""
 
 METADATA = "mnasnet_architecture"
 """Entry of our own files' metadata that holds the architecture as JSON."""
@@ -75,6 +79,10 @@ class Layout:
     """As in `Architecture`; None for what the asked architecture has."""
     bn_epsilon: float | None = None
     """As in `Architecture`; None for what the asked architecture has."""
+    bn: Mapping[str, str] = field(default_factory=dict)
+    """Its names of a BN's tensors under torch's, where they differ."""
+    beside: tuple[str, ...] = ()
+    """How the names of what its training keeps beside the weights begin; it is left alone."""
     normalisation: Normalisation = IMAGENET
     """What its networks were trained with."""
     quirk: Callable[[Architecture, Checkpoint], Architecture] | None = None
@@ -190,6 +198,23 @@ LAYOUTS = {
         bn_epsilon=1e-5,
         quirk=_with_unscaled_stem,
     ),
+    "mindcv": Layout(
+        mark="features.1.moving_mean",
+        ends=_names(_ENDS, "features.0 features.1 features.24 features.25 classifier"),
+        layers={"sep": _names(_SEP, "3 4 - - 6 7"), "mb": _names(_MB, "0 1 3 4 - - 6 7")},
+        # The first block's modules lie flat among the stem's, and the other layers one behind the other.
+        prefix=lambda block, _, place: f"features.{7 + place}.layers" if block else "features",
+        padding="symmetric",
+        bn_epsilon=1e-3,
+        bn={
+            "weight": "gamma",
+            "bias": "beta",
+            "running_mean": "moving_mean",
+            "running_var": "moving_variance",
+        },
+        # Its trainer saves the optimizer and the averages too.
+        beside=("moment.", "mean_square.", "ema.", "global_step", "learning_rate", "scale_sense", "updates"),
+    ),
     "timm": _TIMM,
     "timm-tf": dataclasses.replace(_TIMM, padding="same", bn_epsilon=1e-3),
     "efficientnet-lite": Layout(
@@ -208,10 +233,10 @@ LAYOUTS = {
         normalisation=((127 / 255,) * 3, (128 / 255,) * 3),
     ),
 }
-"""Whose files are read: ours, torchvision's MnasNet, timm's `mnasnet_*`, `semnasnet_*` and what else it builds of
-these layers, and the package efficientnet_lite_pytorch's, which pads for the one image size that a model is made
-for: at that size as we do. Timm's `tf_*`, trained in TensorFlow, look like its others and compute differently, so
-they have to be named.
+"""Whose files are read: ours, torchvision's and MindCV's MnasNet, timm's `mnasnet_*`, `semnasnet_*` and what else
+it builds of these layers, and the package efficientnet_lite_pytorch's, which pads for the one image size that a
+model is made for: at that size as we do. Timm's `tf_*`, trained in TensorFlow, look like its others and compute
+differently, so they have to be named.
 """
 
 
@@ -219,7 +244,7 @@ def load_network(path: Path, architecture: Architecture, *, source: str | None =
     """The trained network of a file, for evaluation, with the numbers that its source gives.
 
     Args:
-        path: a file of one of the `LAYOUTS`: safetensors, or as `torch.save` writes it.
+        path: a file of one of the `LAYOUTS`: safetensors, or as `torch.save` or MindSpore writes it.
         architecture: the network that the file is of. Input channels and classes are taken from the file, and so
             is what its source computes differently: the network's own `architecture` says it.
         source: whose file it is, a name of `LAYOUTS`; None to tell by the names of its tensors, which does not
@@ -240,8 +265,8 @@ def load_network(path: Path, architecture: Architecture, *, source: str | None =
             raise CheckpointError(
                 f"{path}: {source}'s networks have no {module}, and the one asked for has; {WAY_OUT}"
             )
-        names[ours] = f"{modules[module]}.{leaf}"
-    _check(checkpoint, {names[ours]: tensor for ours, tensor in network.state_dict().items()})
+        names[ours] = f"{modules[module]}.{layout.bn.get(leaf, leaf) if module.endswith('.bn') else leaf}"
+    _check(checkpoint, {names[ours]: tensor for ours, tensor in network.state_dict().items()}, layout.beside)
     given = {ours: checkpoint.tensors[name] for ours, name in names.items() if name in checkpoint.tensors}
     network.load_state_dict(given, strict=False)  # a counter may be missing, and stays 0
     return network
@@ -277,9 +302,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         with path.open("rb") as file:
-            # Safetensors begins with the length of its header, 8 bytes, and the header is JSON.
-            safetensors = file.read(9)[8:] == b"{"
-        return _read_safetensors(path) if safetensors else _read_torch(path)
+            start = file.read(9)
+        if start[8:] == b"{":  # behind the length of the header, 8 bytes, which is JSON
+            return _read_safetensors(path)
+        return _read_mindspore(path) if start[:1] == MINDSPORE else _read_torch(path)
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or _line(error)}; give a file of weights") from error
 
@@ -321,6 +347,17 @@ def _read_torch(path: Path) -> Checkpoint:
     return Checkpoint(path=path, tensors=_unprefixed(found))
 
 
+def _read_mindspore(path: Path) -> Checkpoint:
+    try:
+        tensors = read_mindspore(path.read_bytes())
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path} is no file of weights that is known: {_line(error)}; give one of safetensors, of torch.save "
+            "or of MindSpore"
+        ) from error
+    return Checkpoint(path=path, tensors={name: torch.tensor(array) for name, array in tensors.items()})
+
+
 def _unprefixed(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in tensors):
@@ -352,8 +389,8 @@ def _sized(architecture: Architecture, modules: Mapping[str, str], checkpoint: C
     return architecture
 
 
-def _check(checkpoint: Checkpoint, wanted: Mapping[str, Tensor]) -> None:
-    """Refuse a file whose tensors are not those of the network in number, shape and kind."""
+def _check(checkpoint: Checkpoint, wanted: Mapping[str, Tensor], beside: tuple[str, ...]) -> None:
+    """Refuse a file whose tensors, but for those `beside`, are not the network's in number, shape and kind."""
     path, found = checkpoint.path, checkpoint.tensors
     missing = [name for name in wanted if name not in found and not name.endswith(COUNTER)]
     if missing:
@@ -369,7 +406,7 @@ def _check(checkpoint: Checkpoint, wanted: Mapping[str, Tensor]) -> None:
             raise CheckpointError(
                 f"{path}: {name} is {other.dtype}, {other.layout}; give a file of plain floating-point weights"
             )
-    unknown = [name for name in found if name not in wanted]
+    unknown = [name for name in found if name not in wanted and not name.startswith(beside)]
     if unknown:
         raise CheckpointError(f"{path}: {_and_others(unknown)} too many for the network asked for; {WAY_OUT}")
 

@@ -383,8 +383,8 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
 def test_weights_of_no_known_source_are_refused(tmp_path: Path) -> None:
     assert _refusal_of({"fc.weight": torch.zeros(2, 2)}, tmp_path) == (
         "FILE holds no tensor that tells whose weights they are: stem.conv.weight (mnasnet), "
-        "layers.0.weight (torchvision), conv_stem.weight (timm), conv_stem.weight (timm-tf), "
-        "_conv_stem.weight (efficientnet-lite); give a file of one of these"
+        "layers.0.weight (torchvision), features.1.moving_mean (mindcv), conv_stem.weight (timm), "
+        "conv_stem.weight (timm-tf), _conv_stem.weight (efficientnet-lite); give a file of one of these"
     )
 
 
@@ -395,7 +395,7 @@ def test_a_file_of_another_source_than_said_is_refused(tmp_path: Path) -> None:
         "give a file of one of these"
     )
     assert _refusal(tmp_path / "weights.pth", source="keras") == (
-        "'keras' is no source of weights; there are mnasnet, torchvision, timm, timm-tf, efficientnet-lite"
+        "'keras' is no source of weights; there are mnasnet, torchvision, mindcv, timm, timm-tf, efficientnet-lite"
     )
 
 
