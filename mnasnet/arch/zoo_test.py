@@ -103,7 +103,7 @@ def test_a_searched_network_is_found_by_its_folder_and_by_its_file(
         assert find_architecture(str(name)) == architecture
 
 
-def test_published_rewards_at_75_ms_are_of_networks_in_the_zoo() -> None:
+def test_a1_is_published_with_the_papers_accuracy_and_latency() -> None:
     # Table 1 of the paper and the official grid say the same of A1.
     (original,) = [p for p in ZOO["mnasnet-a1"].published if (p.width, p.image_size) == (1.0, 224)]
     assert (original.top1, original.top5, original.latency_ms) == (75.2, 92.5, 78)

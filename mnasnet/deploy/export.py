@@ -15,7 +15,7 @@ from mnasnet.devices.model_file import Agreement, ModelFile, agreement
 from mnasnet.export.metadata import attach_metadata
 from mnasnet.export.quantize import Precision, quantizable, to_float16, to_int8
 from mnasnet.export.tflite import write_tflite
-from mnasnet.nn.network import fold
+from mnasnet.nn.network import Network, fold
 
 LARGEST_DIFFERENCES: dict[Precision, float] = {"fp32": 1e-4, "fp16": 2e-2}
 """Of any logit over the largest, above which a file is wrong. Over the layers of EfficientNet-lite0 rounding to 24
@@ -70,7 +70,7 @@ def export_tflite(
             artifact = to_float16(artifact, Path(folder) / "float16.tflite")
         elif precision == "int8":
             artifact = to_int8(artifact, [image[None] for image in calibration], Path(folder) / "int8.tflite")
-        checked = _checked(model, artifact, precision, images)
+        checked = check(model.network, artifact, precision, images)
         # Behind the quantizer, which would not keep it.
         described = attach_metadata(
             artifact,
@@ -91,11 +91,29 @@ def export_tflite(
     )
 
 
+def check(
+    network: Network, artifact: Artifact, precision: Precision, images: NDArray[np.float32]
+) -> Agreement:
+    """How the file agrees with the network, on the CPU, on normalised images `[n, size, size, channels]`.
+
+    Raises:
+        ExportError: by less than rounding to `precision` explains.
+    """
+    found = agreement(ModelFile(artifact.path), images, torch_logits(network, images))
+    limit = LARGEST_DIFFERENCES.get(precision)
+    if limit is not None and not found.largest_difference <= limit:
+        raise ExportError(
+            f"the {precision} file differs from the network by {found.largest_difference:.1e} of the largest "
+            f"logit; at most {limit} is rounding, so it was not kept"
+        )
+    return found
+
+
 @torch.no_grad()
-def torch_logits(model: Model, images: NDArray[np.float32]) -> NDArray[np.float32]:
+def torch_logits(network: Network, images: NDArray[np.float32]) -> NDArray[np.float32]:
     """`[n, classes]` of normalised images `[n, size, size, channels]`."""
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
-    logits: NDArray[np.float32] = torch.cat([model.network(image[None]) for image in pixels]).numpy()
+    logits: NDArray[np.float32] = torch.cat([network(image[None]) for image in pixels]).numpy()
     return logits
 
 
@@ -114,16 +132,3 @@ def card_lines(exported: Exported, classes: Sequence[str]) -> list[str]:
         f"logit, the same class on top for {found.same_top1:.0%}",
         f"operators: {counted}; {delegated}",
     ]
-
-
-def _checked(
-    model: Model, artifact: Artifact, precision: Precision, images: NDArray[np.float32]
-) -> Agreement:
-    found = agreement(ModelFile(artifact.path), images, torch_logits(model, images))
-    limit = LARGEST_DIFFERENCES.get(precision)
-    if limit is not None and not found.largest_difference <= limit:
-        raise ExportError(
-            f"the {precision} file differs from the network by {found.largest_difference:.1e} of the largest "
-            f"logit; at most {limit} is rounding, so nothing was written"
-        )
-    return found

@@ -63,7 +63,7 @@ def test_torch_knows_at_least_17_of_20_pictures(
     model: Model, pictures: tuple[NDArray[np.uint8], NDArray[np.int64]]
 ) -> None:
     pixels, labels = pictures
-    assert (torch_logits(model, normalised(model, pixels)).argmax(1) == labels).sum() >= 17
+    assert (torch_logits(model.network, normalised(model, pixels)).argmax(1) == labels).sum() >= 17
 
 
 @pytest.mark.slow

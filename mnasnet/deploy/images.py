@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from mnasnet.deploy.model import Model
@@ -21,8 +22,10 @@ def normalised(model: Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 def images_of(source: str, model: Model, *, limit: int) -> NDArray[np.float32]:
     """At most `limit` training images of a data set, in a mixed order that is always the same.
 
+    Where the network takes colour and the data are grey, or the other way round, they are made so.
+
     Raises:
-        DataError: the source cannot be read, or its images have other channels.
+        DataError: the source cannot be read.
     """
     size = model.network.architecture.image_size
     images = load(source, image_size=size, limit=None).train_and_held_out
@@ -35,15 +38,16 @@ def images_of(source: str, model: Model, *, limit: int) -> NDArray[np.float32]:
 def photographs(model: Model) -> NDArray[np.float32]:
     """`PIECES` squares of scikit-learn's two photographs, of the network's size."""
     size = model.network.architecture.image_size
-    pixels = []
+    pictures = [Image.fromarray(pixels) for pixels in load_sample_images().images]
+    pieces = []
     for number in range(PIECES):
-        picture = load_sample_images().images[number % 2]  # [427, 640, 3]
-        side = min(picture.shape[0], max(size, 96 + 20 * number))
-        top, left = ((length - side) * number // PIECES for length in picture.shape[:2])
-        rows = np.linspace(top, top + side - 1, size).round().astype(int)
-        columns = np.linspace(left, left + side - 1, size).round().astype(int)
-        pixels.append(picture[rows][:, columns])
-    return normalised(model, _with_channels(np.stack(pixels), len(model.mean)))
+        picture = pictures[number % len(pictures)]
+        # From the top left to the bottom right, each larger than the one before.
+        side = picture.height * (number + 1) // PIECES
+        left, top = ((length - side) * number // PIECES for length in picture.size)
+        piece = picture.resize((size, size), box=(left, top, left + side, top + side))
+        pieces.append(np.asarray(piece))
+    return normalised(model, _with_channels(np.stack(pieces), len(model.mean)))
 
 
 def _with_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnasnet.arch.records import Latency
+from mnasnet.deploy.export import ExportError
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.recorded import RecordedDevice
 from mnasnet.export.tflite import write_tflite
 from mnasnet.nn.network import Network, fold
 from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Searched, device
-from mnasnet.search.finalists import Candidate, ExportError, Finishing, choose, compare
+from mnasnet.search.finalists import Candidate, Finishing, choose, compare
 from mnasnet.search.run import smallest_network
 from mnasnet.search.timed import Untrained
 from mnasnet.study.card import read_card
@@ -150,9 +151,7 @@ def test_a_file_that_computes_something_else_is_refused(digits: ImageData, tmp_p
     one, other = (Network(SMALLEST.architecture).eval() for _ in range(2))
     artifact = write_tflite(SMALLEST.architecture, fold(other), tmp_path / "network.tflite")
     assert compare(other, artifact, digits) <= 1e-4
-    with pytest.raises(
-        ExportError, match=r"network.tflite differs from the trained network by .* of the largest"
-    ):
+    with pytest.raises(ExportError, match=r"the fp32 file differs from the network by .* of the largest"):
         compare(one, artifact, digits)
 
 

@@ -15,9 +15,9 @@ from optuna.trial import FrozenTrial
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Accuracy, Latency
+from mnasnet.deploy.export import ExportError
 from mnasnet.devices.device import DeviceError
 from mnasnet.samplers.named import sampler_named
-from mnasnet.search.finalists import ExportError
 from mnasnet.search.loop import (
     CONVERGENCE_REPEATS,
     CONVERGENCE_WINDOW,
