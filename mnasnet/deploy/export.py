@@ -13,7 +13,7 @@ from mnasnet.arch.records import Artifact
 from mnasnet.deploy.model import Model
 from mnasnet.devices.model_file import Agreement, ModelFile, agreement
 from mnasnet.export.metadata import attach_metadata
-from mnasnet.export.quantize import Precision, quantizable, to_float16, to_int8
+from mnasnet.export.quantize import Precision, to_float16, to_int8
 from mnasnet.export.tflite import write_tflite
 from mnasnet.nn.network import Network, fold
 
@@ -62,10 +62,9 @@ def export_tflite(
         OSError: the file cannot be written.
     """
     with tempfile.TemporaryDirectory() as folder:
-        weights = fold(model.network)
-        if precision == "int8":
-            weights = quantizable(weights)
-        artifact = write_tflite(model.network.architecture, weights, Path(folder) / "float.tflite")
+        artifact = write_tflite(
+            model.network.architecture, fold(model.network), Path(folder) / "float.tflite"
+        )
         if precision == "fp16":
             artifact = to_float16(artifact, Path(folder) / "float16.tflite")
         elif precision == "int8":

@@ -8,46 +8,17 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_quantizer import qtyping, recipe
 from ai_edge_quantizer.quantizer import Quantizer
 from numpy.typing import NDArray
 
 from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import Artifact
-from mnasnet.arch.weights import Affine, Weights
-from mnasnet.export.tflite import INPUT, SIGNATURE
+from mnasnet.export.countable import make_countable
+from mnasnet.export.tflite import INPUT, SIGNATURE, packed
 
 Precision = Literal["fp32", "fp16", "int8"]
-
-FAINTEST = 2.0**-12
-"""Largest weight of a channel, over its bias, below which int8 may not hold the two together.
-
-The bias is counted in steps of the input's scale times the weights', and 32 bits hold 2e9 of them. At this ratio it
-takes 127 · 4,096 over the input's scale, so all inputs with a scale above 0.00025, a range of 0.06, fit.
-"""
-
-
-def quantizable(weights: Weights) -> Weights:
-    """`weights` with each channel that hardly looks at its input given one weight that int8 can count its bias in.
-
-    Trained networks have such channels, dead but for their bias (EfficientNet-lite0 does). Quantized as they are,
-    their bias would overflow and become some other number. What the weight adds, at most 0.15 % of the bias behind
-    a ReLU6, is less than a step of int8.
-    """
-    return Weights(affines=tuple(map(_with_counted_bias, weights.affines)))
-
-
-def _with_counted_bias(affine: Affine) -> Affine:
-    flat = affine.weight.reshape(len(affine.weight), -1)
-    largest = np.abs(flat).argmax(1)
-    rows = np.arange(len(flat))
-    floor = np.float32(FAINTEST) * np.abs(affine.bias)
-    faint = np.abs(flat[rows, largest]) < floor
-    if not faint.any():
-        return affine
-    weight = flat.copy()
-    weight[rows[faint], largest[faint]] = floor[faint]
-    return Affine(weight=weight.reshape(affine.weight.shape), bias=affine.bias)
 
 
 def to_float16(artifact: Artifact, path: Path) -> Artifact:
@@ -92,8 +63,12 @@ def to_int8(artifact: Artifact, images: Iterable[NDArray[np.float32]], path: Pat
     if not calibration:
         raise ValueError("int8 needs images to calibrate on, and there are none")
     with _quiet():
-        quantizer = Quantizer(artifact.path, recipe.static_wi8_ai8())
-        ranges = quantizer.calibrate({SIGNATURE: calibration}, num_threads=1)
+        model = schema.ModelT.InitFromPackedBuf(artifact.path.read_bytes())
+        ranges = Quantizer(artifact.path, recipe.static_wi8_ai8()).calibrate(
+            {SIGNATURE: calibration}, num_threads=1
+        )
+        make_countable(model, ranges)
+        quantizer = Quantizer(bytes(packed(model)), recipe.static_wi8_ai8())
         result = quantizer.quantize(ranges, enable_progress_report=False)
     return _written(artifact, result.quantized_model, path)
 
