@@ -11,10 +11,9 @@ from mnasnet.arch.zoo import NamedNetworkError
 from mnasnet.cli.parse import parse, served
 from mnasnet.deploy.export import ExportError, card_lines, export_tflite
 from mnasnet.deploy.images import images_of, photographs
-from mnasnet.deploy.model import ModelError, open_model
 from mnasnet.export.quantize import Precision
 from mnasnet.nn.checkpoint import CheckpointError
-from mnasnet.study.card import CardError
+from mnasnet.nn.model import ModelError, open_model
 from mnasnet.train.sources import DataError
 
 CALIBRATION_IMAGES = 100
@@ -53,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _export(options),
         verb="export",
-        refused=(NamedNetworkError, ModelError, CheckpointError, CardError, DataError),
+        refused=(NamedNetworkError, ModelError, CheckpointError, DataError),
         failed=(ExportError, OSError),
         kept="what was there is unchanged",
     )
@@ -80,7 +79,7 @@ def _export(options: Options) -> None:
         model, options.output, precision=options.precision, calibration=images, images=images
     )
     checked_on = options.calibration or "pieces of two photographs"
-    for line in card_lines(exported, model.classes):
+    for line in card_lines(exported, model.learned.classes):
         print(line)
     print(f"checked on {checked_on}; the network takes (pixel / 255 - mean) / std, as the metadata say")
     if not model.trained:

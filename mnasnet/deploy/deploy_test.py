@@ -10,11 +10,11 @@ from ai_edge_litert.interpreter import Interpreter
 
 from mnasnet.deploy.export import ExportError, card_lines, export_tflite, torch_logits
 from mnasnet.deploy.images import PIECES, images_of, photographs
-from mnasnet.deploy.model import UNTRAINED, Model, ModelError, open_model
 from mnasnet.devices.model_file import ModelFile
 from mnasnet.export.metadata import read_metadata
 from mnasnet.export.quantize import Precision
 from mnasnet.nn.checkpoint import save_network
+from mnasnet.nn.model import UNTRAINED, Model, ModelError, open_model
 from mnasnet.nn.named import create_network
 
 
@@ -36,9 +36,9 @@ def test_a_file_of_any_precision_agrees_with_torch_and_says_what_it_is(
     assert exported.agreement.images == PIECES
     assert exported.not_delegated == ()
     found = read_metadata(path)
-    assert found.classes == model.classes
-    np.testing.assert_allclose([found.mean, found.std], [model.mean, model.std], rtol=1e-6)
-    said = " ".join(card_lines(exported, model.classes))
+    assert found.classes == model.learned.classes
+    np.testing.assert_allclose([found.mean, found.std], [model.learned.mean, model.learned.std], rtol=1e-6)
+    said = " ".join(card_lines(exported, model.learned.classes))
     for words in (precision, "CONV_2D ×", "1000 labels inside", "all of them run on XNNPACK"):
         assert words in said
     assert list(tmp_path.iterdir()) == [path]
@@ -59,7 +59,7 @@ def test_the_photographs_are_pictures_of_the_networks_size(model: Model) -> None
     images = photographs(model)
     assert images.shape == (PIECES, 64, 64, 3)
     assert images.dtype == np.float32
-    pixels = (images * np.array(model.std) + np.array(model.mean)) * 255
+    pixels = (images * np.array(model.learned.std) + np.array(model.learned.mean)) * 255
     assert pixels.min() >= -0.01
     assert pixels.max() <= 255.01
     assert len({image.tobytes() for image in images}) == PIECES
@@ -70,7 +70,7 @@ def test_images_of_ones_own_are_normalised_as_the_network_wants_them(tmp_path: P
     model = open_model("mnasnet-small", weights=UNTRAINED, width=0.35, image_size=32)
     images = images_of("digits", model, limit=20)  # grey, for a network that takes colour
     assert images.shape == (20, 32, 32, 3)
-    pixels = images * np.array(model.std) + np.array(model.mean)
+    pixels = images * np.array(model.learned.std) + np.array(model.learned.mean)
     np.testing.assert_allclose(pixels[..., 0], pixels[..., 2], atol=1e-6)
     np.testing.assert_array_equal(images, images_of("digits", model, limit=20))
 
@@ -86,7 +86,7 @@ def test_weights_of_a_file_come_with_its_classes(tmp_path: Path) -> None:
         weights=str(tmp_path / "three.safetensors"),
         labels=tmp_path / "labels.txt",
     )
-    assert (model.classes, model.trained) == (("cat", "dog", "other"), True)
+    assert (model.learned.classes, model.trained) == (("cat", "dog", "other"), True)
     images = photographs(model)
     with torch.no_grad():
         expected = network(torch.from_numpy(images).permute(0, 3, 1, 2)).numpy()
@@ -110,7 +110,8 @@ def test_a_file_takes_the_place_of_an_older_one(model: Model, tmp_path: Path) ->
     images = photographs(model)
     export_tflite(model, path, precision="fp32", calibration=images, images=images)
     assert ModelFile(path).classes == 1000
-    named = replace(model, classes=tuple(f"class {n}" for n in range(1000)))
+    classes = tuple(f"class {n}" for n in range(1000))
+    named = replace(model, learned=replace(model.learned, classes=classes))
     export_tflite(named, path, precision="int8", calibration=images, images=images)
     assert read_metadata(path).classes[999] == "class 999"
     assert Interpreter(str(path)).get_input_details()[0]["dtype"] == np.int8

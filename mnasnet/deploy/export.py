@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from mnasnet.arch.records import Artifact
-from mnasnet.deploy.model import Model
 from mnasnet.devices.model_file import Agreement, ModelFile, agreement
 from mnasnet.export.metadata import attach_metadata
 from mnasnet.export.quantize import Precision, to_float16, to_int8
 from mnasnet.export.tflite import write_tflite
+from mnasnet.nn.model import Model
 from mnasnet.nn.network import Network, fold
 
 LARGEST_DIFFERENCES: dict[Precision, float] = {"fp32": 1e-4, "fp16": 2e-2}
@@ -75,9 +75,9 @@ def export_tflite(
             artifact,
             name=model.name,
             description=f"Classifies images, {precision}" + ("" if model.trained else ", untrained"),
-            classes=model.classes,
-            mean=model.mean,
-            std=model.std,
+            classes=model.learned.classes,
+            mean=model.learned.mean,
+            std=model.learned.std,
             path=path,
         )
     file = ModelFile(path)

@@ -13,9 +13,9 @@ from PIL import Image
 
 from mnasnet.deploy.export import export_tflite, torch_logits
 from mnasnet.deploy.images import normalised
-from mnasnet.deploy.model import Model, open_model
 from mnasnet.devices.model_file import ModelFile
 from mnasnet.export.quantize import Precision
+from mnasnet.nn.model import Model, open_model
 
 FOOLBOX = "foolbox==3.3.4"
 """A package that carries 20 pictures of ImageNet's validation set, their labels in their names."""

@@ -6,11 +6,11 @@ of batch normalisation, and so gives the source's numbers.
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -35,8 +35,8 @@ COUNTER = ".num_batches_tracked"
 MINDSPORE = b"\x0a"
 """How MindSpore's files begin: field 1 of a protobuf message, which has a length."""
 
-METADATA = "mnasnet_architecture"
-"""Entry of our own files' metadata that holds the architecture as JSON."""
+ARCHITECTURE, LEARNED = "mnasnet_architecture", "mnasnet_learned"
+"""Entries of our own files' metadata that hold, as JSON, the architecture and what was learned of."""
 
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation per channel of pixels scaled to 0–1: a network takes (pixel / 255 − mean) / std."""
@@ -52,6 +52,17 @@ class CheckpointError(Exception):
     """A file is not one of weights, or not of the network asked for; the message is one line with the way out."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What a network has learned to tell apart, and what its images look like."""
+
+    classes: tuple[str, ...]
+    """In the order of the logits."""
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    """The network takes (pixel / 255 − mean) / std, channel by channel."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
     """What a file of weights holds."""
@@ -61,6 +72,20 @@ class Checkpoint:
     """By name, without what a wrapped model has before all names."""
     architecture: Architecture | None = None
     """The network that they are of, where the file says so: `save_network` writes it."""
+    learned: Learned | None = None
+    """What the network has learned, where the file says so."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Loaded:
+    """A network out of a file of weights."""
+
+    network: Network
+    """For evaluation; its `architecture` says what its source computes differently."""
+    source: str
+    """Whose file it was, a name of `LAYOUTS`."""
+    learned: Learned | None
+    """None where the file does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +266,12 @@ differently, so they have to be named.
 
 
 def load_network(path: Path, architecture: Architecture, *, source: str | None = None) -> Network:
-    """The trained network of a file, for evaluation, with the numbers that its source gives.
+    """The trained network of a file, for evaluation; arguments and errors as of `load_weights`."""
+    return load_weights(path, architecture, source=source).network
+
+
+def load_weights(path: Path, architecture: Architecture, *, source: str | None = None) -> Loaded:
+    """The trained network of a file, with the numbers that its source gives, and what the file says of it.
 
     Args:
         path: a file of one of the `LAYOUTS`: safetensors, or as `torch.save` or MindSpore writes it.
@@ -269,20 +299,11 @@ def load_network(path: Path, architecture: Architecture, *, source: str | None =
     _check(checkpoint, {names[ours]: tensor for ours, tensor in network.state_dict().items()}, layout.beside)
     given = {ours: checkpoint.tensors[name] for ours, name in names.items() if name in checkpoint.tensors}
     network.load_state_dict(given, strict=False)  # a counter may be missing, and stays 0
-    return network
+    return Loaded(network=network, source=source, learned=checkpoint.learned)
 
 
-def source_of(path: Path, *, asked: str | None = None) -> str:
-    """Whose file of weights this is, a name of `LAYOUTS`; `asked` where the names of its tensors do not tell.
-
-    Raises:
-        CheckpointError: the file is not one of weights, or nobody's that is known.
-    """
-    return _source(read_checkpoint(path), asked=asked)
-
-
-def save_network(network: Network, path: Path) -> None:
-    """Write the network's numbers and architecture to `path` as safetensors.
+def save_network(network: Network, path: Path, *, learned: Learned | None = None) -> None:
+    """Write the network's numbers and architecture, and what it has learned, to `path` as safetensors.
 
     On return the file is whole, and at no time is there half of one; an older file there is replaced.
 
@@ -291,7 +312,10 @@ def save_network(network: Network, path: Path) -> None:
     """
     # Safetensors refuses what is not contiguous, as the tensors of a channels-last network.
     tensors = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
-    replace_file(path, save(tensors, metadata={METADATA: json.dumps(network.architecture.to_json())}))
+    metadata = {ARCHITECTURE: json.dumps(network.architecture.to_json())}
+    if learned is not None:
+        metadata[LEARNED] = json.dumps(dataclasses.asdict(learned))
+    replace_file(path, save(tensors, metadata=metadata))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -314,13 +338,20 @@ def _read_safetensors(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
-            stated = (file.metadata() or {}).get(METADATA)
-        architecture = None if stated is None else architecture_from_json(json.loads(stated))
+            stated = file.metadata() or {}
+        architecture = (
+            architecture_from_json(json.loads(stated[ARCHITECTURE])) if ARCHITECTURE in stated else None
+        )
+        learned = _learned(json.loads(stated[LEARNED])) if LEARNED in stated else None
     except (SafetensorError, ValueError, TypeError) as error:
         raise CheckpointError(
             f"{path} is a damaged safetensors file: {_line(error)}; get it again"
         ) from error
-    return Checkpoint(path=path, tensors=_unprefixed(tensors), architecture=architecture)
+    return Checkpoint(path=path, tensors=_unprefixed(tensors), architecture=architecture, learned=learned)
+
+
+def _learned(data: Mapping[str, Sequence[Any]]) -> Learned:
+    return Learned(**{name: tuple(values) for name, values in data.items()})
 
 
 def _read_torch(path: Path) -> Checkpoint:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from mnasnet.arch.architecture import Architecture, parse_block
 from mnasnet.arch.architecture_strategies import architectures
 from mnasnet.arch.zoo import EFFICIENTNET_LITE0, MNASNET_A1, MNASNET_B1, MNASNET_SMALL, ZOO
-from mnasnet.nn.checkpoint import CheckpointError, load_network, save_network
+from mnasnet.nn.checkpoint import CheckpointError, Learned, load_network, load_weights, save_network
 from mnasnet.nn.network import Network
 
 SIZES = [224, 167]
@@ -258,6 +258,14 @@ def test_anothers_network_keeps_its_numbers_in_our_own_file(tmp_path: Path) -> N
     save_network(load_network(tmp_path / "weights.pth", MNASNET_SMALL), tmp_path / "weights.safetensors")
     network = load_network(tmp_path / "weights.safetensors", MNASNET_SMALL)
     assert _difference(network, model, 224) <= 1e-4
+
+
+def test_our_own_file_says_what_was_learned(tmp_path: Path) -> None:
+    learned = Learned(classes=tuple("abcdefghij"), mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.1))
+    save_network(_randomised_small(), tmp_path / "weights.safetensors", learned=learned)
+    assert load_weights(tmp_path / "weights.safetensors", SMALL).learned == learned
+    save_network(_randomised_small(), tmp_path / "weights.safetensors")
+    assert load_weights(tmp_path / "weights.safetensors", SMALL).learned is None
 
 
 def test_our_file_without_an_architecture_is_read_as_the_one_asked_for(tmp_path: Path) -> None:

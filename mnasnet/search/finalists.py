@@ -17,9 +17,9 @@ from mnasnet.arch.cost import multiply_adds, parameters
 from mnasnet.arch.records import Accuracy, Artifact
 from mnasnet.arch.zoo import ARCHITECTURE
 from mnasnet.deploy.export import check
-from mnasnet.deploy.model import WEIGHTS
 from mnasnet.export.tflite import write_tflite
-from mnasnet.nn.checkpoint import save_network
+from mnasnet.nn.checkpoint import Learned, save_network
+from mnasnet.nn.model import WEIGHTS
 from mnasnet.nn.network import Network, fold
 from mnasnet.search.timed import Untrained
 from mnasnet.study.card import CARD, Card, describe, read_card, write_card
@@ -133,7 +133,8 @@ class Finishing:
         (part / ARCHITECTURE).write_text(
             json.dumps(architecture.to_json(), indent=2) + "\n", encoding="utf-8"
         )
-        save_network(network, part / WEIGHTS)
+        learned = Learned(classes=self.data.classes, mean=self.data.mean, std=self.data.std)
+        save_network(network, part / WEIGHTS, learned=learned)
         artifact = write_tflite(architecture, fold(network), part / "network.tflite")
         card = Card(
             name=candidate.name,

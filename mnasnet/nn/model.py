@@ -1,0 +1,107 @@
+"""A named network with its weights and what it has learned: all that classifying an image takes."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from mnasnet.arch.imagenet import IMAGENET_CLASSES
+from mnasnet.arch.zoo import ZOO, find_architecture
+from mnasnet.nn.checkpoint import IMAGENET, LAYOUTS, Learned, load_weights
+from mnasnet.nn.network import Network
+
+WEIGHTS = "weights.safetensors"
+"""The file of a trained network's folder that holds its numbers."""
+
+UNTRAINED = "random"
+"""In place of a file of weights: a network to be timed, which classifies nothing."""
+
+
+class ModelError(Exception):
+    """There are no weights, or labels, for the network; the message is one line with the way out."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Model:
+    """A network ready to classify."""
+
+    name: str
+    network: Network
+    """In evaluation mode, on the CPU."""
+    trained: bool
+    learned: Learned
+
+
+def open_model(
+    name: str,
+    *,
+    weights: str | None = None,
+    source: str | None = None,
+    width: float = 1.0,
+    image_size: int | None = None,
+    labels: Path | None = None,
+) -> Model:
+    """The network called `name`, a name of the zoo or the folder of a trained network, with its weights.
+
+    Args:
+        name: as `find_architecture` takes it.
+        weights: a file of weights, or `UNTRAINED`; None for those in the folder.
+        source: whose weights, where the file does not tell (see `load_weights`).
+        width: multiplier of the widths.
+        image_size: side of the images in pixels; None for the network's own.
+        labels: a text file with the name of one class a line; None for what the file of weights says, for
+            ImageNet's where others' weights tell 1,000 apart, or else for numbers.
+
+    Raises:
+        NamedNetworkError: there is no such network.
+        CheckpointError: the weights cannot be read, or are of another network.
+        ModelError: there are no weights, or there is not one label for each class.
+    """
+    architecture = find_architecture(name, width=width, image_size=image_size)
+    own = Path(name) / WEIGHTS
+    if weights is None and own.is_file():
+        weights = str(own)
+    if weights is None:
+        raise ModelError(
+            f"{name} comes without weights: give --weights FILE, or --weights {UNTRAINED} for a network to be timed"
+        )
+    if weights == UNTRAINED:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = Network(architecture).eval()
+        learned = _published(network, "mnasnet")
+    else:
+        loaded = load_weights(Path(weights), architecture, source=source)
+        network = loaded.network
+        learned = loaded.learned or _published(network, loaded.source)
+    if labels is not None:
+        learned = replace(learned, classes=_read_labels(labels))
+        if len(learned.classes) != network.architecture.classes:
+            raise ModelError(
+                f"{labels} names {len(learned.classes)} classes, and the network has "
+                f"{network.architecture.classes}: give one a line"
+            )
+    return Model(
+        name=name if name in ZOO else Path(name).name,
+        network=network,
+        trained=weights != UNTRAINED,
+        learned=learned,
+    )
+
+
+def _published(network: Network, source: str) -> Learned:
+    """What the networks of a source have learned, whose files do not say: ImageNet, where there are 1,000."""
+    channels, classes = network.architecture.in_channels, network.architecture.classes
+    mean, std = LAYOUTS[source].normalisation
+    if channels != len(IMAGENET[0]):  # one for all, as of a grey picture
+        mean, std = ((sum(values) / len(values),) * channels for values in (mean, std))
+    known = classes == len(IMAGENET_CLASSES) and source != "mnasnet"
+    return Learned(classes=IMAGENET_CLASSES if known else tuple(map(str, range(classes))), mean=mean, std=std)
+
+
+def _read_labels(path: Path) -> tuple[str, ...]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} cannot be read as labels: {error}") from error
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
