@@ -41,6 +41,28 @@ class Accuracy:
         return wilson_interval(self.correct, self.images)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How a network did on labelled images, class by class."""
+
+    correct: tuple[int, ...]
+    """Of each class, how many images had it on top."""
+    in_top5: tuple[int, ...]
+    """Of each class, how many images had it among the five highest."""
+    images: tuple[int, ...]
+    """Of each class, how many there were."""
+
+    @property
+    def top1(self) -> tuple[int, int]:
+        """How many were right, of how many."""
+        return sum(self.correct), sum(self.images)
+
+    @property
+    def top5(self) -> tuple[int, int]:
+        """How many were right when five guesses count, of how many."""
+        return sum(self.in_top5), sum(self.images)
+
+
 def wilson_interval(correct: int, images: int) -> tuple[float, float]:
     """95 % score interval of a proportion (Wilson 1927), as fractions."""
     p, z2 = correct / images, Z_95**2

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mnasnet.cli.conftest import called
-from mnasnet.search.lock import only_search_in
+from mnasnet.study.lock import only_process_in
 
 
 def test_a_report_is_written_again_and_summed_up(capsys: pytest.CaptureFixture[str], kept: Path) -> None:
@@ -39,7 +39,7 @@ def test_the_report_for_another_target_leaves_the_one_of_the_search(
 
 
 def test_a_report_is_written_while_the_search_runs(capsys: pytest.CaptureFixture[str], kept: Path) -> None:
-    with only_search_in(kept):
+    with only_process_in(kept):
         assert called(capsys, "report", kept).status == 0
 
 

@@ -18,6 +18,7 @@ from mnasnet.search.loop import SearchError
 from mnasnet.search.run import search
 from mnasnet.search.settings import DEMONSTRATION, RequestError, Settings
 from mnasnet.study.card import CardError
+from mnasnet.study.lock import FolderError
 from mnasnet.study.storage import OtherSearchError, StorageError, StorageLostError, without_password
 from mnasnet.study.trial import TrialRecord
 from mnasnet.train.sources import DIGITS, some
@@ -25,7 +26,7 @@ from mnasnet.train.sources import DIGITS, some
 OWN = Settings(data=DIGITS)
 """What is taken where images are named, and only they: the defaults as `Settings` declares them."""
 
-REFUSED = (RequestError, OtherSearchError, StorageError, CardError)
+REFUSED = (RequestError, FolderError, OtherSearchError, StorageError, CardError)
 FAILED = (
     SearchError,
     DeviceError,

@@ -23,13 +23,13 @@ from mnasnet.report.report import write_report
 from mnasnet.report.words import counted
 from mnasnet.samplers.named import sampler_named
 from mnasnet.search.finalists import LAUNCHES, Candidate, Finishing, choose
-from mnasnet.search.lock import only_search_in
 from mnasnet.search.loop import FAILURES, SearchError, run_trials
 from mnasnet.search.settings import RequestError, Settings
 from mnasnet.search.timed import Untrained
 from mnasnet.search.watcher import SILENT, Tally, Watcher
 from mnasnet.space.hierarchical import SPACES
 from mnasnet.space.space import Space
+from mnasnet.study.lock import only_process_in
 from mnasnet.study.reward import Reward
 from mnasnet.study.storage import (
     Setup,
@@ -92,7 +92,7 @@ def search(
     in the study and the folder at any time: whatever stops this call, the same call goes on where it was.
 
     Raises:
-        RequestError: the request cannot be served; nothing was changed.
+        RequestError, FolderError: the request cannot be served; nothing was changed.
         OtherSearchError: the folder or the storage holds another search.
         StorageError: the storage does not answer.
         SearchError, DeviceError, StorageLostError, OSError: what failed while running; all that was finished is
@@ -100,7 +100,7 @@ def search(
     """
     out = settings.folder
     place = place_of(out, settings.storage)
-    with only_search_in(out), only_search_at(place), kept_in(place):
+    with only_process_in(out), only_search_at(place), kept_in(place):
         # What cannot be served is said before anything is paid for: the storage, then the images.
         study = find_study(place)
         data = _load(settings, watcher)

@@ -18,6 +18,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from mnasnet.arch.records import Latency, latency_from_json
+from mnasnet.study.identity import differences
 from mnasnet.study.reward import REWARDS, Reward
 from mnasnet.study.trial import read_trial
 
@@ -123,38 +124,10 @@ def check_identity(setup: Setup, identity: Mapping[str, Any], *, where: str) -> 
     Raises:
         OtherSearchError: it is another search; `where` says in the message what is occupied.
     """
-    names = list({**setup.identity, **identity})
-    differing = [name for name in names if setup.identity.get(name) != identity.get(name)]
-    if "sampler" in differing and "batch" in differing:
-        differing.remove("batch")  # it is ppo's alone, and None beside another sampler whatever was given
-    if differing:
-        said = "; ".join(_differs(name, identity.get(name), setup.identity.get(name)) for name in differing)
+    if (said := differences(setup.identity, identity)) is not None:
         raise OtherSearchError(
             f"{where} holds another search: {said}; choose another --out, or give what that search was begun with"
         )
-
-
-def _differs(name: str, here: object, there: object) -> str:
-    """How what is asked for differs from what is kept, by the flag where one says it."""
-    if name == "data":
-        return "its images were others (another --data or --max-images, or files that have changed since)"
-    if name == "space" and _names_space(here) != _names_space(there):
-        here, there = _names_space(here), _names_space(there)
-    flag = "device" if name == "device" else "--" + name.replace("_", "-")
-    return f"{flag} {_word(here)} here, {_word(there)} there"
-
-
-def _names_space(value: object) -> str:
-    """The space's name, without the digest of its choices."""
-    return str(value).rpartition(" ")[0]
-
-
-def _word(value: object) -> str:
-    if value is None:
-        return "not given"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
 
 
 def create_study(place: Place) -> optuna.Study:

@@ -1,17 +1,20 @@
 """How a network learns: one recipe, one loop, and its accuracy with BN statistics made anew."""
 
+import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Accuracy
+from mnasnet.arch.records import Accuracy, Score
 from mnasnet.nn.network import Network
 from mnasnet.train.augment import batches, evaluation, training
 from mnasnet.train.data import ImageData, Images
@@ -50,25 +53,88 @@ class Recipe:
     """Before the classifier (section 5)."""
     flip: bool = False
     """Whether a mirrored image is still of its class."""
+    ema: float | None = None
+    """Decay of the moving average of the weights, which is then what is evaluated; 0.9999 in the official code.
+    None for the weights themselves: a proxy task is too short to gain by it."""
+
+
+class Learner:
+    """A network while it learns: all that goes on from one step to the next."""
+
+    def __init__(self, network: Network, recipe: Recipe, *, seed: int) -> None:
+        self.network = network
+        self.optimizer = RMSpropTF(_groups(network, recipe.weight_decay), learning_rate=recipe.learning_rate)
+        self.average = (
+            None if recipe.ema is None else AveragedModel(network, multi_avg_fn=_towards(recipe.ema))
+        )
+        self.generator = torch.Generator().manual_seed(seed)
+        """Of what the images go through; the network draws from torch's own."""
+        self.epochs = 0
+        """Finished."""
+        self.loss = math.nan
+        """Mean over the steps of the last epoch."""
+
+    def state(self) -> dict[str, Any]:
+        """All of it, for `torch.save`: on the same machine, whoever is given it goes on as if nothing had been."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "generator": self.generator.get_state(),
+            "random": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all(),
+            "epochs": self.epochs,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Become what `state` was."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["random"])
+        torch.cuda.set_rng_state_all(state["cuda"])
+        self.epochs = state["epochs"]
+
+    def evaluable(self, data: ImageData, images: Images, *, batch_size: int) -> Network:
+        """A copy to be evaluated, of the average where there is one, its BN statistics made anew over `images`."""
+        network = copy.deepcopy(self.network if self.average is None else self.average.module)
+        assert isinstance(network, Network)
+        estimate_bn(network, data, images, batch_size=batch_size)
+        return network
 
 
 def train(
-    architecture: Architecture,
+    start: Architecture | Network,
     data: ImageData,
     images: Images,
     recipe: Recipe,
     *,
     seed: int,
     progress: Progress | None = None,
+    resumed: Mapping[str, Any] | None = None,
+    after_epoch: Callable[[Learner], None] | None = None,
 ) -> Network:
     """The network after training on `images` of `data`, ready to be evaluated: BN statistics made anew.
 
     The same seed on the same machine gives the same network, bit for bit on a CPU.
 
+    Args:
+        start: what to train from the official initialisation, or a network to go on from, which is trained itself.
+        data: where the images are from.
+        images: those to learn from.
+        recipe: how.
+        seed: of the initialisation, the order of the images, their augmentation and dropout.
+        progress: told of every step.
+        resumed: a `Learner.state` of the same training, which is gone on with.
+        after_epoch: called with the learner when an epoch has ended; it may take its time and its state.
+
     Raises:
-        ValueError: the architecture is not for images or classes like these.
+        ValueError: the network is not for images or classes like these.
         DivergedError: the loss stopped being a number.
     """
+    architecture = start.architecture if isinstance(start, Network) else start
     if (architecture.in_channels, architecture.classes) != (data.channels, len(data.classes)):
         raise ValueError(
             f"the network is for {architecture.in_channels} channels and {architecture.classes} classes, "
@@ -84,38 +150,58 @@ def train(
         torch.backends.cudnn.flags(enabled=True, deterministic=True),
     ):
         torch.manual_seed(seed)
-        network = Network(architecture, dropout=recipe.dropout).train()
+        network = start if isinstance(start, Network) else Network(start, dropout=recipe.dropout)
+        network.train()
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's
-        optimizer = RMSpropTF(_groups(network, recipe.weight_decay), learning_rate=recipe.learning_rate)
-        generator = torch.Generator().manual_seed(seed)
+        learner = Learner(network, recipe, seed=seed)
+        if resumed is not None:
+            learner.restore(resumed)
         augmentation = training(data, flip=recipe.flip)
-        epochs = (
-            batches(
+        step = learner.epochs * (steps // recipe.epochs)
+        while learner.epochs < recipe.epochs:
+            losses = []
+            for pixels, labels in batches(
                 images,
                 batch_size=recipe.batch_size,
                 augmentation=augmentation,
-                generator=generator,
+                generator=learner.generator,
                 drop_last=True,
-            )
-            for _ in range(recipe.epochs)
-        )
-        for step, (pixels, labels) in enumerate(chain.from_iterable(epochs)):
-            rate = learning_rate_at(step, steps=steps, peak=recipe.learning_rate, warmup=recipe.warmup)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            logits = network(pixels.to(device))
-            loss = F.cross_entropy(logits, labels.to(device), label_smoothing=recipe.label_smoothing)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            if not math.isfinite(loss.item()):
-                raise DivergedError(
-                    f"training diverged: the loss was {loss.item()} at step {step + 1} of {steps}"
-                )
-            if progress is not None:
-                progress(step + 1, steps)
-    estimate_bn(network, data, images, batch_size=recipe.batch_size)
-    return network
+            ):
+                rate = learning_rate_at(step, steps=steps, peak=recipe.learning_rate, warmup=recipe.warmup)
+                for group in learner.optimizer.param_groups:
+                    group["lr"] = rate
+                logits = network(pixels.to(device))
+                loss = F.cross_entropy(logits, labels.to(device), label_smoothing=recipe.label_smoothing)
+                learner.optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                learner.optimizer.step()
+                step += 1
+                losses.append(loss.item())
+                if not math.isfinite(losses[-1]):
+                    raise DivergedError(
+                        f"training diverged: the loss was {losses[-1]} at step {step} of {steps}"
+                    )
+                if learner.average is not None:
+                    learner.average.update_parameters(network)
+                if progress is not None:
+                    progress(step, steps)
+            learner.epochs += 1
+            learner.loss = math.fsum(losses) / len(losses)
+            if after_epoch is not None:
+                after_epoch(learner)
+    return learner.evaluable(data, images, batch_size=recipe.batch_size)
+
+
+def _towards(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """The official code's average: its decay rises with the steps, so that the start is soon forgotten."""
+
+    @torch.no_grad()
+    def update(averages: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
+        # tf.train.ExponentialMovingAverage with `num_updates`.
+        held = min(decay, (1 + int(updates)) / (10 + int(updates)))
+        torch._foreach_lerp_(list(averages), list(current), 1 - held)
+
+    return update
 
 
 @torch.no_grad()
@@ -149,16 +235,28 @@ def estimate_bn(network: Network, data: ImageData, images: Images, *, batch_size
     network.eval()
 
 
-@torch.no_grad()
 def count_correct(network: Network, data: ImageData, images: Images, *, batch_size: int = 256) -> int:
     """How many of `images` the network, as it stands in evaluation mode, puts into their class."""
+    return score(network, data, images, batch_size=batch_size).top1[0]
+
+
+@torch.no_grad()
+def score(network: Network, data: ImageData, images: Images, *, batch_size: int = 256) -> Score:
+    """How the network, as it stands in evaluation mode, does on `images`, class by class."""
     device = next(network.parameters()).device
-    correct = 0
+    classes = len(data.classes)
+    correct, in_top5 = torch.zeros(2, classes, dtype=torch.int64)
     for pixels, labels in batches(
         images, batch_size=batch_size, augmentation=evaluation(data), generator=None, drop_last=False
     ):
-        correct += int((network(pixels.to(device)).argmax(1).cpu() == labels).sum())
-    return correct
+        highest = network(pixels.to(device)).topk(min(5, classes)).indices.cpu()  # [batch, 5]
+        right = highest == labels[:, None]
+        correct += torch.bincount(labels[right[:, 0]], minlength=classes)
+        in_top5 += torch.bincount(labels[right.any(1)], minlength=classes)
+    counts = torch.bincount(images.labels, minlength=classes)
+    return Score(
+        correct=tuple(correct.tolist()), in_top5=tuple(in_top5.tolist()), images=tuple(counts.tolist())
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

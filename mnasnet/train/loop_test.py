@@ -13,11 +13,13 @@ from mnasnet.train.augment import batches, evaluation, training
 from mnasnet.train.data import ImageData, Images
 from mnasnet.train.loop import (
     DivergedError,
+    Learner,
     ProxyTraining,
     Recipe,
     _groups,
     count_correct,
     estimate_bn,
+    score,
     train,
 )
 
@@ -54,10 +56,18 @@ def equal(one: Network, other: Network) -> bool:
 
 def in_colour(data: ImageData) -> ImageData:
     """Grey images as three equal channels."""
-    grey = data.train_and_held_out
-    stored = grey.pixels.permute(0, 2, 3, 1).expand(-1, -1, -1, 3).contiguous()
-    images = Images(pixels=stored.permute(0, 3, 1, 2), labels=grey.labels)
-    return dataclasses.replace(data, train_and_held_out=images, mean=data.mean * 3, std=data.std * 3)
+
+    def coloured(grey: Images) -> Images:
+        stored = grey.pixels.permute(0, 2, 3, 1).expand(-1, -1, -1, 3).contiguous()
+        return Images(pixels=stored.permute(0, 3, 1, 2), labels=grey.labels)
+
+    return dataclasses.replace(
+        data,
+        train_and_held_out=coloured(data.train_and_held_out),
+        load_test=lambda: coloured(data.test),
+        mean=data.mean * 3,
+        std=data.std * 3,
+    )
 
 
 def test_the_same_seed_gives_the_same_network_bit_for_bit_and_another_another(digits: ImageData) -> None:
@@ -170,6 +180,42 @@ def test_a_partial_last_batch_is_dropped_and_every_step_is_told(
     )
     steps = 3 * steps_an_epoch
     assert told == [(step, steps) for step in range(1, steps + 1)]
+
+
+def test_a_score_is_counted_by_class_and_five_guesses_are_at_least_as_good_as_one(
+    digits: ImageData, trained: Network
+) -> None:
+    found = score(trained, digits, digits.held_out)
+    assert sum(found.images) == len(digits.held_out) == found.top5[1]
+    assert found.top1[0] == count_correct(trained, digits, digits.held_out)
+    for correct, in_top5, images in zip(found.correct, found.in_top5, found.images, strict=True):
+        assert 0 <= correct <= in_top5 <= images
+    threes = digits.held_out.labels == digits.classes.index("3")
+    only = Images(pixels=digits.held_out.pixels[threes], labels=digits.held_out.labels[threes])
+    assert score(trained, digits, only).correct[3] == found.correct[3] == count_correct(trained, digits, only)
+
+
+def test_of_two_classes_both_are_among_five(digits: ImageData, trained: Network) -> None:
+    network = Network(dataclasses.replace(TINY, classes=2)).eval()
+    kept = digits.held_out.labels < 2
+    two = Images(pixels=digits.held_out.pixels[kept], labels=digits.held_out.labels[kept])
+    found = score(network, dataclasses.replace(digits, classes=("0", "1")), two)
+    assert found.in_top5 == found.images
+
+
+def test_the_average_of_the_weights_is_near_them_and_soon_forgets_the_start(digits: ImageData) -> None:
+    learner = Learner(Network(TINY), Recipe(ema=0.9999), seed=0)
+    assert learner.average is not None
+    (weight, *_), (average, *_) = learner.network.parameters(), learner.average.parameters()
+    start = weight.detach().clone()
+    with torch.no_grad():
+        for value in (1.0, 2.0, 4.0):
+            weight.fill_(value)
+            learner.average.update_parameters(learner.network)
+    # The first update copies; then the decay is (1 + t) / (10 + t): 2/11 and 3/12.
+    expected = 2 + (1 - 2) * (2 / 11)
+    expected = 4 + (expected - 4) * (3 / 12)
+    torch.testing.assert_close(average, torch.full_like(start, expected))
 
 
 def test_every_image_is_judged_however_they_are_batched(digits: ImageData, trained: Network) -> None:

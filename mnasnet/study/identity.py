@@ -1,0 +1,35 @@
+"""Identity: what makes a search or a training this one and no other, and how another request differs from it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def differences(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
+    """How what is asked for differs from what is kept, in the words of the flags; None where it does not."""
+    differing = [name for name in {**kept, **asked} if kept.get(name) != asked.get(name)]
+    if "sampler" in differing and "batch" in differing:
+        differing.remove("batch")  # it is ppo's alone, and None beside another sampler whatever was given
+    return "; ".join(_differs(name, asked.get(name), kept.get(name)) for name in differing) or None
+
+
+def _differs(name: str, here: object, there: object) -> str:
+    """How what is asked for differs from what is kept, by the flag where one says it."""
+    if name == "data":
+        return "its images were others (another --data or --max-images, or files that have changed since)"
+    if name == "space" and _names_space(here) != _names_space(there):
+        here, there = _names_space(here), _names_space(there)
+    flag = "device" if name == "device" else "--" + name.replace("_", "-")
+    return f"{flag} {_word(here)} here, {_word(there)} there"
+
+
+def _names_space(value: object) -> str:
+    """The space's name, without the digest of its choices."""
+    return str(value).rpartition(" ")[0]
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "not given"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
