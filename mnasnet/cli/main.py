@@ -9,6 +9,7 @@ VERBS = {
     "report": "mnasnet.cli.report",
     "zoo": "mnasnet.cli.zoo",
     "cost": "mnasnet.cli.cost",
+    "train": "mnasnet.cli.train",
     "export": "mnasnet.cli.export",
 }
 
@@ -18,6 +19,7 @@ USAGE = """usage: mnasnet VERB [OPTIONS]
   report    write a search's report again, also while it runs, and for another target
   zoo       list the networks that can be had by name
   cost      count a network's parameters and multiply-adds, layer by layer
+  train     train a network by name on your images, from scratch or from weights
   export    write a network as a file for a device, with its labels and normalisation inside
 
 `mnasnet VERB --help` lists the options of a verb."""

@@ -1,4 +1,4 @@
-"""`mnasnet report`: a search's report, written again at any time and for any target; nothing is trained."""
+"""`mnasnet report`: the report of a search or a training, written again at any time; nothing is trained."""
 
 import math
 from collections.abc import Sequence
@@ -13,18 +13,20 @@ from mnasnet.cli.parse import parse, served
 from mnasnet.report.findings import find
 from mnasnet.report.report import write_report
 from mnasnet.report.summary import front_table, summary_lines
+from mnasnet.report.training import training_lines, write_training_report
 from mnasnet.study.card import CardError
 from mnasnet.study.storage import StorageError, StorageLostError, kept_in, load_study, place_of
+from mnasnet.study.training import TrainingError, read_training
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Write the report of a search again, also while it runs."""
+    """Write the report of a search or a training again, also while it runs."""
 
     out: Annotated[Path, tyro.conf.Positional]
-    """Folder of the search."""
+    """Folder of the search or the training."""
     target_ms: float | None = None
-    """Score everything that was tried for this latency instead, in a report of its own; nothing is trained."""
+    """Score everything that a search tried for this latency instead, in a report of its own; nothing is trained."""
     storage: str | None = None
     """Database that keeps the study, where it is not in the folder."""
 
@@ -39,13 +41,18 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _report(options),
         verb="report",
-        refused=(StorageError, CardError),
+        refused=(StorageError, CardError, TrainingError),
         failed=(StorageLostError, OSError),
         kept="a report that was there is unchanged",
     )
 
 
 def _report(options: Options) -> None:
+    if (training := read_training(options.out)) is not None:
+        for line in training_lines(training):
+            print(line)
+        print(f"report: {write_training_report(training, options.out)}")
+        return
     place = place_of(options.out, options.storage)
     study = load_study(place)
     with kept_in(place):

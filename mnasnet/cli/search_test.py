@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from mnasnet.cli.conftest import TINY, called, pictures
-from mnasnet.cli.search import Terminal, next_command
+from mnasnet.cli.search import next_command
+from mnasnet.cli.terminal import Terminal
 from mnasnet.search import run
 from mnasnet.search.conftest import device
 from mnasnet.search.settings import DEMONSTRATION, Settings

@@ -40,6 +40,7 @@ def open_model(
     width: float = 1.0,
     image_size: int | None = None,
     labels: Path | None = None,
+    fitted: bool = False,
 ) -> Model:
     """The network called `name`, a name of the zoo or the folder of a trained network, with its weights.
 
@@ -51,6 +52,7 @@ def open_model(
         image_size: side of the images in pixels; None for the network's own.
         labels: a text file with the name of one class a line; None for what the file of weights says, for
             ImageNet's where others' weights tell 1,000 apart, or else for numbers.
+        fitted: whether to leave out strides that would shrink small images to a point (`Architecture.fitted`).
 
     Raises:
         NamedNetworkError: there is no such network.
@@ -58,6 +60,8 @@ def open_model(
         ModelError: there are no weights, or there is not one label for each class.
     """
     architecture = find_architecture(name, width=width, image_size=image_size)
+    if fitted:
+        architecture = architecture.fitted(architecture.image_size)
     own = Path(name) / WEIGHTS
     if weights is None and own.is_file():
         weights = str(own)

@@ -43,7 +43,7 @@ def front_figure(findings: Findings) -> go.Figure:
     _limits(figure, findings)
     figure.update_xaxes(title="latency, ms")
     figure.update_yaxes(title="accuracy, %")
-    return _dressed(figure, height=460)
+    return dressed(figure, height=460)
 
 
 def reward_figure(findings: Findings) -> go.Figure:
@@ -84,7 +84,7 @@ def reward_figure(findings: Findings) -> go.Figure:
     )
     figure.update_xaxes(title="trial", dtick=max(1, nice((len(findings.records) + 1) / 10)))
     figure.update_yaxes(title="reward")
-    return _dressed(figure, height=340)
+    return dressed(figure, height=340)
 
 
 def latency_figure(findings: Findings) -> go.Figure:
@@ -121,7 +121,7 @@ def latency_figure(findings: Findings) -> go.Figure:
     figure.update_yaxes(
         title="networks", rangemode="tozero", tickformat=",d", dtick=max(1, nice(tallest / 6))
     )
-    return _dressed(figure, height=340)
+    return dressed(figure, height=340)
 
 
 def nice(step: float) -> float:
@@ -144,7 +144,7 @@ def worth_figure(effects: Sequence[Effect], *, unit: str, name: str) -> go.Figur
                     y=[effect_label(effect) for effect in some],
                     mode="markers",
                     marker={"color": color, "size": 8},
-                    error_x=_bars(
+                    error_x=bars(
                         [effect.value for effect in some],
                         [(effect.low, effect.high) for effect in some],
                         color,
@@ -165,7 +165,7 @@ def worth_figure(effects: Sequence[Effect], *, unit: str, name: str) -> go.Figur
         categoryarray=[effect_label(effect) for effect in reversed(shown)],
         automargin=True,
     )
-    return _dressed(figure, height=110 + 24 * len(shown))
+    return dressed(figure, height=110 + 24 * len(shown))
 
 
 def effect_label(effect: Effect) -> str:
@@ -208,8 +208,8 @@ def _scatter(
         line={"color": color, "width": 1.5, "shape": "hv"},
         marker={"color": color, "symbol": symbol, "size": size},
         opacity=opacity,
-        error_x=_bars(x, across, color) if intervals else None,
-        error_y=_bars(y, up, color) if intervals else None,
+        error_x=bars(x, across, color) if intervals else None,
+        error_y=bars(y, up, color) if intervals else None,
         hovertext=[
             f"{escape(text)}<br>{accuracy_words(accuracy)} %<br>{latency_words(latency)} ms"
             for latency, accuracy, text in whole
@@ -218,9 +218,10 @@ def _scatter(
     )
 
 
-def _bars(
+def bars(
     values: Sequence[float], intervals: Sequence[tuple[float, float]], color: str
 ) -> dict[str, str | bool | float | list[float]]:
+    """Error bars from each value to the ends of its interval."""
     return {
         "type": "data",
         "symmetric": False,
@@ -253,7 +254,7 @@ def _limits(figure: go.Figure, findings: Findings) -> None:
         )
 
 
-def _dressed(figure: go.Figure, *, height: int) -> go.Figure:
+def dressed(figure: go.Figure, *, height: int) -> go.Figure:
     """The look that all figures share; text colours come from the page, light or dark."""
     figure.update_layout(
         template="none",

@@ -1,18 +1,17 @@
 """The report: one self-contained HTML page about a search, written from the study at any time."""
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
 import optuna
-from plotly.offline import get_plotlyjs
 
 from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.files import replace_file
 from mnasnet.report import figures, summary
 from mnasnet.report.drawing import draw
 from mnasnet.report.findings import Findings, find
-from mnasnet.report.style import CSS
+from mnasnet.report.html import document, facts, figure, table
 from mnasnet.report.words import (
     accuracy_words,
     counted,
@@ -50,19 +49,14 @@ def write_report(study: optuna.Study, out: Path, *, target_ms: float | None = No
     html = page(find(study, out, target_ms=target_ms))
     out.mkdir(parents=True, exist_ok=True)
     path = out / (REPORT if target_ms is None else f"report-{target_ms:g}ms.html")
-    unfinished = out / f".{path.name}.{os.getpid()}"
-    try:
-        unfinished.write_text(html, encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    replace_file(path, html.encode())
     return path
 
 
 def page(findings: Findings) -> str:
     """The whole page."""
-    title = f"MnasNet search: {escape(findings.name)}"
-    body = "\n".join(
+    return document(
+        f"MnasNet search: {findings.name}",
         [
             *_header(findings),
             *_front(findings),
@@ -71,13 +65,7 @@ def page(findings: Findings) -> str:
             *_networks(findings),
             *_worth(findings),
             *_trials(findings),
-        ]
-    )
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{CSS}</style>\n<script>{get_plotlyjs()}</script>\n</head>\n"
-        f"<body>\n<main>\n<h1>{title}</h1>\n{body}\n</main>\n</body>\n</html>\n"
+        ],
     )
 
 
@@ -106,11 +94,7 @@ def _header(findings: Findings) -> Iterator[str]:
     else:
         missing = "The control is not finished yet" if findings.finalists else "There are no finalists yet"
         yield f"<p>{missing}, so there is no comparison.</p>"
-    yield "<dl>"
-    for name, value in _facts(findings):
-        kind = ' class="line"' if name in LONG_FACTS else ""
-        yield f"<div{kind}><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
-    yield "</dl>"
+    yield facts(_facts(findings), long=LONG_FACTS)
 
 
 def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
@@ -159,14 +143,14 @@ def _front(findings: Findings) -> Iterator[str]:
         if findings.finalists or findings.control
         else ""
     )
-    yield _figure(
+    yield figure(
         figures.front_figure(findings),
         "front",
         f"Up and to the left is better; no trained network beats one on the line in both. Bars are 95 % "
         f"intervals. Accuracy is on {on} images after the proxy training, and, as the best of many, a little "
         f"flattering. Latency is the median on the device, timed alternately with the reference network.{tested}",
     )
-    yield _table(
+    yield table(
         "The Pareto front, fastest first; the best by reward in bold.",
         ("trial", "latency, ms", "accuracy, %", "parameters", "multiply-adds", "reward", "digest"),
         [_row(findings, record) for record in findings.front],
@@ -174,7 +158,7 @@ def _front(findings: Findings) -> Iterator[str]:
     )
     cards = [*findings.finalists, *([findings.control] if findings.control else [])]
     if cards:
-        yield _table(
+        yield table(
             "Finalists and the control, on the test images.",
             ("network", "latency, ms", "accuracy, %", "parameters", "multiply-adds", "file, kB", "digest"),
             [_card_row(card) for card in cards],
@@ -187,7 +171,7 @@ def _rewards(findings: Findings) -> Iterator[str]:
     if setup is None or target_ms is None or findings.best is None:
         yield "<p>No network has been trained yet.</p>"
         return
-    yield _figure(
+    yield figure(
         figures.reward_figure(findings),
         "reward",
         "A sampler that learns lifts the points, not only the line of the best so far. The reward is "
@@ -200,7 +184,7 @@ def _latencies(findings: Findings) -> Iterator[str]:
     if not any(record.latency is not None for record in findings.records):
         yield "<p>No network has been measured yet.</p>"
         return
-    yield _figure(
+    yield figure(
         figures.latency_figure(findings),
         "latency",
         "How many networks were measured at which latency, as in Figure 6 of the paper: a search that has learned "
@@ -282,7 +266,7 @@ def _worth_of(found: Worth, *, unit: str, name: str, which: str) -> Iterator[str
         else "each choice alone, with the others as part of its noise: there are too few networks to fit all "
         "choices at once"
     )
-    yield _figure(
+    yield figure(
         figures.worth_figure(found.effects, unit=unit, name=name),
         f"worth-{unit}",
         f"The mean of the networks with an option less the mean over the choice's other options, {how}; from "
@@ -292,7 +276,7 @@ def _worth_of(found: Worth, *, unit: str, name: str, which: str) -> Iterator[str
     )
     if len(found.effects) > figures.EFFECTS_SHOWN:
         yield f"<details><summary>All {len(found.effects)} effects on {name}</summary>"
-        yield _table(
+        yield table(
             f"Effects on {name} in {unit}.",
             ("choice", "against", "effect", "95 % interval", "networks", "stands out"),
             [
@@ -316,7 +300,7 @@ def _trials(findings: Findings) -> Iterator[str]:
         yield "<p>There are no trials yet.</p>"
         return
     yield f"<details><summary>{counted(len(findings.records), 'trial')}</summary>"
-    yield _table(
+    yield table(
         "Every trial, by number, with what became of it.",
         (
             "trial",
@@ -356,37 +340,6 @@ def _card_row(card: Card) -> tuple[str, ...]:
         millions(card.multiply_adds),
         f"{card.size_bytes / 1000:,.0f}",
         card.digest,
-    )
-
-
-WORDS = ("digest", "outcome", "network", "choice", "against", "stands out")
-"""Columns of words, set to the left."""
-
-
-def _table(
-    caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, bold: Sequence[bool] = ()
-) -> str:
-    kinds = ["words" if name in WORDS else "long" if name == "reason" else "" for name in columns]
-    head = "".join(
-        f'<th scope="col" class="{"words" if kind else ""}">{escape(name)}</th>'
-        for name, kind in zip(columns, kinds, strict=True)
-    )
-    body = "\n".join(
-        f'<tr class="{"best" if bold and bold[i] else ""}">'
-        + "".join(f'<td class="{kind}">{escape(value)}</td>' for value, kind in zip(row, kinds, strict=True))
-        + "</tr>"
-        for i, row in enumerate(rows)
-    )
-    return (
-        f'<div class="wide"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody></table></div>"
-    )
-
-
-def _figure(figure: object, name: str, caption: str) -> str:
-    return (
-        f'<figure aria-label="{escape(name)}">{figures.html_of(figure, name=name)}'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 
 

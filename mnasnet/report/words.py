@@ -2,7 +2,7 @@
 
 import math
 
-from mnasnet.arch.records import Accuracy, Latency
+from mnasnet.arch.records import Accuracy, Latency, wilson_interval
 
 
 def decimals(latency_ms: float) -> int:
@@ -23,8 +23,13 @@ def latency_words(latency: Latency) -> str:
 
 def accuracy_words(accuracy: Accuracy) -> str:
     """`93.1 [90.4, 95.1]`, in per cent."""
-    low, high = accuracy.interval
-    return f"{100 * accuracy.top1:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    return share_words(accuracy.correct, accuracy.images)
+
+
+def share_words(some: int, of: int) -> str:
+    """`93.1 [90.4, 95.1]`, in per cent: a share with its 95 % interval."""
+    low, high = wilson_interval(some, of)
+    return f"{100 * some / of:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def millions(count: int) -> str:

@@ -1,0 +1,201 @@
+"""`mnasnet train`: a network by name, from scratch or from weights, on one's own images."""
+
+import hashlib
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.zoo import NamedNetworkError, find_architecture
+from mnasnet.cli.parse import parse, served
+from mnasnet.cli.terminal import Terminal, plain_console
+from mnasnet.nn.checkpoint import CheckpointError
+from mnasnet.nn.model import WEIGHTS, Model, ModelError, open_model
+from mnasnet.report.training import class_rows, training_lines, write_training_report
+from mnasnet.report.words import counted, share_words
+from mnasnet.search.watcher import duration
+from mnasnet.study.lock import FolderError
+from mnasnet.study.training import Training, TrainingError
+from mnasnet.train.data import load
+from mnasnet.train.loop import DivergedError, Recipe
+from mnasnet.train.run import run_training
+from mnasnet.train.sources import DataError
+
+CLASSES_SHOWN = 20
+"""In the terminal; the report has all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Train a network on your images, from scratch or from weights, and test it once.
+
+    The same command again goes on where it was stopped, and ends with the same network.
+    """
+
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
+    """A name of `mnasnet zoo`, or the folder of a searched or trained network."""
+    data: str
+    """Your images: a folder with one sub-folder a class (with or without train/ and val/), parquet files, or a
+    name on the Hugging Face hub."""
+    weights: str | None = None
+    """File of weights to go on from, of ours or of torchvision, timm, MindCV or EfficientNet-lite. Left out: those
+    in the folder, or from scratch."""
+    source: str | None = None
+    """Whose weights, where the file does not tell: timm-tf for timm's networks that came from TensorFlow."""
+    width: float = 1.0
+    """Multiplier of the widths."""
+    image_size: int | None = None
+    """Side in pixels at which images are looked at; left out, the network's own. Below 64 px a network keeps fewer
+    of its strides, so that its last map is more than a point."""
+    epochs: int = 30
+    """Passes over the training images."""
+    batch_size: int = 32
+    """Images in a training step."""
+    learning_rate: float = 0.002
+    """Peak of the learning rate."""
+    ema: float = 0.9999
+    """Decay of the moving average of the weights, which is what is evaluated; 0 for the weights themselves."""
+    flip: bool = False
+    """Whether a mirrored image is still of its class, as photographs are and digits are not."""
+    max_images: int | None = None
+    """Learn from at most so many images, a fixed part of each class. None: all."""
+    seed: int = 0
+    """Of the initialisation, the order of the images and their augmentation."""
+    out: Path | None = None
+    """Folder of the training. None: runs/NAME-DATA."""
+
+    def __post_init__(self) -> None:
+        for name, least in {"epochs": 1, "batch_size": 2, "max_images": 1, "seed": 0}.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(
+                    f"--{name.replace('_', '-')} {value}: give a whole number of at least {least}"
+                )
+        if not self.learning_rate > 0:
+            raise ValueError(f"--learning-rate {self.learning_rate}: give a number above 0")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"--ema {self.ema}: give a number of at least 0 and below 1")
+
+    @property
+    def folder(self) -> Path:
+        """`out`, or a folder named after network and data."""
+        data = Path(self.data).resolve().name.removesuffix(".parquet")
+        return self.out or Path("runs") / f"{Path(self.name).name}-{data}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve `mnasnet train ARGUMENTS`."""
+    options = parse(Options, arguments, verb="train")
+    program = sys.argv[0] if Path(sys.argv[0]).name == "mnasnet" else "mnasnet"
+    called = os.path.relpath(program) if Path(program).is_file() else program
+    command = (called, "train", *arguments)
+    return served(
+        lambda: _train(options, command),
+        verb="train",
+        refused=(NamedNetworkError, ModelError, CheckpointError, DataError, FolderError, TrainingError),
+        failed=(DivergedError, RuntimeError, MemoryError, OSError),
+        kept=f"the epochs that ended are kept in {options.folder}, and the same command goes on: "
+        f"{shlex.join(command)}",
+    )
+
+
+def _train(options: Options, command: Sequence[str]) -> None:
+    console = plain_console()
+    start, weights = _start(options)
+    architecture = start if isinstance(start, Architecture) else start.network.architecture
+    with Terminal(console=console) as terminal:
+        data = load(
+            options.data,
+            image_size=architecture.image_size,
+            limit=options.max_images,
+            progress=terminal.step,
+        )
+        for image in data.skipped:
+            terminal.say(f"skipped: {image}")
+        terminal.say(
+            f"data: {data.name}, {len(data.classes)} classes, {len(data.train):,} training and "
+            f"{len(data.held_out):,} held-out images at {data.image_size} px, "
+            f"{'grey' if data.channels == 1 else 'colour'}"
+        )
+        terminal.say(f"begins {'from scratch' if weights is None else f'from the weights {weights}'}")
+        recipe = Recipe(
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
+            flip=options.flip,
+            ema=options.ema or None,
+        )
+        out = options.folder
+
+        def told(training: Training) -> None:
+            write_training_report(training, out)
+            terminal.say(_epoch_line(training, epochs=options.epochs))
+
+        training = run_training(
+            start,
+            data,
+            recipe,
+            name=options.name,
+            seed=options.seed,
+            out=out,
+            begun_with={"weights": weights},
+            command=shlex.join(command),
+            told=told,
+            progress=lambda done, steps: terminal.step("training", done, steps),
+        )
+        report = write_training_report(training, out)
+    for line in training_lines(training):
+        console.print(line)
+    rows = class_rows(training)
+    for name, accuracy, images in rows[:CLASSES_SHOWN]:
+        console.print(f"  {name}: {accuracy} % of {images}")
+    if len(rows) > CLASSES_SHOWN:
+        console.print(f"  the {CLASSES_SHOWN} worst of {len(rows)} classes; the report has all")
+    console.print(f"weights: {out / WEIGHTS}")
+    console.print(f"report: {report}")
+    console.print(
+        f"next: {shlex.join([command[0], 'export', str(out), '-o', 'network.tflite'])}, or with "
+        f"{shlex.join(['--precision', 'int8', '--calibration', options.data])}"
+    )
+
+
+def _start(options: Options) -> tuple[Architecture | Model, str | None]:
+    """What to begin with, and which weights those are: a file's name and digest, or None."""
+    architecture = find_architecture(options.name, width=options.width, image_size=options.image_size)
+    own = Path(options.name) / WEIGHTS
+    file = Path(options.weights) if options.weights is not None else own if own.is_file() else None
+    if file is None:
+        return architecture.fitted(architecture.image_size), None
+    model = open_model(
+        options.name,
+        weights=str(file),
+        source=options.source,
+        width=options.width,
+        image_size=options.image_size,
+        fitted=True,
+    )
+    return model, f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
+
+
+def _epoch_line(training: Training, *, epochs: int) -> str:
+    """How the last epoch ended, and what the others will take."""
+    done = len(training.epochs)
+    last = training.epochs[-1]
+    line = (
+        f"[{done}/{epochs}] {share_words(last.correct, last.images)} % held out, loss {last.loss:.3f}, "
+        f"{duration(last.seconds)}"
+    )
+    if training.best == done - 1:
+        line += ", the best so far"
+    if done in (1, 10) and done < epochs:
+        left = (epochs - done) * last.seconds
+        end = datetime.now().astimezone() + timedelta(seconds=left)
+        line += f"; cost: {counted(epochs - done, 'more epoch')} {duration(left)}, ends about {end:%H:%M}"
+    return line
