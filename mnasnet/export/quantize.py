@@ -21,6 +21,18 @@ from mnasnet.export.tflite import INPUT, SIGNATURE, packed
 Precision = Literal["fp32", "fp16", "int8"]
 
 
+def in_precision(
+    artifact: Artifact, precision: Precision, images: Iterable[NDArray[np.float32]], path: Path
+) -> Artifact:
+    """The network of a float32 file in `precision`, at `path` unless it is that already.
+
+    `images` are what int8 is calibrated on, as of `to_int8`, whose errors these are too.
+    """
+    if precision == "int8":
+        return to_int8(artifact, images, path)
+    return to_float16(artifact, path) if precision == "fp16" else artifact
+
+
 def to_float16(artifact: Artifact, path: Path) -> Artifact:
     """The network with its weights in float16, half as large; input and output stay float32.
 

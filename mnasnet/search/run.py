@@ -121,7 +121,7 @@ def search(
             if setup is not None:
                 check_identity(setup, identity, where=str(out) if settings.storage is None else shown(place))
             reference_ms = None if setup is None else setup.reference.reference_ms
-            with Untrained(device, control, reference_ms=reference_ms) as timed:
+            with Untrained(device, control, reference_ms=reference_ms, precision=settings.precision) as timed:
                 if setup is None:
                     setup = _set_up(
                         settings, identity, space=space, timed=timed, watcher=watcher, command=command
@@ -263,7 +263,7 @@ def _identity(
         **{
             name: getattr(settings, name)
             for name in (
-                *("image_size", "width", "target_ms", "max_ms", "reward", "seed", "threads"),
+                *("image_size", "width", "target_ms", "max_ms", "reward", "precision", "seed", "threads"),
                 *("epochs", "batch_size", "learning_rate", "flip"),
             )
         },

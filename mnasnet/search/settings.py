@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from mnasnet.export.quantize import Precision
 from mnasnet.samplers.named import check_sampler
 from mnasnet.train.sources import DIGITS
 
@@ -46,6 +47,8 @@ class Settings:
     """Finished trials between two lessons of the PPO controller."""
     reward: RewardName = "soft"
     """How latency is weighed: soft and hard as in the paper, absolute as in TuNAS."""
+    precision: Precision = "fp32"
+    """Of the files that are measured and handed over: fp32, fp16 or int8, calibrated on training images."""
     space: SpaceName = "mnasnet"
     """What may be chosen: the paper's space; the same with the widths of A1 and B1; every layer on its own."""
     seed: int = 0
@@ -104,7 +107,11 @@ class Settings:
             raise RequestError(str(error)) from error
         if "?" in str(self.folder):  # with which the options of SQLite's URL begin
             raise RequestError(f"--out {self.folder}: give a folder without a question mark in its path")
-        for name, choices in {"reward": get_args(RewardName), "space": get_args(SpaceName)}.items():
+        for name, choices in {
+            "reward": get_args(RewardName),
+            "space": get_args(SpaceName),
+            "precision": get_args(Precision),
+        }.items():
             if (value := getattr(self, name)) not in choices:
                 raise RequestError(f"{_flag(name)} {value}: give one of {', '.join(choices)}")
 

@@ -10,7 +10,11 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Artifact, Latency
 from mnasnet.arch.weights import random_weights
 from mnasnet.devices.device import Device
+from mnasnet.export.quantize import Precision, in_precision
 from mnasnet.export.tflite import write_tflite
+
+CALIBRATION_IMAGES = 4
+"""Of noise: untrained activations need a range that is theirs, and no more."""
 
 
 class Untrained:
@@ -19,9 +23,19 @@ class Untrained:
     What a network computes does not decide how long it takes, so it is timed before any training.
     """
 
-    def __init__(self, device: Device, reference: Architecture, *, reference_ms: float | None) -> None:
-        """`reference_ms` is what the study takes the reference to last; None to `calibrate` it."""
-        self._device = device
+    def __init__(
+        self,
+        device: Device,
+        reference: Architecture,
+        *,
+        reference_ms: float | None,
+        precision: Precision = "fp32",
+    ) -> None:
+        """`reference_ms` is what the study takes the reference to last; None to `calibrate` it.
+
+        Reference and candidates are timed in `precision`: their order is another in another one.
+        """
+        self._device, self.precision = device, precision
         self._folder = tempfile.TemporaryDirectory(prefix="mnasnet-")
         self.reference = self._write(reference, "reference.tflite")
         self.reference_ms = reference_ms
@@ -51,8 +65,12 @@ class Untrained:
         )
 
     def _write(self, architecture: Architecture, name: str) -> Artifact:
-        weights = random_weights(architecture, np.random.default_rng(0))
-        return write_tflite(architecture, weights, Path(self._folder.name) / name)
+        generator = np.random.default_rng(0)
+        path = Path(self._folder.name) / name
+        artifact = write_tflite(architecture, random_weights(architecture, generator), path)
+        shape = (architecture.image_size, architecture.image_size, architecture.in_channels)
+        images = generator.standard_normal((CALIBRATION_IMAGES, 1, *shape), dtype=np.float32)
+        return in_precision(artifact, self.precision, images, path)
 
     def __enter__(self) -> "Untrained":
         return self
