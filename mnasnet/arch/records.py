@@ -72,6 +72,17 @@ def wilson_interval(correct: int, images: int) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What a network has learned to tell apart, and what its images look like."""
+
+    classes: tuple[str, ...]
+    """In the order of the logits."""
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    """The network takes (pixel / 255 − mean) / std, channel by channel."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Artifact:
     """A model file that a device can run."""
 

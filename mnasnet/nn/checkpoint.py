@@ -19,6 +19,7 @@ from torch import Tensor
 
 from mnasnet.arch.architecture import Architecture, Block, ConvOp, Padding, architecture_from_json
 from mnasnet.arch.files import replace_file
+from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import MNASNET_SMALL
 from mnasnet.nn.mindspore import read_mindspore
 from mnasnet.nn.network import Network
@@ -50,17 +51,6 @@ WAY_OUT = "ask for the network and width that the file was saved from"
 
 class CheckpointError(Exception):
     """A file is not one of weights, or not of the network asked for; the message is one line with the way out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Learned:
-    """What a network has learned to tell apart, and what its images look like."""
-
-    classes: tuple[str, ...]
-    """In the order of the logits."""
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    """The network takes (pixel / 255 − mean) / std, channel by channel."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

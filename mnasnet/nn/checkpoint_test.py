@@ -23,8 +23,9 @@ from torch import Tensor, nn
 
 from mnasnet.arch.architecture import Architecture, parse_block
 from mnasnet.arch.architecture_strategies import architectures
+from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import EFFICIENTNET_LITE0, MNASNET_A1, MNASNET_B1, MNASNET_SMALL, ZOO
-from mnasnet.nn.checkpoint import CheckpointError, Learned, load_network, load_weights, save_network
+from mnasnet.nn.checkpoint import CheckpointError, load_network, load_weights, save_network
 from mnasnet.nn.network import Network
 
 SIZES = [224, 167]

@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 
 from mnasnet.arch.imagenet import IMAGENET_CLASSES
+from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import ZOO, find_architecture
-from mnasnet.nn.checkpoint import IMAGENET, LAYOUTS, Learned, load_weights
+from mnasnet.nn.checkpoint import IMAGENET, LAYOUTS, load_weights
 from mnasnet.nn.network import Network
 
 WEIGHTS = "weights.safetensors"

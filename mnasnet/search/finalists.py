@@ -14,11 +14,11 @@ import torch
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import multiply_adds, parameters
-from mnasnet.arch.records import Accuracy, Artifact
+from mnasnet.arch.records import Accuracy, Artifact, Learned
 from mnasnet.arch.zoo import ARCHITECTURE
 from mnasnet.deploy.export import check
 from mnasnet.export.tflite import write_tflite
-from mnasnet.nn.checkpoint import Learned, save_network
+from mnasnet.nn.checkpoint import save_network
 from mnasnet.nn.model import WEIGHTS
 from mnasnet.nn.network import Network, fold
 from mnasnet.search.timed import Untrained

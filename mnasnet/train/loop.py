@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -244,18 +244,23 @@ def count_correct(network: Network, data: ImageData, images: Images, *, batch_si
 def score(network: Network, data: ImageData, images: Images, *, batch_size: int = 256) -> Score:
     """How the network, as it stands in evaluation mode, does on `images`, class by class."""
     device = next(network.parameters()).device
-    classes = len(data.classes)
-    correct, in_top5 = torch.zeros(2, classes, dtype=torch.int64)
-    for pixels, labels in batches(
+    everything = batches(
         images, batch_size=batch_size, augmentation=evaluation(data), generator=None, drop_last=False
-    ):
-        highest = network(pixels.to(device)).topk(min(5, classes)).indices.cpu()  # [batch, 5]
-        right = highest == labels[:, None]
+    )
+    judged = ((network(pixels.to(device)).cpu(), labels) for pixels, labels in everything)
+    return score_of(judged, classes=len(data.classes))
+
+
+def score_of(judged: Iterable[tuple[Tensor, Tensor]], *, classes: int) -> Score:
+    """The score of logits, `[batch, at least classes]`, with the labels of the images, `[batch]`."""
+    correct, in_top5, images = torch.zeros(3, classes, dtype=torch.int64)
+    for logits, labels in judged:
+        right = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]  # [batch, 5]
         correct += torch.bincount(labels[right[:, 0]], minlength=classes)
         in_top5 += torch.bincount(labels[right.any(1)], minlength=classes)
-    counts = torch.bincount(images.labels, minlength=classes)
+        images += torch.bincount(labels, minlength=classes)
     return Score(
-        correct=tuple(correct.tolist()), in_top5=tuple(in_top5.tolist()), images=tuple(counts.tolist())
+        correct=tuple(correct.tolist()), in_top5=tuple(in_top5.tolist()), images=tuple(images.tolist())
     )
 
 

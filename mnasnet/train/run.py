@@ -12,8 +12,9 @@ import torch
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import multiply_adds, parameters
 from mnasnet.arch.files import replace_file
+from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import ARCHITECTURE
-from mnasnet.nn.checkpoint import Learned, load_network, save_network
+from mnasnet.nn.checkpoint import load_network, save_network
 from mnasnet.nn.model import WEIGHTS, Model
 from mnasnet.nn.network import Network
 from mnasnet.study.identity import differences

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import find_architecture
-from mnasnet.nn.checkpoint import Learned, load_weights
+from mnasnet.nn.checkpoint import load_weights
 from mnasnet.nn.model import WEIGHTS, Model, open_model
 from mnasnet.nn.network import Network
 from mnasnet.study.training import Training, TrainingError, read_training
