@@ -10,6 +10,8 @@ VERBS = {
     "zoo": "mnasnet.cli.zoo",
     "cost": "mnasnet.cli.cost",
     "train": "mnasnet.cli.train",
+    "evaluate": "mnasnet.cli.evaluate",
+    "predict": "mnasnet.cli.predict",
     "export": "mnasnet.cli.export",
 }
 
@@ -20,6 +22,8 @@ USAGE = """usage: mnasnet VERB [OPTIONS]
   zoo       list the networks that can be had by name
   cost      count a network's parameters and multiply-adds, layer by layer
   train     train a network by name on your images, from scratch or from weights
+  evaluate  count how many labelled images a network or a model file gets right
+  predict   say what is in images
   export    write a network as a file for a device, with its labels and normalisation inside
 
 `mnasnet VERB --help` lists the options of a verb."""

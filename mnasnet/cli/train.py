@@ -153,7 +153,7 @@ def _train(options: Options, command: Sequence[str]) -> None:
         report = write_training_report(training, out)
     for line in training_lines(training):
         console.print(line)
-    rows = class_rows(training)
+    rows = [] if training.test is None else class_rows(training.classes, training.test)
     for name, accuracy, images in rows[:CLASSES_SHOWN]:
         console.print(f"  {name}: {accuracy} % of {images}")
     if len(rows) > CLASSES_SHOWN:

@@ -63,7 +63,7 @@ def test_torch_knows_at_least_17_of_20_pictures(
     model: Model, pictures: tuple[NDArray[np.uint8], NDArray[np.int64]]
 ) -> None:
     pixels, labels = pictures
-    assert (torch_logits(model.network, normalised(model, pixels)).argmax(1) == labels).sum() >= 17
+    assert (torch_logits(model.network, normalised(model.learned, pixels)).argmax(1) == labels).sum() >= 17
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_the_file_for_a_phone_knows_them_too(
     precision: Precision,
 ) -> None:
     pixels, labels = pictures
-    images = normalised(model, pixels)
+    images = normalised(model.learned, pixels)
     exported = export_tflite(
         model, tmp_path / "lite0.tflite", precision=precision, calibration=images, images=images
     )

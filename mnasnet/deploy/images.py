@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
+from mnasnet.arch.records import Learned
 from mnasnet.nn.model import Model
 from mnasnet.train.augment import Centre
 from mnasnet.train.data import load
@@ -13,9 +14,9 @@ PIECES = 16
 """Squares cut out of the photographs."""
 
 
-def normalised(model: Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def normalised(learned: Learned, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """`[n, size, size, channels]` as the network takes it, of pixels of 0 to 255."""
-    mean, std = np.array(model.learned.mean, np.float32), np.array(model.learned.std, np.float32)
+    mean, std = np.array(learned.mean, np.float32), np.array(learned.std, np.float32)
     return (pixels.astype(np.float32) / np.float32(255) - mean) / std
 
 
@@ -32,7 +33,7 @@ def images_of(source: str, model: Model, *, limit: int) -> NDArray[np.float32]:
     order = np.random.default_rng(0).permutation(len(images))[:limit]
     stored = images.pixels[order].permute(0, 2, 3, 1)
     pixels = Centre(size=size)(stored, None).numpy()
-    return normalised(model, _with_channels(pixels, len(model.learned.mean)))
+    return normalised(model.learned, with_channels(pixels, len(model.learned.mean)))
 
 
 def photographs(model: Model) -> NDArray[np.float32]:
@@ -47,10 +48,11 @@ def photographs(model: Model) -> NDArray[np.float32]:
         left, top = ((length - side) * number // PIECES for length in picture.size)
         piece = picture.resize((size, size), box=(left, top, left + side, top + side))
         pieces.append(np.asarray(piece))
-    return normalised(model, _with_channels(np.stack(pieces), len(model.learned.mean)))
+    return normalised(model.learned, with_channels(np.stack(pieces), len(model.learned.mean)))
 
 
-def _with_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+def with_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """The same pictures, `[n, size, size, channels]`, in grey or in colour."""
     if pixels.shape[-1] == channels:
         return pixels
     grey = pixels.mean(-1, keepdims=True).round().astype(np.uint8)

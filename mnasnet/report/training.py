@@ -1,12 +1,12 @@
 """The report of a training by name: its curve, and how the network does on the test images, class by class."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import plotly.graph_objects as go
 
 from mnasnet.arch.files import replace_file
-from mnasnet.arch.records import wilson_interval
+from mnasnet.arch.records import Score, wilson_interval
 from mnasnet.report.figures import BLUE, GREY, ORANGE, bars, dressed
 from mnasnet.report.html import document, facts, figure, table
 from mnasnet.report.report import REPORT
@@ -43,12 +43,12 @@ def training_lines(training: Training) -> list[str]:
     return lines
 
 
-def class_rows(training: Training) -> list[tuple[str, str, str]]:
-    """Of each class its name, its accuracy on the test images and their number; the worst first."""
-    if training.test is None:
-        return []
-    found = zip(training.classes, training.test.correct, training.test.images, strict=True)
-    tested = sorted((right / images, name, right, images) for name, right, images in found if images)
+def class_rows(classes: Sequence[str], score: Score) -> list[tuple[str, str, str]]:
+    """Of each class that was tested its name, its accuracy and the number of its images; the worst first."""
+    counted_by_class = zip(classes, score.correct, score.images, strict=True)
+    tested = sorted(
+        (right / images, name, right, images) for name, right, images in counted_by_class if images
+    )
     return [(name, share_words(right, images), f"{images:,}") for _, name, right, images in tested]
 
 
@@ -68,12 +68,12 @@ def _body(training: Training) -> Iterator[str]:
             "statistics made anew; bars are 95 % intervals over images, not over training seeds. The loss is the "
             "mean over the epoch's steps, with augmentation, dropout and label smoothing.",
         )
-    if rows := class_rows(training):
+    if training.test is not None:
         yield "<h2>Class by class</h2>"
         yield table(
             "On the test images, with 95 % intervals; the worst class first.",
             ("class", "accuracy, %", "images"),
-            rows,
+            class_rows(training.classes, training.test),
         )
 
 
