@@ -34,6 +34,30 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PublishedWeights:
+    """A public file of weights trained on ImageNet at 224 px, and what its publisher measured of it."""
+
+    by: str
+    """Whose, as `--weights` names it."""
+    width: float = 1.0
+    url: str
+    """Its name ends in the first digits of its SHA-256, as torch's own downloads do."""
+    top1: float
+    """In per cent on ImageNet's validation images, as is `top5`."""
+    top5: float
+
+    @property
+    def file(self) -> str:
+        """Name of the file."""
+        return self.url.rpartition("/")[2]
+
+    @property
+    def sha256(self) -> str:
+        """The first digits of it."""
+        return self.file.rpartition("-")[2].partition(".")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
 class NamedNetwork:
     """A network of the zoo at width 1 and its own image size, and how it is made wider or narrower."""
 
@@ -45,6 +69,8 @@ class NamedNetwork:
     head_grows: bool = False
     """Whether a width above 1 scales the head too; none below 1 does."""
     published: tuple[Published, ...] = ()
+    weights: tuple[PublishedWeights, ...] = ()
+    """Public files of weights, the first of a width by each publisher."""
 
     def scaled(self, width: float) -> Architecture:
         """The network `width` times as wide; width 1 is the published one, also where its widths are not multiples
@@ -150,6 +176,38 @@ EFFICIENTNET_LITE0 = _blocks(
 )
 """EfficientNet-lite0 (tensorflow/tpu `efficientnet/lite`): EfficientNet-B0 without SE and with ReLU6."""
 
+TORCHVISION = "https://download.pytorch.org/models/"
+TIMM = "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-weights/"
+"""Where the two publish their files (torchvision `models/mnasnet.py`, timm `models/efficientnet.py`)."""
+
+# Accuracies: torchvision's weights' metadata; timm `results/results-imagenet.csv`.
+_A1_WEIGHTS = (
+    PublishedWeights(by="timm", url=f"{TIMM}mnasnet_a1-d9418771.pth", top1=75.452, top5=92.608),
+    PublishedWeights(by="timm", width=0.75, url=f"{TIMM}semnasnet_075-18710866.pth", top1=73.0, top5=91.124),
+)
+_B1_WEIGHTS = (
+    PublishedWeights(
+        by="torchvision",
+        width=0.5,
+        url=f"{TORCHVISION}mnasnet0.5_top1_67.823-3ffadce67e.pth",
+        top1=67.734,
+        top5=87.49,
+    ),
+    PublishedWeights(
+        by="torchvision", width=0.75, url=f"{TORCHVISION}mnasnet0_75-7090bc5f.pth", top1=71.18, top5=90.496
+    ),
+    PublishedWeights(
+        by="torchvision", url=f"{TORCHVISION}mnasnet1.0_top1_73.512-f206786ef8.pth", top1=73.456, top5=91.51
+    ),
+    PublishedWeights(
+        by="torchvision", width=1.3, url=f"{TORCHVISION}mnasnet1_3-a4c69d6f.pth", top1=76.506, top5=93.522
+    ),
+    PublishedWeights(by="timm", url=f"{TIMM}mnasnet_b1-74cb7081.pth", top1=74.672, top5=92.108),
+)
+_SMALL_WEIGHTS = (
+    PublishedWeights(by="timm", url=f"{TIMM}mnasnet_small_lamb-aff75073.pth", top1=66.204, top5=86.47),
+)
+
 PIXEL_1 = "Pixel 1, one big core"
 """What the paper's latencies were taken on, with batch 1 (section 5, Table 1)."""
 
@@ -187,11 +245,13 @@ ZOO = {
                 for size, (top1, top5, ms) in row.items()
             ),
         ),
+        weights=_A1_WEIGHTS,
     ),
     "mnasnet-b1": NamedNetwork(
         what="the paper's network for 75 ms, without SE",
         architecture=MNASNET_B1,
         published=(Published(top1=74.5, latency_ms=77, on=PIXEL_1, source="MnasNet, Table 2"),),
+        weights=_B1_WEIGHTS,
     ),
     "mnasnet-small": NamedNetwork(
         what="the paper's network for 22 ms",
@@ -199,6 +259,7 @@ ZOO = {
         published=(
             Published(top1=66.0, latency_ms=23.2, on=PIXEL_1, source="MnasNet, Table 4, the second search"),
         ),
+        weights=_SMALL_WEIGHTS,
     ),
     "mnasnet-d1": NamedNetwork(what="backbone searched with MnasFPN", architecture=MNASNET_D1),
     "mnasnet-d1-320": NamedNetwork(what="the same for 320 px", architecture=MNASNET_D1_320),

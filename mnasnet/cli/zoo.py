@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
@@ -59,7 +59,18 @@ def _zoo(options: Options) -> None:
     for number, note in enumerate(notes, start=1):
         console.print(f"({number}) {note}")
     console.print("ImageNet's 1,000 classes. Published by others, measured by nobody here.")
+    for line in _downloads():
+        console.print(line)
     console.print("`mnasnet cost NAME --width 0.5 --image-size 160` counts one layer by layer.")
+
+
+def _downloads() -> Iterator[str]:
+    """Of which networks weights can be had by `--weights`."""
+    for name, network in ZOO.items():
+        for by in sorted({weights.by for weights in network.weights}):
+            widths = sorted((weights.width, weights.top1) for weights in network.weights if weights.by == by)
+            found = ", ".join(f"{width:g} ({top1:.1f} %)" for width, top1 in widths)
+            yield f"--weights {by} downloads {name} of width {found}"
 
 
 def _original(network: NamedNetwork) -> Published | None:
@@ -82,5 +93,6 @@ def _as_json(name: str, network: NamedNetwork) -> dict[str, object]:
         "parameters": parameters(architecture),
         "multiply_adds": multiply_adds(architecture),
         "layers": len(list(architecture.layers())),
+        "weights": [dataclasses.asdict(weights) for weights in network.weights],
         "published": [dataclasses.asdict(published) for published in network.published],
     }

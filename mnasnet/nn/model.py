@@ -9,6 +9,7 @@ from mnasnet.arch.imagenet import IMAGENET_CLASSES
 from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import ZOO, find_architecture
 from mnasnet.nn.checkpoint import IMAGENET, LAYOUTS, load_weights
+from mnasnet.nn.download import fetch, published_weights, weights_folder
 from mnasnet.nn.network import Network
 
 WEIGHTS = "weights.safetensors"
@@ -47,7 +48,8 @@ def open_model(
 
     Args:
         name: as `find_architecture` takes it.
-        weights: a file of weights, or `UNTRAINED`; None for those in the folder.
+        weights: a file of weights; the name of a publisher, whose file of the network at this width is then
+            downloaded; or `UNTRAINED`. None for those in the folder.
         source: whose weights, where the file does not tell (see `load_weights`).
         width: multiplier of the widths.
         image_size: side of the images in pixels; None for the network's own.
@@ -57,7 +59,7 @@ def open_model(
 
     Raises:
         NamedNetworkError: there is no such network.
-        CheckpointError: the weights cannot be read, or are of another network.
+        CheckpointError: the weights cannot be read or had, or are of another network.
         ModelError: there are no weights, or there is not one label for each class.
     """
     architecture = find_architecture(name, width=width, image_size=image_size)
@@ -68,7 +70,8 @@ def open_model(
         weights = str(own)
     if weights is None:
         raise ModelError(
-            f"{name} comes without weights: give --weights FILE, or --weights {UNTRAINED} for a network to be timed"
+            f"{name} comes without weights: give --weights FILE, --weights timm or torchvision where `mnasnet zoo` "
+            f"says so, or --weights {UNTRAINED} for a network to be timed"
         )
     if weights == UNTRAINED:
         with torch.random.fork_rng(devices=[]):
@@ -76,7 +79,9 @@ def open_model(
             network = Network(architecture).eval()
         learned = _published(network, "mnasnet")
     else:
-        loaded = load_weights(Path(weights), architecture, source=source)
+        published = published_weights(name, by=weights, width=width)
+        file = Path(weights) if published is None else fetch(published, weights_folder())
+        loaded = load_weights(file, architecture, source=source)
         network = loaded.network
         learned = loaded.learned or _published(network, loaded.source)
     if labels is not None:
