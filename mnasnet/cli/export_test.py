@@ -61,7 +61,7 @@ def test_an_untrained_file_says_that_it_classifies_nothing(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["mnasnet-a1"], "--weights FILE, or --weights random"),
+        (["mnasnet-a1"], "or --weights random for a network to be timed"),
         (["mnasnet-a9", "--weights", "random"], "the nearest is mnasnet-a1"),
         (["mnasnet-a1", "--weights", "none.pth"], "none.pth: No such file"),
         (["mnasnet-a1", "--weights", "random", "--precision", "int4"], "give one of 'fp32', 'fp16', 'int8'"),
