@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from mnasnet.arch.libraries import MissingLibraryError
 from mnasnet.arch.records import Score, wilson_interval
 from mnasnet.arch.zoo import NamedNetworkError
 from mnasnet.cli.parse import parse, served
@@ -22,7 +23,14 @@ from mnasnet.report.words import share_words
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.sources import DataError
 
-OPEN_ERRORS = (NamedNetworkError, ModelError, CheckpointError, ModelFileError, MetadataError)
+OPEN_ERRORS = (
+    NamedNetworkError,
+    ModelError,
+    CheckpointError,
+    ModelFileError,
+    MetadataError,
+    MissingLibraryError,
+)
 """What opening a classifier raises."""
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
+from mnasnet.arch.libraries import MissingLibraryError
 from mnasnet.arch.zoo import NamedNetworkError
 from mnasnet.cli.parse import parse, served
-from mnasnet.deploy.export import ExportError, card_lines, export_tflite
+from mnasnet.deploy.export import ExportError, Format, FormatError, card_lines, export
 from mnasnet.deploy.images import images_of, photographs
 from mnasnet.export.quantize import Precision
 from mnasnet.nn.checkpoint import CheckpointError
@@ -25,17 +26,18 @@ class Options:
     """Write a network as a file for a device, and hold the file against torch on real images."""
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
-    """A name of `mnasnet zoo`, or the folder of a finalist, such as runs/mine/finalists/DIGEST."""
+    """A name of `mnasnet zoo`, or the folder of a searched or trained network."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write; an older one there is replaced."""
-    format: Literal["tflite"] = "tflite"
+    format: Format = "tflite"
+    """onnx and executorch come with extras: pip install 'mnasnet[onnx]' or 'mnasnet[executorch]'."""
     precision: Precision = "fp32"
     """fp16 is half as large, int8 a quarter and faster; int8 wants --calibration."""
     calibration: str | None = None
     """Images that int8 is calibrated on and the file is checked with, as `mnasnet search --data` takes them."""
     weights: str | None = None
-    """File of weights, of ours or of torchvision, timm or EfficientNet-lite; `random` for a file to be timed.
-    Left out, a finalist's own."""
+    """File of weights, of ours or of torchvision, timm, MindCV or EfficientNet-lite; timm or torchvision, to
+    download theirs; `random` for a file to be timed. Left out, those in the folder."""
     source: str | None = None
     """Whose weights, where the file does not tell: timm-tf for timm's networks that came from TensorFlow."""
     width: float = 1.0
@@ -43,7 +45,9 @@ class Options:
     image_size: int | None = None
     """Side of the square images in pixels; left out, the network's own."""
     labels: Path | None = None
-    """Text file with the name of one class a line; left out, a finalist's own, or else numbers."""
+    """Text file with the name of one class a line; left out, what the weights say, or else numbers."""
+    dynamic_batch: bool = False
+    """Whether an ONNX file takes any number of images at a time."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -52,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _export(options),
         verb="export",
-        refused=(NamedNetworkError, ModelError, CheckpointError, DataError),
+        refused=(NamedNetworkError, ModelError, CheckpointError, DataError, FormatError, MissingLibraryError),
         failed=(ExportError, OSError),
         kept="what was there is unchanged",
     )
@@ -75,12 +79,18 @@ def _export(options: Options) -> None:
         raise ModelError("int8 is calibrated on images like those that it will see: give --calibration DATA")
     else:
         images = photographs(model)
-    exported = export_tflite(
-        model, options.output, precision=options.precision, calibration=images, images=images
+    exported = export(
+        model,
+        options.output,
+        format=options.format,
+        precision=options.precision,
+        dynamic_batch=options.dynamic_batch,
+        calibration=images,
+        images=images,
     )
     checked_on = options.calibration or "pieces of two photographs"
-    for line in card_lines(exported, model.learned.classes):
+    for line in card_lines(exported):
         print(line)
-    print(f"checked on {checked_on}; the network takes (pixel / 255 - mean) / std, as the metadata say")
+    print(f"checked on {checked_on}; the network takes (pixel / 255 - mean) / std, as the file says")
     if not model.trained:
         print("untrained: good to be timed, and classifies nothing")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mnasnet.cli.conftest import called
-from mnasnet.devices.model_file import ModelFile
+from mnasnet.devices.model_file import open_model_file
 from mnasnet.export.metadata import read_metadata
 from mnasnet.nn.checkpoint import save_network
 from mnasnet.nn.named import create_network
@@ -29,10 +29,10 @@ def test_a_network_becomes_a_file_and_its_card_is_printed(
     path = tmp_path / "ten.tflite"
     ended = called(capsys, "export", *SMALL, "--weights", weights, "-o", path)
     assert ended.status == 0
-    assert f"file: {path}, fp32, {path.stat().st_size:,} bytes, 10 labels inside" in ended.out
+    assert f"file: {path}, tflite, fp32, {path.stat().st_size:,} bytes, 10 labels inside" in ended.out
     assert "the same class on top for 100%" in ended.out
     assert "all of them run on XNNPACK" in ended.out
-    assert ModelFile(path).image_shape == (32, 32, 3)
+    assert open_model_file(path).image_shape == (32, 32, 3)
 
 
 def test_int8_is_calibrated_on_the_users_images(
@@ -47,7 +47,7 @@ def test_int8_is_calibrated_on_the_users_images(
     assert ended.status == 0
     assert "against torch on 100 images" in ended.out
     assert "checked on digits" in ended.out
-    assert read_metadata(path).classes == tuple(map(str, range(10)))
+    assert read_metadata(path).learned.classes == tuple(map(str, range(10)))
 
 
 def test_an_untrained_file_says_that_it_classifies_nothing(
@@ -66,6 +66,11 @@ def test_an_untrained_file_says_that_it_classifies_nothing(
         (["mnasnet-a1", "--weights", "none.pth"], "none.pth: No such file"),
         (["mnasnet-a1", "--weights", "random", "--precision", "int4"], "give one of 'fp32', 'fp16', 'int8'"),
         (["mnasnet-a1", "--weights", "random", "--format", "coreml"], "coreml"),
+        (
+            ["mnasnet-a1", "--weights", "random", "--format", "onnx"],
+            "a file of the format onnx ends in .onnx",
+        ),
+        (["mnasnet-a1", "--weights", "random", "--dynamic-batch"], "a dynamic batch there is of onnx"),
         (["mnasnet-a1", "--weights", "random", "--image-size", "8"], "at least 32"),
         (["mnasnet-a1", "--weights", "random", "--calibration", "./none"], "none"),
         (["mnasnet-a1", "--weights", "random", "--labels", "none.txt"], "none.txt"),

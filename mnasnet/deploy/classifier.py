@@ -13,17 +13,13 @@ from torch import Tensor
 
 from mnasnet.arch.records import Learned, Score
 from mnasnet.deploy.images import normalised, with_channels
-from mnasnet.devices.model_file import ModelFile
-from mnasnet.export.metadata import read_metadata
+from mnasnet.devices.model_file import FILES, open_model_file
 from mnasnet.nn.model import Model, ModelError, open_model
 from mnasnet.train.augment import Centre
 from mnasnet.train.data import ImageData
 from mnasnet.train.decoding import CROP_MARGIN, decode
 from mnasnet.train.loop import Progress, score_of
 from mnasnet.train.sources import first_line
-
-SUFFIXES = (".tflite",)
-"""How the names of model files end."""
 
 BATCH = 32
 """Images at a time, for the networks that take several."""
@@ -63,12 +59,12 @@ def open_classifier(
     """A model file by its path, or a named network with its weights; arguments as of `open_model`.
 
     Raises:
-        ModelFileError: the file cannot be run.
+        ModelFileError, MissingLibraryError: the file cannot be run.
         MetadataError: it has no labels and normalisation inside.
         NamedNetworkError, CheckpointError, ModelError: as of `open_model`, or labels for a file that has its own.
     """
     path = Path(name)
-    if path.suffix not in SUFFIXES:
+    if path.suffix not in FILES:
         return of_model(
             open_model(
                 name, weights=weights, source=source, width=width, image_size=image_size, labels=labels
@@ -99,13 +95,9 @@ def of_model(model: Model) -> Classifier:
 
 def of_file(path: Path) -> Classifier:
     """A model file with its labels and normalisation inside."""
-    file = ModelFile(path)
-    found = read_metadata(path)
+    file = open_model_file(path)
     return Classifier(
-        name=path.name,
-        learned=Learned(classes=found.classes, mean=found.mean, std=found.std),
-        image_size=file.image_shape[0],
-        logits=file.logits,
+        name=path.name, learned=file.metadata.learned, image_size=file.image_shape[0], logits=file.logits
     )
 
 

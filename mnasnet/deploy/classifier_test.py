@@ -19,7 +19,7 @@ from mnasnet.deploy.classifier import (
     predict,
     read_image,
 )
-from mnasnet.deploy.export import export_tflite
+from mnasnet.deploy.export import export
 from mnasnet.deploy.images import photographs
 from mnasnet.nn.checkpoint import save_network
 from mnasnet.nn.model import ModelError, open_model
@@ -60,7 +60,7 @@ def test_its_file_scores_as_the_network_does(
 ) -> None:
     model = open_model("mnasnet-small", weights=str(weights), width=0.35, image_size=32)
     images = photographs(model)
-    export_tflite(model, tmp_path / "ten.tflite", precision="fp32", calibration=images, images=images)
+    export(model, tmp_path / "ten.tflite", precision="fp32", calibration=images, images=images)
     file = open_classifier(str(tmp_path / "ten.tflite"))
     assert file.learned.classes == ten.learned.classes
     assert evaluate(file, digits) == evaluate(ten, digits)

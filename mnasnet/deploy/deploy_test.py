@@ -8,9 +8,9 @@ import pytest
 import torch
 from ai_edge_litert.interpreter import Interpreter
 
-from mnasnet.deploy.export import ExportError, card_lines, export_tflite, torch_logits
+from mnasnet.deploy.export import ExportError, card_lines, export, torch_logits
 from mnasnet.deploy.images import PIECES, images_of, photographs
-from mnasnet.devices.model_file import ModelFile
+from mnasnet.devices.model_file import open_model_file
 from mnasnet.export.metadata import read_metadata
 from mnasnet.export.quantize import Precision
 from mnasnet.nn.checkpoint import save_network
@@ -30,15 +30,17 @@ def test_a_file_of_any_precision_agrees_with_torch_and_says_what_it_is(
 ) -> None:
     images = photographs(model)
     path = tmp_path / "network.tflite"
-    exported = export_tflite(model, path, precision=precision, calibration=images, images=images)
+    exported = export(model, path, precision=precision, calibration=images, images=images)
     assert exported.artifact.path == path
     assert exported.artifact.size_bytes == path.stat().st_size
     assert exported.agreement.images == PIECES
     assert exported.not_delegated == ()
     found = read_metadata(path)
-    assert found.classes == model.learned.classes
-    np.testing.assert_allclose([found.mean, found.std], [model.learned.mean, model.learned.std], rtol=1e-6)
-    said = " ".join(card_lines(exported, model.learned.classes))
+    assert found.learned.classes == model.learned.classes
+    np.testing.assert_allclose(
+        [found.learned.mean, found.learned.std], [model.learned.mean, model.learned.std], rtol=1e-6
+    )
+    said = " ".join(card_lines(exported))
     for words in (precision, "CONV_2D ×", "1000 labels inside", "all of them run on XNNPACK"):
         assert words in said
     assert list(tmp_path.iterdir()) == [path]
@@ -51,7 +53,7 @@ def test_a_file_that_computes_something_else_is_not_kept(tmp_path: Path) -> None
         model.network.classifier.weight[0, 0] = 70_000  # float16 ends at 65,504
     images = photographs(model)
     with pytest.raises(ExportError, match=r"at most 0\.02 is rounding, so it was not kept"):
-        export_tflite(model, tmp_path / "n.tflite", precision="fp16", calibration=images, images=images)
+        export(model, tmp_path / "n.tflite", precision="fp16", calibration=images, images=images)
     assert not list(tmp_path.iterdir())
 
 
@@ -94,7 +96,7 @@ def test_weights_of_a_file_come_with_its_classes(tmp_path: Path) -> None:
 
 
 def test_a_network_without_weights_is_refused_with_the_way_out() -> None:
-    with pytest.raises(ModelError, match="--weights FILE, .*or --weights random"):
+    with pytest.raises(ModelError, match=r"--weights FILE, .*or --weights random"):
         open_model("mnasnet-a1")
 
 
@@ -108,10 +110,10 @@ def test_a_file_takes_the_place_of_an_older_one(model: Model, tmp_path: Path) ->
     path = tmp_path / "network.tflite"
     path.write_text("older")
     images = photographs(model)
-    export_tflite(model, path, precision="fp32", calibration=images, images=images)
-    assert ModelFile(path).classes == 1000
+    export(model, path, precision="fp32", calibration=images, images=images)
+    assert open_model_file(path).classes == 1000
     classes = tuple(f"class {n}" for n in range(1000))
     named = replace(model, learned=replace(model.learned, classes=classes))
-    export_tflite(named, path, precision="int8", calibration=images, images=images)
-    assert read_metadata(path).classes[999] == "class 999"
+    export(named, path, precision="int8", calibration=images, images=images)
+    assert read_metadata(path).learned.classes[999] == "class 999"
     assert Interpreter(str(path)).get_input_details()[0]["dtype"] == np.int8

@@ -1,21 +1,27 @@
 """A network as a model file for a device, held against the network on real images before it is called done."""
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import Artifact
-from mnasnet.devices.model_file import Agreement, ModelFile, agreement
-from mnasnet.export.metadata import attach_metadata
-from mnasnet.export.quantize import Precision, to_float16, to_int8
+from mnasnet.devices.model_file import Agreement, ModelFile, agreement, open_model_file
+from mnasnet.export.metadata import Metadata, attach_metadata
+from mnasnet.export.quantize import Precision, in_precision
 from mnasnet.export.tflite import write_tflite
 from mnasnet.nn.model import Model
 from mnasnet.nn.network import Network, fold
+
+Format = Literal["tflite", "onnx", "executorch"]
+
+SUFFIXES: dict[Format, str] = {"tflite": ".tflite", "onnx": ".onnx", "executorch": ".pte"}
+"""How the names of the files end, by which they are known again."""
 
 LARGEST_DIFFERENCES: dict[Precision, float] = {"fp32": 1e-4, "fp16": 2e-2}
 """Of any logit over the largest, above which a file is wrong. Over the layers of EfficientNet-lite0 rounding to 24
@@ -26,25 +32,35 @@ class ExportError(RuntimeError):
     """The file does not compute what the network computes."""
 
 
+class FormatError(ValueError):
+    """A format cannot be had as asked for; the message is one line with the way out."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Exported:
     """A model file and how it was found to be."""
 
     artifact: Artifact
     precision: Precision
+    classes: int
+    """Labels inside."""
     agreement: Agreement
     """With the network in torch, on the images that it was checked with."""
     operators: dict[str, int]
     """How often each stands in the file."""
+    runtime: str
+    """What it was checked on, and what computes it."""
     not_delegated: tuple[str, ...]
-    """Operators that XNNPACK leaves to slower kernels; empty when it computes everything."""
+    """Operators that are left to slower kernels; empty when `runtime` computes everything."""
 
 
-def export_tflite(
+def export(
     model: Model,
     path: Path,
     *,
-    precision: Precision,
+    format: Format = "tflite",
+    precision: Precision = "fp32",
+    dynamic_batch: bool = False,
     calibration: NDArray[np.float32],
     images: NDArray[np.float32],
 ) -> Exported:
@@ -52,53 +68,70 @@ def export_tflite(
 
     Args:
         model: what to write.
-        path: where to; its folder must exist.
+        path: where to; its folder must exist, and its name end as the format's do.
+        format: `onnx` and `executorch` come with extras of these names, and as fp32.
         precision: `fp32`, `fp16` or `int8`.
+        dynamic_batch: for ONNX, whether the file takes any number of images.
         calibration: for int8, images like those that it will see, `[n, size, size, channels]`, normalised.
         images: what file and network are compared on, in the same form.
 
     Raises:
+        FormatError: the format has no such precision or batch, or the name another ending.
+        MissingLibraryError: the format's extra is not installed.
         ExportError: the file's logits are not the network's; nothing is left at `path` that was not there.
         OSError: the file cannot be written.
     """
+    _check_asked(path, format=format, precision=precision, dynamic_batch=dynamic_batch)
     with tempfile.TemporaryDirectory() as folder:
-        artifact = write_tflite(
-            model.network.architecture, fold(model.network), Path(folder) / "float.tflite"
-        )
-        if precision == "fp16":
-            artifact = to_float16(artifact, Path(folder) / "float16.tflite")
-        elif precision == "int8":
-            artifact = to_int8(artifact, [image[None] for image in calibration], Path(folder) / "int8.tflite")
-        checked = check(model.network, artifact, precision, images)
-        # Behind the quantizer, which would not keep it.
-        described = attach_metadata(
-            artifact,
+        written = Path(folder) / path.name
+        metadata = Metadata(
             name=model.name,
             description=f"Classifies images, {precision}" + ("" if model.trained else ", untrained"),
-            classes=model.learned.classes,
-            mean=model.learned.mean,
-            std=model.learned.std,
-            path=path,
+            learned=model.learned,
         )
-    file = ModelFile(path)
-    return Exported(
-        artifact=described,
-        precision=precision,
-        agreement=checked,
-        operators=file.operators,
-        not_delegated=file.not_delegated,
-    )
+        if format == "onnx":
+            from mnasnet.export.onnx import write_onnx
+
+            artifact = write_onnx(model.network, metadata, written, dynamic_batch=dynamic_batch)
+        elif format == "executorch":
+            from mnasnet.export.executorch import write_executorch
+
+            artifact = write_executorch(model.network, metadata, written)
+        else:
+            artifact = write_tflite(model.network.architecture, fold(model.network), written)
+            artifact = in_precision(artifact, precision, [image[None] for image in calibration], written)
+            # Behind the quantizer, which would not keep it.
+            artifact = attach_metadata(artifact, metadata, written)
+        file = open_model_file(written)
+        exported = Exported(
+            artifact=replace(artifact, path=path),
+            precision=precision,
+            classes=len(file.metadata.learned.classes),
+            agreement=check(model.network, file, precision, images),
+            operators=file.operators,
+            runtime=file.runtime,
+            not_delegated=file.not_delegated,
+        )
+        replace_file(path, written.read_bytes())
+    return exported
 
 
-def check(
-    network: Network, artifact: Artifact, precision: Precision, images: NDArray[np.float32]
-) -> Agreement:
+def _check_asked(path: Path, *, format: Format, precision: Precision, dynamic_batch: bool) -> None:
+    if path.suffix != SUFFIXES[format]:
+        raise FormatError(f"{path}: the name of a file of the format {format} ends in {SUFFIXES[format]}")
+    if format != "tflite" and precision != "fp32":
+        raise FormatError(f"{format} is written as fp32; {precision} there is of tflite")
+    if dynamic_batch and format != "onnx":
+        raise FormatError(f"{format} takes one image at a time; a dynamic batch there is of onnx")
+
+
+def check(network: Network, file: ModelFile, precision: Precision, images: NDArray[np.float32]) -> Agreement:
     """How the file agrees with the network, on the CPU, on normalised images `[n, size, size, channels]`.
 
     Raises:
         ExportError: by less than rounding to `precision` explains.
     """
-    found = agreement(ModelFile(artifact.path), images, torch_logits(network, images))
+    found = agreement(file, images, torch_logits(network, images))
     limit = LARGEST_DIFFERENCES.get(precision)
     if limit is not None and not found.largest_difference <= limit:
         raise ExportError(
@@ -116,17 +149,18 @@ def torch_logits(network: Network, images: NDArray[np.float32]) -> NDArray[np.fl
     return logits
 
 
-def card_lines(exported: Exported, classes: Sequence[str]) -> list[str]:
+def card_lines(exported: Exported) -> list[str]:
     """What the user reads of the file, one line each."""
     found, artifact = exported.agreement, exported.artifact
     counted = ", ".join(f"{name} × {count}" for name, count in exported.operators.items())
     delegated = (
-        "all of them run on XNNPACK"
+        f"all of them run on {exported.runtime}"
         if not exported.not_delegated
-        else f"XNNPACK leaves out {', '.join(exported.not_delegated)}"
+        else f"{exported.runtime} leaves out {', '.join(exported.not_delegated)}"
     )
     return [
-        f"file: {artifact.path}, {exported.precision}, {artifact.size_bytes:,} bytes, {len(classes)} labels inside",
+        f"file: {artifact.path}, {artifact.format}, {exported.precision}, {artifact.size_bytes:,} bytes, "
+        f"{exported.classes} labels inside",
         f"against torch on {found.images} images: largest difference {found.largest_difference:.1e} of the largest "
         f"logit, the same class on top for {found.same_top1:.0%}",
         f"operators: {counted}; {delegated}",

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mnasnet.deploy.export import export_tflite, torch_logits
+from mnasnet.deploy.export import export, torch_logits
 from mnasnet.deploy.images import normalised
-from mnasnet.devices.model_file import ModelFile
+from mnasnet.devices.model_file import open_model_file
 from mnasnet.export.quantize import Precision
 from mnasnet.nn.model import Model, open_model
 
@@ -76,8 +76,20 @@ def test_the_file_for_a_phone_knows_them_too(
 ) -> None:
     pixels, labels = pictures
     images = normalised(model.learned, pixels)
-    exported = export_tflite(
+    exported = export(
         model, tmp_path / "lite0.tflite", precision=precision, calibration=images, images=images
     )
     assert exported.not_delegated == ()
-    assert (ModelFile(exported.artifact.path).logits(images).argmax(1) == labels).sum() >= 17
+    assert (open_model_file(exported.artifact.path).logits(images).argmax(1) == labels).sum() >= 17
+
+
+@pytest.mark.slow
+def test_the_onnx_file_knows_them_too(
+    model: Model, pictures: tuple[NDArray[np.uint8], NDArray[np.int64]], tmp_path: Path
+) -> None:
+    pixels, labels = pictures
+    images = normalised(model.learned, pixels)
+    path = tmp_path / "lite0.onnx"
+    exported = export(model, path, format="onnx", calibration=images, images=images)
+    assert exported.agreement.largest_difference <= 1e-4
+    assert (open_model_file(path).logits(images).argmax(1) == labels).sum() >= 17

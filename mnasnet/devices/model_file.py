@@ -1,80 +1,95 @@
-"""A model file run on this machine: the logits that it gives for images, and what it is made of; no torch."""
+"""A model file run on this machine: the logits that it gives for images, and what it is made of.
 
-from collections import Counter
+One protocol for all formats; what a file of a format needs is imported when one is opened.
+"""
+
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol, cast
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from mnasnet.devices.runner import not_delegated
+from mnasnet.export.metadata import Metadata
 
-DELEGATE = "DELEGATE"
-"""What the runtime calls the operator that stands for XNNPACK's share of the graph."""
+FILES = {
+    ".tflite": ("mnasnet.devices.tflite_file", "TfliteFile"),
+    ".onnx": ("mnasnet.devices.onnx_file", "OnnxFile"),
+    ".pte": ("mnasnet.devices.executorch_file", "ExecutorchFile"),
+}
+"""Where the class of a format is, by how its files' names end."""
 
 
 class ModelFileError(Exception):
     """The file is no network that can be run here; the message is one line that names it."""
 
 
-class ModelFile:
-    """A loaded `.tflite` file with one input `[1, size, size, channels]` and one output `[1, classes]`."""
+class ModelFile(Protocol):
+    """A loaded network with one input, an image, and one output, its logits.
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
-        """Load `path`.
-
-        Raises:
-            ModelFileError: it is not there, or no such network.
-        """
-        self.path = path
-        if not path.is_file():
-            raise ModelFileError(f"{path}: no such file")
-        try:
-            self._interpreter = Interpreter(str(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise ModelFileError(f"{path} cannot be run: {' '.join(str(error).split())}") from error
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        if [len(tensor["shape"]) for tensor in (*inputs, *outputs)] != [4, 2] or inputs[0]["shape"][0] != 1:
-            found = ", ".join(str([int(side) for side in tensor["shape"]]) for tensor in (*inputs, *outputs))
-            raise ModelFileError(
-                f"{path} does not classify images: inputs and outputs are of {found}, "
-                "and one [1, size, size, channels] with one [1, classes] are wanted"
-            )
-        self._input, self._output = inputs[0], outputs[0]
+    Whatever layout and numbers the file has inside, images come in as normalised float32 with their channels last.
+    """
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels."""
-        _, height, width, channels = map(int, self._input["shape"])
-        return height, width, channels
 
     @property
     def classes(self) -> int:
         """How many logits an image gets."""
-        return int(self._output["shape"][1])
 
-    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`[n, classes]` of normalised images `[n, size, size, channels]`, quantized and back where the file is."""
-        found = np.empty((len(images), self.classes), np.float32)
-        for number, image in enumerate(images):
-            self._interpreter.set_tensor(self._input["index"], _quantized(image[None], self._input))
-            self._interpreter.invoke()
-            found[number] = _restored(self._interpreter.get_tensor(self._output["index"]), self._output)[0]
-        return found
+    @property
+    def metadata(self) -> Metadata:
+        """Its labels and normalisation.
+
+        Raises:
+            MetadataError: it has none inside.
+        """
 
     @property
     def operators(self) -> dict[str, int]:
         """How often each operator stands in the file, by name."""
-        names = (operator["op_name"] for operator in self._interpreter._get_ops_details())
-        return dict(sorted(Counter(name for name in names if name != DELEGATE).items()))
+
+    @property
+    def runtime(self) -> str:
+        """What computes it when all is as it should be, such as `XNNPACK`."""
 
     @property
     def not_delegated(self) -> tuple[str, ...]:
-        """Operators that XNNPACK leaves to the runtime's own kernels; empty when it computes everything."""
-        return tuple(not_delegated(self._interpreter))
+        """Operators that are left to slower kernels; empty when `runtime` computes everything."""
+
+    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`[n, classes]` of normalised images `[n, size, size, channels]`, one by one."""
+
+
+def open_model_file(path: Path) -> ModelFile:
+    """The file at `path`, of the format that its name ends in.
+
+    Raises:
+        ModelFileError: it is not there, of no format that is known, or no such network.
+        MissingLibraryError: the format needs an extra that is not installed.
+    """
+    if path.suffix not in FILES:
+        raise ModelFileError(f"{path}: give a file whose name ends in {', '.join(FILES)}")
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such file")
+    module, name = FILES[path.suffix]
+    return cast(ModelFile, getattr(importlib.import_module(module), name)(path))
+
+
+def check_shapes(path: Path, shapes: list[list[int]]) -> None:
+    """Nothing, where the shapes of all inputs and outputs are those of a network that classifies one image.
+
+    Raises:
+        ModelFileError: they are not.
+    """
+    if [len(shape) for shape in shapes] != [4, 2]:
+        found = ", ".join(map(str, shapes))
+        raise ModelFileError(
+            f"{path} does not classify images: inputs and outputs are of {found}, "
+            "and one batch of images with one of logits is wanted"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,20 +111,3 @@ def agreement(file: ModelFile, images: NDArray[np.float32], expected: NDArray[np
         largest_difference=float(np.abs(found - expected).max() / np.abs(expected).max()),
         same_top1=float((found.argmax(1) == expected.argmax(1)).mean()),
     )
-
-
-def _quantized(values: NDArray[np.float32], tensor: dict[str, Any]) -> NDArray[Any]:
-    kind = np.dtype(tensor["dtype"])
-    if kind == np.float32:
-        return np.ascontiguousarray(values)
-    scale, zero_point = tensor["quantization"]
-    limits = np.iinfo(kind)
-    quantized = np.clip(np.round(values / scale) + zero_point, limits.min, limits.max)
-    return quantized.astype(kind)  # type: ignore[no-any-return]  # a type known at run time
-
-
-def _restored(values: NDArray[Any], tensor: dict[str, Any]) -> NDArray[np.float32]:
-    if values.dtype == np.float32:
-        return values
-    scale, zero_point = tensor["quantization"]
-    return (values.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

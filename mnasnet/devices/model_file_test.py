@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mnasnet.arch.architecture import Architecture, parse_block
 from mnasnet.arch.records import Artifact
 from mnasnet.arch.weights import random_weights
-from mnasnet.devices.model_file import ModelFile, ModelFileError, agreement
+from mnasnet.devices.model_file import ModelFileError, agreement, open_model_file
 from mnasnet.export.quantize import to_int8
 from mnasnet.export.tflite import write_tflite
 
@@ -40,7 +40,7 @@ def images() -> NDArray[np.float32]:
 
 
 def test_a_file_says_what_it_takes_and_what_it_is_made_of(artifact: Artifact) -> None:
-    file = ModelFile(artifact.path)
+    file = open_model_file(artifact.path)
     assert (file.image_shape, file.classes) == ((24, 24, 1), 7)
     # Two MBConv layers of three convolutions and two of SE each, one regular one, stem and head.
     assert file.operators["CONV_2D"] + file.operators["DEPTHWISE_CONV_2D"] == 2 * 5 + 1 + 2
@@ -49,7 +49,7 @@ def test_a_file_says_what_it_takes_and_what_it_is_made_of(artifact: Artifact) ->
 
 
 def test_images_are_run_one_by_one(artifact: Artifact, images: NDArray[np.float32]) -> None:
-    file = ModelFile(artifact.path)
+    file = open_model_file(artifact.path)
     together = file.logits(images)
     assert together.shape == (8, 7)
     np.testing.assert_array_equal(together[3:4], file.logits(images[3:4]))
@@ -58,8 +58,8 @@ def test_images_are_run_one_by_one(artifact: Artifact, images: NDArray[np.float3
 def test_an_int8_file_takes_and_gives_floats_too(
     artifact: Artifact, images: NDArray[np.float32], tmp_path: Path
 ) -> None:
-    small = ModelFile(to_int8(artifact, [image[None] for image in images], tmp_path / "s.tflite").path)
-    found = agreement(small, images, ModelFile(artifact.path).logits(images))
+    small = open_model_file(to_int8(artifact, [image[None] for image in images], tmp_path / "s.tflite").path)
+    found = agreement(small, images, open_model_file(artifact.path).logits(images))
     assert found.images == 8
     assert 0 < found.largest_difference < 0.3  # a wrong scale or zero point is off by more than the logit
     assert found.same_top1 >= 0.5
@@ -67,7 +67,7 @@ def test_an_int8_file_takes_and_gives_floats_too(
 
 
 def test_agreement_is_counted_over_the_largest_logit(artifact: Artifact, images: NDArray[np.float32]) -> None:
-    file = ModelFile(artifact.path)
+    file = open_model_file(artifact.path)
     expected = file.logits(images)
     other = expected.copy()
     largest = np.abs(expected).max()
@@ -81,13 +81,18 @@ def test_agreement_is_counted_over_the_largest_logit(artifact: Artifact, images:
 
 def test_what_is_no_network_is_named_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.tflite").write_text("hello")
-    for name, said in (("none.tflite", "no such file"), ("text.tflite", "cannot be run")):
+    (tmp_path / "other.txt").write_text("hello")
+    for name, said in (
+        ("none.tflite", "no such file"),
+        ("text.tflite", "cannot be run"),
+        ("other.txt", r"ends in \.tflite, \.onnx, \.pte"),
+    ):
         with pytest.raises(ModelFileError, match=said) as refused:
-            ModelFile(tmp_path / name)
+            open_model_file(tmp_path / name)
         assert name in str(refused.value)
         assert "\n" not in str(refused.value)
 
 
 def test_no_torch_is_loaded() -> None:
-    code = "import sys, mnasnet.devices.model_file; sys.exit('torch' in sys.modules)"
+    code = "import sys, mnasnet.devices.tflite_file; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,10 +1,13 @@
-"""TFLite metadata: labels and normalisation inside a model file, where apps and tools look for them; no torch.
+"""Labels and normalisation inside a model file, where apps and tools look for them; no torch.
 
-The form is tensorflow/tflite-support's `metadata_schema.fbs`, which has no kept package: a second flatbuffer in a
-buffer of the model that the entry `TFLITE_METADATA` names, and `labels.txt` in a ZIP archive behind the model.
+Of a `.tflite` file the form is tensorflow/tflite-support's `metadata_schema.fbs`, which has no kept package: a
+second flatbuffer in a buffer of the model that the entry `TFLITE_METADATA` names, and `labels.txt` in a ZIP archive
+behind the model.
 """
 
+import dataclasses
 import io
+import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +21,14 @@ from flatbuffers.number_types import Float32Flags
 from flatbuffers.table import Table
 
 from mnasnet.arch.files import replace_file
-from mnasnet.arch.records import Artifact
+from mnasnet.arch.records import Artifact, Learned
 from mnasnet.export.tflite import packed
 
+JSON_ENTRY = "mnasnet"
+"""Under which files of other formats have the JSON of `Metadata`."""
+
 ENTRY = "TFLITE_METADATA"
-"""Under which a model names its metadata."""
+"""Under which a `.tflite` model names its metadata."""
 
 IDENTIFIER = b"M001"
 """Of the metadata's flatbuffer."""
@@ -65,32 +71,39 @@ class Metadata:
     """What a model file says of itself."""
 
     name: str
-    classes: tuple[str, ...]
-    """In the order of the logits."""
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    """The network takes (pixel / 255 − mean) / std, channel by channel."""
+    description: str
+    """In a sentence."""
+    learned: Learned
+
+    def to_json(self) -> str:
+        """As JSON, for the formats that have no form of their own for it."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
 
 
-def attach_metadata(
-    artifact: Artifact,
-    *,
-    name: str,
-    description: str,
-    classes: Sequence[str],
-    mean: Sequence[float],
-    std: Sequence[float],
-    path: Path,
-) -> Artifact:
-    """The model with labels and normalisation inside, at `path`; metadata that it had are replaced.
+def metadata_from_json(text: str | None, path: Path) -> Metadata:
+    """The inverse of `Metadata.to_json`, of the file at `path`.
 
-    What it computes is unchanged. `mean` and `std` are of pixels scaled to 0–1; the file has them for 0–255, as
-    the schema wants.
+    Raises:
+        MetadataError: there is none, or not this.
+    """
+    try:
+        data = json.loads(text or "")
+        learned = Learned(**{name: tuple(values) for name, values in data["learned"].items()})
+        return Metadata(name=data["name"], description=data["description"], learned=learned)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MetadataError(f"{path} has no labels and normalisation inside") from error
+
+
+def attach_metadata(artifact: Artifact, metadata: Metadata, path: Path) -> Artifact:
+    """The `.tflite` model with labels and normalisation inside, at `path`; metadata that it had are replaced.
+
+    What it computes is unchanged. The file has the normalisation for pixels of 0–255, as the schema wants.
 
     Raises:
         ValueError: the name of a class has more than one line, or none.
         OSError: the file cannot be written.
     """
+    classes = metadata.learned.classes
     for label in classes:
         if len(label.splitlines()) != 1:
             raise ValueError(f"a class is named in one line, not {label!r}")
@@ -103,7 +116,7 @@ def attach_metadata(
     kept = [entry for entry in model.metadata or [] if entry.name != ENTRY.encode()]
     entry = schema.MetadataT()
     entry.name, entry.buffer = ENTRY, len(model.buffers)
-    model.buffers.append(schema.BufferT(data=_flatbuffer(name, description, mean, std)))
+    model.buffers.append(schema.BufferT(data=_flatbuffer(metadata)))
     model.metadata = [*kept, entry]
     file = io.BytesIO(packed(model))
     with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -115,7 +128,7 @@ def attach_metadata(
 
 
 def read_metadata(path: Path) -> Metadata:
-    """What `attach_metadata` put into a file, or another tool into one that classifies images.
+    """What `attach_metadata` put into a `.tflite` file, or another tool into one that classifies images.
 
     Raises:
         MetadataError: there are none, or not these.
@@ -131,18 +144,23 @@ def read_metadata(path: Path) -> Metadata:
         mean, std = (_floats(options, NORMALIZATION[field]) for field in ("mean", "std"))
         with zipfile.ZipFile(path) as archive:
             classes = archive.read(LABELS).decode("utf-8").splitlines()
-        name = root.String(root.Pos + root.Offset(4 + 2 * MODEL["name"])).decode("utf-8")
+        name, description = (_string(root, MODEL[field]) for field in ("name", "description"))
     except Exception as error:  # a damaged flatbuffer fails in any way
         raise MetadataError(f"{path} has no labels and normalisation inside") from error
     return Metadata(
         name=name,
-        classes=tuple(classes),
-        mean=tuple(value / 255 for value in mean),
-        std=tuple(value / 255 for value in std),
+        description=description,
+        learned=Learned(
+            classes=tuple(classes),
+            mean=tuple(value / 255 for value in mean),
+            std=tuple(value / 255 for value in std),
+        ),
     )
 
 
-def _flatbuffer(name: str, description: str, mean: Sequence[float], std: Sequence[float]) -> bytes:
+def _flatbuffer(metadata: Metadata) -> bytes:
+    name, description = metadata.name, metadata.description
+    mean, std = metadata.learned.mean, metadata.learned.std
     builder = flatbuffers.Builder(1024)
     strings = {text: builder.CreateString(text) for text in (
         name, description, MIN_PARSER_VERSION, LABELS, "image", "logits", "names of the classes",
@@ -246,6 +264,12 @@ def _tables(table: Any, place: int) -> list[Any]:
     offset = table.Offset(4 + 2 * place)
     start = table.Vector(offset)
     return [Table(table.Bytes, table.Indirect(start + 4 * n)) for n in range(table.VectorLen(offset))]
+
+
+def _string(table: Any, place: int) -> str:
+    offset = table.Offset(4 + 2 * place)
+    text: bytes = table.String(table.Pos + offset) if offset else b""
+    return text.decode("utf-8")
 
 
 def _floats(table: Any, place: int) -> list[float]:

@@ -14,14 +14,21 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from mnasnet.arch.architecture import Architecture, parse_block
-from mnasnet.arch.records import Artifact
+from mnasnet.arch.records import Artifact, Learned
 from mnasnet.arch.weights import random_weights
-from mnasnet.export.metadata import MetadataError, attach_metadata, read_metadata
+from mnasnet.export.metadata import (
+    Metadata,
+    MetadataError,
+    attach_metadata,
+    metadata_from_json,
+    read_metadata,
+)
 from mnasnet.export.quantize import to_float16, to_int8
 from mnasnet.export.tflite import write_tflite
 
 CLASSES = ("cat", 'dog, or "hound"', "Käfer", "虫")
 MEAN, STD = (0.5, 0.25, 0.125), (0.5, 0.25, 1.0)
+METADATA = Metadata(name="small", description="a test", learned=Learned(classes=CLASSES, mean=MEAN, std=STD))
 
 ARCHITECTURE = Architecture(
     blocks=(parse_block("mb_k3_s2_e3_c16_n1_se0.25"),), image_size=32, classes=len(CLASSES), stem=8, head=32
@@ -67,9 +74,8 @@ def artifact(request: pytest.FixtureRequest, tmp_path: Path) -> Artifact:
 
 def attached(artifact: Artifact, path: Path, classes: tuple[str, ...] = CLASSES) -> Artifact:
     """The same file with metadata, at `path`."""
-    return attach_metadata(
-        artifact, name="small", description="a test", classes=classes, mean=MEAN, std=STD, path=path
-    )
+    learned = Learned(classes=classes, mean=MEAN, std=STD)
+    return attach_metadata(artifact, Metadata(name="small", description="a test", learned=learned), path)
 
 
 def test_what_is_put_in_comes_out(artifact: Artifact, tmp_path: Path) -> None:
@@ -77,7 +83,7 @@ def test_what_is_put_in_comes_out(artifact: Artifact, tmp_path: Path) -> None:
     assert described.size_bytes == described.path.stat().st_size
     assert described.digest == artifact.digest
     found = read_metadata(described.path)
-    assert (found.name, found.classes, found.mean, found.std) == ("small", CLASSES, MEAN, STD)
+    assert found == METADATA
 
 
 def test_what_it_computes_is_the_same_to_the_bit(artifact: Artifact, tmp_path: Path) -> None:
@@ -100,11 +106,11 @@ def test_metadata_that_were_there_are_replaced(artifact: Artifact, tmp_path: Pat
     path = tmp_path / "described.tflite"
     once = attached(artifact, path).path.read_bytes()
     other = attached(attached(artifact, path), path, ("a", "b", "c", "d"))
-    assert read_metadata(path).classes == ("a", "b", "c", "d")
+    assert read_metadata(path).learned.classes == ("a", "b", "c", "d")
     entries = schema.ModelT.InitFromPackedBuf(path.read_bytes()).metadata
     assert [entry.name for entry in entries].count(b"TFLITE_METADATA") == 1
     assert zipfile.ZipFile(path).namelist() == ["labels.txt"]
-    assert read_metadata(attached(other, path).path).classes == CLASSES
+    assert read_metadata(attached(other, path).path).learned.classes == CLASSES
     assert attached(artifact, path).path.read_bytes() == once  # the same network gives the same file
 
 
@@ -132,6 +138,13 @@ def test_a_file_without_metadata_is_named(artifact: Artifact, tmp_path: Path) ->
     for path in (artifact.path, tmp_path / "text.tflite", tmp_path / "none.tflite"):
         with pytest.raises(MetadataError, match=path.name):
             read_metadata(path)
+
+
+def test_json_says_the_same() -> None:
+    assert metadata_from_json(METADATA.to_json(), Path("n.onnx")) == METADATA
+    for text in (None, "", "{}", "[]", '{"name": "a", "description": "b", "learned": {"classes": ["c"]}}'):
+        with pytest.raises(MetadataError, match=r"n\.onnx has no labels and normalisation inside"):
+            metadata_from_json(text, Path("n.onnx"))
 
 
 @pytest.mark.slow

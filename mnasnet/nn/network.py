@@ -48,7 +48,9 @@ class Network(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits `[batch, classes]` of normalised images `[batch, in_channels, size, size]`."""
         features = self.head(self.blocks(self.stem(images)))
-        logits: Tensor = self.classifier(self.dropout(features.mean((2, 3))))
+        # In this form: ExecuTorch's XNNPACK has no mean that drops the dimensions.
+        means = features.mean((2, 3), keepdim=True).flatten(1)
+        logits: Tensor = self.classifier(self.dropout(means))
         return logits
 
 

@@ -46,7 +46,7 @@ def architectures_of_spaces(draw: st.DrawFn) -> Architecture:
     )
 
 
-def _randomised(architecture: Architecture, *, seed: int = 0) -> Network:
+def randomised(architecture: Architecture, *, seed: int = 0) -> Network:
     """A network for evaluation whose batch normalisations have something to fold."""
     torch.manual_seed(seed)
     network = Network(architecture).eval()
@@ -101,7 +101,7 @@ def test_torch_counts_what_the_table_counts_for_any_network(architecture: Archit
 
 
 def _assert_file_computes_the_same(architecture: Architecture, *, seed: int = 0) -> None:
-    network = _randomised(architecture, seed=seed)
+    network = randomised(architecture, seed=seed)
     images = _images(architecture)
     with torch.no_grad():
         expected = network(images).numpy()
@@ -141,14 +141,14 @@ def test_folded_weights_are_those_of_the_architecture(architecture: Architecture
 
 
 def test_folding_leaves_the_network_as_it_was() -> None:
-    network = _randomised(SMALL)
+    network = randomised(SMALL)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     fold(network)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
 def test_a_fold_is_a_copy_where_training_goes_on() -> None:
-    network = _randomised(SMALL)
+    network = randomised(SMALL)
     weights = fold(network)
     before = [affine.bias.copy() for affine in weights.affines]
     with torch.no_grad():
@@ -159,7 +159,7 @@ def test_a_fold_is_a_copy_where_training_goes_on() -> None:
 
 
 def test_the_memory_layout_changes_nothing() -> None:
-    network = _randomised(SMALL)
+    network = randomised(SMALL)
     images = _images(SMALL, count=2)
     folded = fold(network)
     with torch.no_grad():
@@ -172,7 +172,7 @@ def test_the_memory_layout_changes_nothing() -> None:
 
 
 def test_images_of_a_batch_do_not_see_each_other() -> None:
-    network = _randomised(SMALL)
+    network = randomised(SMALL)
     images = _images(SMALL, count=3)
     with torch.no_grad():
         torch.testing.assert_close(network(images)[1:2], network(images[1:2]))

@@ -17,6 +17,7 @@ from mnasnet.arch.cost import multiply_adds, parameters
 from mnasnet.arch.records import Accuracy, Artifact, Learned
 from mnasnet.arch.zoo import ARCHITECTURE
 from mnasnet.deploy.export import check
+from mnasnet.devices.model_file import open_model_file
 from mnasnet.export.tflite import write_tflite
 from mnasnet.nn.checkpoint import save_network
 from mnasnet.nn.model import WEIGHTS
@@ -195,4 +196,6 @@ def compare(network: Network, artifact: Artifact, data: ImageData) -> float:
     )
     images = torch.cat([pixels for pixels, _ in everything]).permute(0, 2, 3, 1).numpy()
     # On the CPU, as the file: a GPU may round convolutions to ten bits.
-    return check(copy.deepcopy(network).cpu(), artifact, "fp32", images).largest_difference
+    return check(
+        copy.deepcopy(network).cpu(), open_model_file(artifact.path), "fp32", images
+    ).largest_difference

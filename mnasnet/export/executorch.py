@@ -1,0 +1,44 @@
+"""ExecuTorch: a network for its runtime on phones, lowered to XNNPACK, with labels and normalisation inside."""
+
+from pathlib import Path
+
+import torch
+
+from mnasnet.arch.files import replace_file
+from mnasnet.arch.libraries import of_extra, quiet
+from mnasnet.arch.records import Artifact
+from mnasnet.export.metadata import JSON_ENTRY, Metadata
+from mnasnet.nn.network import Network
+
+with of_extra("executorch"), quiet():
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+
+def write_executorch(network: Network, metadata: Metadata, path: Path) -> Artifact:
+    """Write the network to `path`; an older file there is replaced.
+
+    Input is float32 `[1, channels, size, size]` as in torch. What was learned stands in a second method,
+    `mnasnet`, which takes nothing and gives the bytes of JSON: the format has no other place for it.
+
+    Args:
+        network: in evaluation mode, on the CPU.
+        metadata: what stands inside.
+        path: where to; its folder must exist.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    architecture = network.architecture
+    size = architecture.image_size
+    images = torch.zeros(1, architecture.in_channels, size, size)
+    inside = torch.tensor(list(metadata.to_json().encode()), dtype=torch.uint8)
+    with quiet():
+        lowered = to_edge_transform_and_lower(
+            torch.export.export(network, (images,)),
+            partitioner=[XnnpackPartitioner()],
+            constant_methods={JSON_ENTRY: inside},
+        )
+        content = lowered.to_executorch().buffer
+    replace_file(path, content)
+    return Artifact(path=path, format="executorch", digest=architecture.digest(), size_bytes=len(content))

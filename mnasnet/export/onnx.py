@@ -1,0 +1,52 @@
+"""ONNX: a network through torch's own exporter, with labels and normalisation inside."""
+
+from pathlib import Path
+
+import torch
+
+from mnasnet.arch.files import replace_file
+from mnasnet.arch.libraries import of_extra, quiet
+from mnasnet.arch.records import Artifact
+from mnasnet.export.metadata import JSON_ENTRY, Metadata
+from mnasnet.export.tflite import INPUT, OUTPUT
+from mnasnet.nn.network import Network
+
+with of_extra("onnx"), quiet():
+    import onnx
+    import onnxscript  # noqa: F401, torch's exporter wants it and says so in many lines
+
+
+def write_onnx(network: Network, metadata: Metadata, path: Path, *, dynamic_batch: bool = False) -> Artifact:
+    """Write the network to `path`; an older file there is replaced.
+
+    Input is `image`, float32 `[1, channels, size, size]` as in torch, or with `dynamic_batch` any number of images;
+    output `logits`. Batch normalisation is folded; what was learned is JSON in the model's `metadata_props`.
+
+    Args:
+        network: in evaluation mode, on the CPU.
+        metadata: what stands inside.
+        path: where to; its folder must exist.
+        dynamic_batch: whether the number of images is left open.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    architecture = network.architecture
+    size = architecture.image_size
+    images = torch.zeros(2 if dynamic_batch else 1, architecture.in_channels, size, size)
+    with quiet():
+        program = torch.onnx.export(
+            network,
+            (images,),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: torch.export.Dim("batch")},) if dynamic_batch else None,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    onnx.helper.set_model_props(model, {JSON_ENTRY: metadata.to_json()})
+    content = model.SerializeToString()
+    replace_file(path, content)
+    return Artifact(path=path, format="onnx", digest=architecture.digest(), size_bytes=len(content))
