@@ -11,14 +11,12 @@ from mnasnet.arch.libraries import MissingLibraryError
 from mnasnet.arch.zoo import NamedNetworkError
 from mnasnet.cli.parse import parse, served
 from mnasnet.deploy.export import ExportError, Format, FormatError, card_lines, export
-from mnasnet.deploy.images import images_of, photographs
+from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, photographs
 from mnasnet.export.quantize import Precision
 from mnasnet.nn.checkpoint import CheckpointError
 from mnasnet.nn.model import ModelError, open_model
+from mnasnet.train.data import load
 from mnasnet.train.sources import DataError
-
-CALIBRATION_IMAGES = 100
-"""Of the user's, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +72,8 @@ def _export(options: Options) -> None:
         labels=options.labels,
     )
     if options.calibration is not None:
-        images = images_of(options.calibration, model, limit=CALIBRATION_IMAGES)
+        data = load(options.calibration, image_size=model.network.architecture.image_size)
+        images = images_of(data, model.learned, limit=CALIBRATION_IMAGES)
     elif options.precision == "int8" and model.trained:
         raise ModelError("int8 is calibrated on images like those that it will see: give --calibration DATA")
     else:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from ai_edge_litert.interpreter import Interpreter
 
+from mnasnet.arch.records import Learned
 from mnasnet.deploy.export import ExportError, card_lines, export, torch_logits
 from mnasnet.deploy.images import PIECES, images_of, photographs
 from mnasnet.devices.model_file import open_model_file
@@ -16,6 +17,9 @@ from mnasnet.export.quantize import Precision
 from mnasnet.nn.checkpoint import save_network
 from mnasnet.nn.model import UNTRAINED, Model, ModelError, open_model
 from mnasnet.nn.named import create_network
+from mnasnet.train.conftest import cache as cache
+from mnasnet.train.conftest import digits as digits
+from mnasnet.train.data import ImageData
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +72,14 @@ def test_the_photographs_are_pictures_of_the_networks_size(model: Model) -> None
     assert all(image.std() > 0.1 for image in images)
 
 
-def test_images_of_ones_own_are_normalised_as_the_network_wants_them(tmp_path: Path) -> None:
-    model = open_model("mnasnet-small", weights=UNTRAINED, width=0.35, image_size=32)
-    images = images_of("digits", model, limit=20)  # grey, for a network that takes colour
+def test_images_of_ones_own_are_normalised_as_the_network_wants_them(digits: ImageData) -> None:
+    learned = Learned(classes=digits.classes, mean=(0.5,) * 3, std=(0.25,) * 3)
+    images = images_of(digits, learned, limit=20)  # grey, for a network that takes colour
     assert images.shape == (20, 32, 32, 3)
-    pixels = images * np.array(model.learned.std) + np.array(model.learned.mean)
+    pixels = images * 0.25 + 0.5
     np.testing.assert_allclose(pixels[..., 0], pixels[..., 2], atol=1e-6)
-    np.testing.assert_array_equal(images, images_of("digits", model, limit=20))
+    assert (pixels.min(), pixels.max()) == pytest.approx((0, 1), abs=1e-6)
+    np.testing.assert_array_equal(images, images_of(digits, learned, limit=20))
 
 
 def test_weights_of_a_file_come_with_its_classes(tmp_path: Path) -> None:

@@ -8,7 +8,10 @@ from sklearn.datasets import load_sample_images
 from mnasnet.arch.records import Learned
 from mnasnet.nn.model import Model
 from mnasnet.train.augment import Centre
-from mnasnet.train.data import load
+from mnasnet.train.data import ImageData
+
+CALIBRATION_IMAGES = 100
+"""Of the data, that int8 is calibrated on and a file is checked with."""
 
 PIECES = 16
 """Squares cut out of the photographs."""
@@ -20,20 +23,16 @@ def normalised(learned: Learned, pixels: NDArray[np.uint8]) -> NDArray[np.float3
     return (pixels.astype(np.float32) / np.float32(255) - mean) / std
 
 
-def images_of(source: str, model: Model, *, limit: int) -> NDArray[np.float32]:
-    """At most `limit` training images of a data set, in a mixed order that is always the same.
+def images_of(data: ImageData, learned: Learned, *, limit: int) -> NDArray[np.float32]:
+    """At most `limit` of the images that may be learnt from, in a mixed order that is always the same.
 
     Where the network takes colour and the data are grey, or the other way round, they are made so.
-
-    Raises:
-        DataError: the source cannot be read.
     """
-    size = model.network.architecture.image_size
-    images = load(source, image_size=size, limit=None).train_and_held_out
+    images = data.train_and_held_out
     order = np.random.default_rng(0).permutation(len(images))[:limit]
     stored = images.pixels[order].permute(0, 2, 3, 1)
-    pixels = Centre(size=size)(stored, None).numpy()
-    return normalised(model.learned, with_channels(pixels, len(model.learned.mean)))
+    pixels = Centre(size=data.image_size)(stored, None).numpy()
+    return normalised(learned, with_channels(pixels, len(learned.mean)))
 
 
 def photographs(model: Model) -> NDArray[np.float32]:

@@ -85,6 +85,8 @@ def card(
         parameters=parameters(architecture),
         multiply_adds=multiply_adds(architecture),
         accuracy=accuracy(correct, images=500, epochs=epochs, on="test"),
+        precision="fp32",
+        float_accuracy=None,
         proxy_accuracy=None if control else accuracy(270),
         latency=latency(median_ms, half=half),
         proxy_latency=None if control else latency(median_ms),

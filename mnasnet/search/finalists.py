@@ -10,31 +10,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 
-import torch
-
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import multiply_adds, parameters
-from mnasnet.arch.records import Accuracy, Artifact, Learned
+from mnasnet.arch.records import Accuracy, Learned, Score
 from mnasnet.arch.zoo import ARCHITECTURE
-from mnasnet.deploy.export import check
-from mnasnet.devices.model_file import open_model_file
-from mnasnet.export.tflite import write_tflite
+from mnasnet.deploy.classifier import evaluate, of_file
+from mnasnet.deploy.export import export
+from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of
 from mnasnet.nn.checkpoint import save_network
-from mnasnet.nn.model import WEIGHTS
-from mnasnet.nn.network import Network, fold
+from mnasnet.nn.model import WEIGHTS, Model
 from mnasnet.search.timed import Untrained
 from mnasnet.study.card import CARD, Card, describe, read_card, write_card
 from mnasnet.study.reward import Reward
 from mnasnet.study.trial import TrialRecord, front
-from mnasnet.train.augment import batches, evaluation
 from mnasnet.train.data import ImageData
-from mnasnet.train.loop import Progress, Recipe, count_correct, train
+from mnasnet.train.loop import Progress, Recipe, score, train
+
+FILE = "network.tflite"
+"""A finalist's file for the device, in the precision that was searched."""
 
 LAUNCHES = 5
 """Fresh processes that a finalist's latency is spread over."""
-
-COMPARED_IMAGES = 32
-"""Images on which file and torch are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +78,7 @@ class Finishing:
         What another search left in the folder was measured against another timing of the reference.
         """
         folder = self.folder / candidate.architecture.digest()
-        if not all((folder / name).is_file() for name in (CARD, "network.tflite", WEIGHTS)):
+        if not all((folder / name).is_file() for name in (CARD, FILE, WEIGHTS)):
             return None
         card = read_card(folder)
         found = (card.fingerprint, card.latency.reference_ms, card.accuracy.epochs, card.accuracy.seed)
@@ -136,7 +132,15 @@ class Finishing:
         )
         learned = Learned(classes=self.data.classes, mean=self.data.mean, std=self.data.std)
         save_network(network, part / WEIGHTS, learned=learned)
-        artifact = write_tflite(architecture, fold(network), part / "network.tflite")
+        # On the CPU, as the file: a GPU may round convolutions to ten bits.
+        model = Model(name=digest, network=copy.deepcopy(network).cpu(), trained=True, learned=learned)
+        some = images_of(self.data, learned, limit=CALIBRATION_IMAGES)
+        precision = self.timed.precision
+        file = part / FILE
+        exported = export(model, file, precision=precision, calibration=some, images=some)
+        tested = score(network, self.data, self.data.test)
+        # Rounding to float32 or float16 moves no image to another class, or next to none.
+        in_file = evaluate(of_file(file), self.data) if precision == "int8" else tested
         card = Card(
             name=candidate.name,
             control=candidate.record is None,
@@ -144,12 +148,14 @@ class Finishing:
             architecture=architecture,
             parameters=parameters(architecture),
             multiply_adds=multiply_adds(architecture),
-            accuracy=self._tested(network, seconds=seconds),
+            accuracy=self._accuracy(in_file, seconds=seconds),
+            precision=precision,
+            float_accuracy=self._accuracy(tested, seconds=seconds) if precision == "int8" else None,
             proxy_accuracy=None if candidate.record is None else candidate.record.accuracy,
-            latency=self.timed.of(artifact, launches=LAUNCHES),
+            latency=self.timed.of(exported.artifact, launches=LAUNCHES),
             proxy_latency=None if candidate.record is None else candidate.record.latency,
-            size_bytes=artifact.size_bytes,
-            largest_difference=compare(network, artifact, self.data),
+            size_bytes=exported.artifact.size_bytes,
+            largest_difference=exported.agreement.largest_difference,
             trial=None if candidate.record is None else candidate.record.number,
             data=self.data.name,
             fingerprint=self.data.fingerprint,
@@ -162,11 +168,11 @@ class Finishing:
         (part / "README.md").write_text(describe(card), encoding="utf-8")
         return card
 
-    def _tested(self, network: Network, *, seconds: float) -> Accuracy:
-        test = self.data.test
+    def _accuracy(self, tested: Score, *, seconds: float) -> Accuracy:
+        correct, images = tested.top1
         return Accuracy(
-            correct=count_correct(network, self.data, test),
-            images=len(test),
+            correct=correct,
+            images=images,
             epochs=self.recipe.epochs,
             seed=self.seed,
             on="test",
@@ -182,20 +188,3 @@ def _to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def compare(network: Network, artifact: Artifact, data: ImageData) -> float:
-    """Largest difference between the file's and the network's logits on test images, over the largest logit.
-
-    Raises:
-        ExportError: it is above what rounding explains.
-    """
-    some = data.test.slice(0, COMPARED_IMAGES)
-    everything = batches(
-        some, batch_size=COMPARED_IMAGES, augmentation=evaluation(data), generator=None, drop_last=False
-    )
-    images = torch.cat([pixels for pixels, _ in everything]).permute(0, 2, 3, 1).numpy()
-    # On the CPU, as the file: a GPU may round convolutions to ten bits.
-    return check(
-        copy.deepcopy(network).cpu(), open_model_file(artifact.path), "fp32", images
-    ).largest_difference

@@ -5,25 +5,25 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import optuna
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from optuna.samplers import BaseSampler, TPESampler
 from PIL import Image
-from safetensors.torch import load_file
 
 from mnasnet.arch.architecture import architecture_from_json
 from mnasnet.arch.cost import multiply_adds
-from mnasnet.arch.records import Accuracy, Artifact
+from mnasnet.arch.records import Accuracy, Artifact, Latency
+from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import LARGEST_DIFFERENCES
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.recorded import RecordedDevice
-from mnasnet.export.tflite import write_tflite
-from mnasnet.nn.network import Network, fold
+from mnasnet.export.metadata import read_metadata
+from mnasnet.nn.model import open_model
 from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Listening, Searched, device
-from mnasnet.search.finalists import compare
 from mnasnet.search.loop import SearchError
 from mnasnet.search.run import search, smallest_network
 from mnasnet.search.settings import RequestError, Settings
@@ -117,21 +117,52 @@ def test_a_finalist_keeps_what_the_search_saw_of_it(searched: Searched) -> None:
 
 
 def test_weights_and_file_and_card_of_a_finalist_are_the_same_network(
-    searched: Searched, digits: ImageData, tmp_path: Path
+    searched: Searched, digits: ImageData
 ) -> None:
     for card in read_cards(searched.out):
         folder = searched.out / "finalists" / card.digest
-        network = Network(card.architecture).eval()
-        network.load_state_dict(load_file(folder / "weights.safetensors"))
-        again = write_tflite(card.architecture, fold(network), tmp_path / "again.tflite")
-        assert again.path.read_bytes() == (folder / "network.tflite").read_bytes()
-        file = Artifact(
-            path=folder / "network.tflite", format="tflite", digest=card.digest, size_bytes=card.size_bytes
-        )
-        # The last bits go by how torch laid the weights in memory, so that two roundings are compared.
-        assert compare(network, file, digits) == pytest.approx(card.largest_difference, rel=0.5)
+        model = open_model(str(folder))
+        assert model.network.architecture == card.architecture
+        assert count_correct(model.network, digits, digits.test) == card.accuracy.correct
+        assert evaluate(of_file(folder / "network.tflite"), digits).top1[0] == card.accuracy.correct
         assert card.largest_difference <= LARGEST_DIFFERENCES["fp32"]
-        assert count_correct(network, digits, digits.test) == card.accuracy.correct
+        assert (card.precision, card.float_accuracy) == ("fp32", None)
+
+
+def test_the_file_of_a_finalist_knows_its_classes_and_its_images(
+    searched: Searched, digits: ImageData
+) -> None:
+    for card in read_cards(searched.out):
+        learned = read_metadata(searched.out / "finalists" / card.digest / "network.tflite").learned
+        assert learned.classes == digits.classes
+        assert learned.mean == pytest.approx(digits.mean)
+
+
+def test_a_search_for_int8_measures_and_hands_over_int8(
+    cache: Path, digits: ImageData, tmp_path: Path
+) -> None:
+    class Looking(RecordedDevice):
+        """Keeps what kind of input the files have that it is given."""
+
+        kinds: ClassVar[set[Any]] = set()
+
+        def measure(self, artifact: Artifact, *, reference: Artifact, **options: Any) -> Latency:
+            for file in (artifact, reference):
+                self.kinds.add(Interpreter(str(file.path)).get_input_details()[0]["dtype"])
+            return super().measure(artifact, reference=reference, **options)
+
+    settings = replace(TINY, precision="int8", trials=1, out=tmp_path / "int8")
+    search(settings, device=Looking(lambda digest: 1.0))
+    assert Looking.kinds == {np.int8}
+    for card in read_cards(settings.folder):
+        file = settings.folder / "finalists" / card.digest / "network.tflite"
+        assert card.precision == "int8"
+        assert evaluate(of_file(file), digits).top1[0] == card.accuracy.correct
+        assert card.float_accuracy is not None
+        assert card.float_accuracy.images == card.accuracy.images
+        assert ", as int8; " in (file.parent / "README.md").read_text()
+    with pytest.raises(OtherSearchError, match="--precision fp32 here, int8 there"):
+        search(replace(settings, precision="fp32"), device=device())
 
 
 def test_the_architecture_of_a_finalist_can_be_read_without_its_card(searched: Searched) -> None:

@@ -31,7 +31,11 @@ class Card:
     parameters: int
     multiply_adds: int
     accuracy: Accuracy
-    """On the test images, which nothing saw before."""
+    """Of the file, on the test images, which nothing saw before."""
+    precision: str
+    """Of the file: `fp32`, `fp16` or `int8`."""
+    float_accuracy: Accuracy | None
+    """Of the network in torch on the same images; None where the file computes the same."""
     proxy_accuracy: Accuracy | None
     """On the held-out images, as the search saw it; None for the control."""
     latency: Latency
@@ -41,7 +45,7 @@ class Card:
     size_bytes: int
     """Of the `.tflite` file."""
     largest_difference: float
-    """Largest difference between the file's and torch's logits on test images, over the largest logit."""
+    """Largest difference between the file's and torch's logits on training images, over the largest logit."""
     trial: int | None
     """Number in the study; None for the control."""
     data: str
@@ -83,13 +87,16 @@ def read_cards(out: Path) -> list[Card]:
 
 
 def _card(data: Mapping[str, Any]) -> Card:
-    proxy_accuracy, proxy_latency = data["proxy_accuracy"], data["proxy_latency"]
+    accuracies = {
+        name: None if data[name] is None else Accuracy(**data[name])
+        for name in ("accuracy", "float_accuracy", "proxy_accuracy")
+    }
+    proxy_latency = data["proxy_latency"]
     return Card(
         **{
             **data,
             "architecture": architecture_from_json(data["architecture"]),
-            "accuracy": Accuracy(**data["accuracy"]),
-            "proxy_accuracy": None if proxy_accuracy is None else Accuracy(**proxy_accuracy),
+            **accuracies,
             "latency": latency_from_json(data["latency"]),
             "proxy_latency": None if proxy_latency is None else latency_from_json(proxy_latency),
             **{name: tuple(data[name]) for name in ("classes", "mean", "std")},
@@ -111,7 +118,12 @@ def _rows(card: Card) -> dict[str, str]:
     accuracy, latency, size = card.accuracy, card.latency, card.architecture.image_size
     low, high = accuracy.interval
     rows = {
-        "accuracy": f"{accuracy.top1:.2%} (95 % interval {low:.2%} to {high:.2%}) on {accuracy.images} test images",
+        "accuracy": f"{accuracy.top1:.2%} (95 % interval {low:.2%} to {high:.2%}) on {accuracy.images} test images"
+        + (
+            ""
+            if card.float_accuracy is None
+            else f", as {card.precision}; {card.float_accuracy.top1:.2%} as the float network that it was made of"
+        ),
         "training": f"{accuracy.epochs} {'epoch' if accuracy.epochs == 1 else 'epochs'} on "
         f"{accuracy.train_images} images of {card.data}, "
         f"seed {accuracy.seed}, {accuracy.seconds:.0f} s",
@@ -131,9 +143,10 @@ def _rows(card: Card) -> dict[str, str]:
     return rows | {
         "parameters": f"{card.parameters:,}",
         "multiply-adds": f"{card.multiply_adds:,}",
-        "file": f"network.tflite, {card.size_bytes:,} bytes; differs from torch by {card.largest_difference:.1e} "
-        "of the largest logit",
-        "input": f"float32 [1, {size}, {size}, {card.architecture.in_channels}], (pixel / 255 − mean) / std with "
+        "file": f"network.tflite, {card.precision}, {card.size_bytes:,} bytes, labels and normalisation inside; "
+        f"differs from torch by {card.largest_difference:.1e} of the largest logit",
+        "input": f"{'int8' if card.precision == 'int8' else 'float32'} "
+        f"[1, {size}, {size}, {card.architecture.in_channels}], (pixel / 255 − mean) / std with "
         f"mean {_numbers(card.mean)} and std {_numbers(card.std)}"
         + (", channel by channel" if len(card.mean) > 1 else ""),
         "output": "logits of the classes " + ", ".join(card.classes),

@@ -18,6 +18,8 @@ CARD_OF_A_FINALIST = Card(
     parameters=3_504_872,
     multiply_adds=300_774_272,
     accuracy=replace(accuracy(930), on="test", epochs=10),
+    precision="fp32",
+    float_accuracy=None,
     proxy_accuracy=accuracy(900),
     latency=replace(latency(1.25), launches=5, core=1),
     proxy_latency=latency(1.2),
