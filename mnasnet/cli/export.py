@@ -90,6 +90,6 @@ def _export(options: Options) -> None:
     checked_on = options.calibration or "pieces of two photographs"
     for line in card_lines(exported):
         print(line)
-    print(f"checked on {checked_on}; the network takes (pixel / 255 - mean) / std, as the file says")
+    print(f"checked on {checked_on}")
     if not model.trained:
         print("untrained: good to be timed, and classifies nothing")

@@ -45,7 +45,7 @@ def test_a_file_of_any_precision_agrees_with_torch_and_says_what_it_is(
         [found.learned.mean, found.learned.std], [model.learned.mean, model.learned.std], rtol=1e-6
     )
     said = " ".join(card_lines(exported))
-    for words in (precision, "CONV_2D ×", "1000 labels inside", "all of them run on XNNPACK"):
+    for words in (precision, exported.takes, "CONV_2D ×", "1000 labels inside", "all of them run on XNNPACK"):
         assert words in said
     assert list(tmp_path.iterdir()) == [path]
 

@@ -44,6 +44,8 @@ class Exported:
     precision: Precision
     classes: int
     """Labels inside."""
+    takes: str
+    """Its input, in words."""
     agreement: Agreement
     """With the network in torch, on the images that it was checked with."""
     operators: dict[str, int]
@@ -107,6 +109,7 @@ def export(
             artifact=replace(artifact, path=path),
             precision=precision,
             classes=len(file.metadata.learned.classes),
+            takes=file.takes,
             agreement=check(model.network, file, precision, images),
             operators=file.operators,
             runtime=file.runtime,
@@ -161,6 +164,7 @@ def card_lines(exported: Exported) -> list[str]:
     return [
         f"file: {artifact.path}, {artifact.format}, {exported.precision}, {artifact.size_bytes:,} bytes, "
         f"{exported.classes} labels inside",
+        f"input: {exported.takes}, of values (pixel / 255 - mean) / std as the file says",
         f"against torch on {found.images} images: largest difference {found.largest_difference:.1e} of the largest "
         f"logit, the same class on top for {found.same_top1:.0%}",
         f"operators: {counted}; {delegated}",

@@ -57,6 +57,12 @@ class ExecutorchFile:
         return self._classes
 
     @property
+    def takes(self) -> str:
+        """As the protocol says."""
+        height, width, channels = self._image_shape
+        return f"float32 [1, {channels}, {height}, {width}]"
+
+    @property
     def metadata(self) -> Metadata:
         """As the protocol says; it stands in a method of its own, which gives the bytes of JSON."""
         text = None

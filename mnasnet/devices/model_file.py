@@ -40,6 +40,10 @@ class ModelFile(Protocol):
         """How many logits an image gets."""
 
     @property
+    def takes(self) -> str:
+        """Type and shape of its input, and how values become integers where it takes those, in words."""
+
+    @property
     def metadata(self) -> Metadata:
         """Its labels and normalisation.
 

@@ -42,6 +42,7 @@ def images() -> NDArray[np.float32]:
 def test_a_file_says_what_it_takes_and_what_it_is_made_of(artifact: Artifact) -> None:
     file = open_model_file(artifact.path)
     assert (file.image_shape, file.classes) == ((24, 24, 1), 7)
+    assert file.takes == "float32 [1, 24, 24, 1]"
     # Two MBConv layers of three convolutions and two of SE each, one regular one, stem and head.
     assert file.operators["CONV_2D"] + file.operators["DEPTHWISE_CONV_2D"] == 2 * 5 + 1 + 2
     assert "DELEGATE" not in file.operators
@@ -60,6 +61,7 @@ def test_an_int8_file_takes_and_gives_floats_too(
 ) -> None:
     small = open_model_file(to_int8(artifact, [image[None] for image in images], tmp_path / "s.tflite").path)
     found = agreement(small, images, open_model_file(artifact.path).logits(images))
+    assert small.takes.startswith("int8 [1, 24, 24, 1], round(value / 0.0")
     assert found.images == 8
     assert 0 < found.largest_difference < 0.3  # a wrong scale or zero point is off by more than the logit
     assert found.same_top1 >= 0.5

@@ -40,7 +40,7 @@ class OnnxFile:
         check_shapes(path, shapes)
         (_, channels, height, width), (_, self._classes) = shapes
         self._image_shape = (height, width, channels)
-        self._input = inputs[0].name
+        self._input = inputs[0]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -51,6 +51,11 @@ class OnnxFile:
     def classes(self) -> int:
         """As the protocol says."""
         return self._classes
+
+    @property
+    def takes(self) -> str:
+        """As the protocol says."""
+        return f"float32 [{', '.join(map(str, self._input.shape))}]"
 
     @property
     def metadata(self) -> Metadata:
@@ -80,5 +85,5 @@ class OnnxFile:
         found = np.empty((len(images), self.classes), np.float32)
         for number, image in enumerate(images):
             pixels = np.ascontiguousarray(image[None].transpose(0, 3, 1, 2))
-            found[number] = self._session.run(None, {self._input: pixels})[0][0]
+            found[number] = self._session.run(None, {self._input.name: pixels})[0][0]
         return found

@@ -49,6 +49,13 @@ class TfliteFile:
         return int(self._output["shape"][1])
 
     @property
+    def takes(self) -> str:
+        """As the protocol says."""
+        kind, shape = np.dtype(self._input["dtype"]), [int(side) for side in self._input["shape"]]
+        scale, zero = self._input["quantization"]
+        return f"{kind} {shape}" + ("" if kind == np.float32 else f", round(value / {scale:.7g}) + {zero}")
+
+    @property
     def metadata(self) -> Metadata:
         """As the protocol says."""
         return read_metadata(self._path)

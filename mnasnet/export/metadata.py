@@ -33,7 +33,9 @@ ENTRY = "TFLITE_METADATA"
 IDENTIFIER = b"M001"
 """Of the metadata's flatbuffer."""
 
-LABELS = "labels.txt"
+LABELS, JSON = "labels.txt", "mnasnet.json"
+"""Files in the archive behind a `.tflite` model: the labels as the schema wants them, and all of `Metadata` for
+programs that read no flatbuffers."""
 
 MIN_PARSER_VERSION = "1.0.0"
 """Of the schema: nothing here came later."""
@@ -122,6 +124,7 @@ def attach_metadata(artifact: Artifact, metadata: Metadata, path: Path) -> Artif
     with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
         # A fixed time, so that the same network gives the same file.
         archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{label}\n" for label in classes))
+        archive.writestr(zipfile.ZipInfo(JSON), metadata.to_json())
     content = file.getvalue()
     replace_file(path, content)
     return Artifact(path=path, format=artifact.format, digest=artifact.digest, size_bytes=len(content))

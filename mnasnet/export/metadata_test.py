@@ -98,7 +98,8 @@ def test_what_it_computes_is_the_same_to_the_bit(artifact: Artifact, tmp_path: P
 def test_the_labels_are_in_an_archive_that_any_tool_opens(artifact: Artifact, tmp_path: Path) -> None:
     described = attached(artifact, tmp_path / "described.tflite")
     with zipfile.ZipFile(described.path) as archive:
-        assert archive.namelist() == ["labels.txt"]
+        assert archive.namelist() == ["labels.txt", "mnasnet.json"]
+        assert metadata_from_json(archive.read("mnasnet.json").decode(), described.path) == METADATA
         assert archive.read("labels.txt").decode() == "".join(f"{label}\n" for label in CLASSES)
 
 
@@ -109,7 +110,7 @@ def test_metadata_that_were_there_are_replaced(artifact: Artifact, tmp_path: Pat
     assert read_metadata(path).learned.classes == ("a", "b", "c", "d")
     entries = schema.ModelT.InitFromPackedBuf(path.read_bytes()).metadata
     assert [entry.name for entry in entries].count(b"TFLITE_METADATA") == 1
-    assert zipfile.ZipFile(path).namelist() == ["labels.txt"]
+    assert zipfile.ZipFile(path).namelist() == ["labels.txt", "mnasnet.json"]
     assert read_metadata(attached(other, path).path).learned.classes == CLASSES
     assert attached(artifact, path).path.read_bytes() == once  # the same network gives the same file
 
