@@ -4,7 +4,9 @@ python benchmarks/fronts.py runs/cifar10-ppo runs/cifar10-random
 """
 
 import argparse
+from math import sqrt
 from pathlib import Path
+from statistics import fmean, stdev
 
 from mnasnet.report.findings import Findings, find
 from mnasnet.study.storage import load_study, place_of
@@ -29,10 +31,21 @@ def row(found: Findings, name: str, *, slowest_ms: float) -> str:
     assert best.latency
     counts = found.counts
     return (
-        f"| {name} | {counts['trained']} | {counts['copies']} | {counts['too slow']} | {counts['failed']} "
+        f"| {name} | {counts['trained']} | {counts['copies']} | {counts['too slow']} | {counts['interrupted']} "
         f"| {hypervolume(found.front, slowest_ms=slowest_ms):.4f} | {found.reward(best):.4f} "
         f"| {best.accuracy.top1:.1%} at {best.latency.median_ms:.4f} ms |"
     )
+
+
+def halves(found: Findings, name: str) -> str:
+    """The mean reward, with its standard error, of the networks trained first and last, as a line of a table."""
+    rewards = [reward for record in found.trained if (reward := found.reward(record)) is not None]
+    middle = len(rewards) // 2
+    means = [
+        f"{fmean(part):.3f} ± {stdev(part) / sqrt(len(part)):.3f}"
+        for part in (rewards[:middle], rewards[middle:])
+    ]
+    return f"| {name} | {' | '.join(means)} |"
 
 
 def main() -> None:
@@ -46,10 +59,13 @@ def main() -> None:
     searches = {out: find(load_study(place_of(out, None)), out) for out in parser.parse_args().searches}
     slowest_ms = max(found.setup.max_ms for found in searches.values() if found.setup is not None)
     print(f"Hypervolume up to {slowest_ms:.4f} ms.\n")
-    print("| search | trained | copies | too slow | failed | hypervolume | best reward | which is |")
+    print("| search | trained | copies | too slow | interrupted | hypervolume | best reward | which is |")
     print("|---|---|---|---|---|---|---|---|")
     for out, found in searches.items():
         print(row(found, out.name, slowest_ms=slowest_ms))
+    print("\n| mean reward of | first half trained | second half trained |\n|---|---|---|")
+    for out, found in searches.items():
+        print(halves(found, out.name))
     for out, found in searches.items():
         print(
             f"\n{out.name}\n\n| trial | latency, ms | accuracy | multiply-adds | digest |\n|---|---|---|---|---|"

@@ -2,7 +2,7 @@
 
 import io
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -179,18 +179,35 @@ def test_without_a_terminal_the_beginning_of_a_final_training_is_said_once() -> 
     assert text.getvalue() == "final training 1 of 2, trial-4\n"
 
 
+@dataclass
+class Clock:
+    """Time that passes when it is told to."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def test_in_a_terminal_what_is_under_way_is_drawn_with_the_best_and_the_time_left() -> None:
-    text = io.StringIO()
+    text, clock = io.StringIO(), Clock()
     console = Console(file=text, force_terminal=True, width=120)
-    with Terminal(console=console) as terminal:
-        terminal.step("training", 1, 4)
-        terminal.trial(TRAINED, trained=3, trials=9, best=TRAINED)
-    drawn = text.getvalue()
-    assert "training" in drawn
-    assert "1/4" in drawn
-    assert "trials, best 4: 90.0 [88.0, 91.7] %" in drawn
-    assert "3/9" in drawn
-    assert "-:--:--" in drawn  # the time left, not known yet
+    with Terminal(console=console, clock=clock) as terminal:
+        terminal.step("trials", 0, 9)
+        for trained in (1, 2, 3):
+            for done in (1, 2, 3, 4):
+                clock.now += 15
+                terminal.step("training", done, 4)
+            terminal.trial(TRAINED, trained=trained, trials=9, best=TRAINED)
+        for done in (1, 2):
+            clock.now += 15
+            terminal.step("training", done, 4)
+    last = text.getvalue()[text.getvalue().rindex("trials, best") :]
+    assert "trials, best 4: 90.0 [88.0, 91.7] %" in last
+    assert "3/9" in last
+    assert "0:06:00" in last  # six more at a minute each
+    assert "2/4" in last
+    assert "0:00:30" in last  # of the second training of a minute, not 0 as of one that has ended
 
 
 @pytest.mark.parametrize(

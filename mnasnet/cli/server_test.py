@@ -20,7 +20,7 @@ import sqlalchemy
 
 from mnasnet.cli.conftest import TINY, ended, started
 from mnasnet.cli.interruption_test import read_until
-from mnasnet.study.storage import load_study, place_of
+from mnasnet.study.storage import load_study, only_search_at, place_of
 from mnasnet.study.trial import TrialRecord, read_trials
 
 pytestmark = pytest.mark.slow
@@ -185,3 +185,30 @@ def test_the_dashboard_shows_every_trial_with_both_values(kept: Path) -> None:
         ("Complete", [0.95, 1.5]),
     ]
     assert shown["trials"][2]["state"] == "Running"
+
+
+def test_a_server_that_accepts_and_never_answers_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/db"
+        found = ended(started(["search", *TINY, "--out", tmp_path / "out", "--storage", url]))
+    assert found.status == 2
+    assert "does not answer: " in found.line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_search_whose_lock_was_lost_stops_before_another_can_end_its_trials(
+    server: Server, tmp_path: Path
+) -> None:
+    place = place_of(tmp_path / "mine", server.url)
+    with only_search_at(place) as still_held:
+        still_held()
+        engine = sqlalchemy.create_engine(place.url)
+        with engine.connect() as other:
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            other.execute(sqlalchemy.text(f"{others} AND usename = 'postgres'"))
+            other.commit()
+        engine.dispose()
+        with pytest.raises(sqlalchemy.exc.OperationalError):
+            still_held()

@@ -1,5 +1,8 @@
 """What a person sees while something runs: lines that stay, and in a real terminal bars of what is under way."""
 
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -22,6 +25,8 @@ class Terminal:
     """A watcher that prints a line for every trial, and in a real terminal draws what is under way."""
 
     console: Console
+    clock: Callable[[], float] = time.monotonic
+    """In seconds."""
     _bars: Progress = field(init=False)
     _tasks: dict[str, TaskID] = field(init=False, default_factory=dict)
 
@@ -33,6 +38,9 @@ class Terminal:
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
+            # Rich forgets after 30 s otherwise, and a trial takes longer.
+            speed_estimate_period=math.inf,
+            get_time=self.clock,
             disable=not self.console.is_terminal,
         )
 
@@ -55,15 +63,17 @@ class Terminal:
             self._tasks[what] = self._bars.add_task(what, total=total)
             if what.startswith("final") and not self.console.is_terminal:
                 self.say(what)
-        self._bars.update(self._tasks[what], completed=done, total=total)
+        task = self._tasks[what]
+        if done < self._bars.tasks[self._bars.task_ids.index(task)].completed:
+            self._bars.reset(task)  # the next of its kind, which has all its time left
+        self._bars.update(task, completed=done, total=total)
 
     def trial(self, record: TrialRecord, *, trained: int, trials: int, best: TrialRecord | None) -> None:
         """Print what became of the trial, and draw how many are trained and which is best."""
         self.say(f"[{trained}/{trials}] trial {record.number}: {_became(record)}")
         described = "trials" if best is None else f"trials, best {best.number}: {_values(best)}"
-        if "trials" not in self._tasks:
-            self._tasks["trials"] = self._bars.add_task("trials", total=trials)
-        self._bars.update(self._tasks["trials"], completed=trained, total=trials, description=described)
+        self.step("trials", trained, trials)
+        self._bars.update(self._tasks["trials"], description=described)
 
 
 def _became(record: TrialRecord) -> str:

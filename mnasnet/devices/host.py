@@ -153,7 +153,7 @@ class HostDevice:
                 return reply
             if time.monotonic() >= deadline:
                 raise DeviceError(
-                    f"{what} took more than {self._limit_s:g} s; take a smaller network or a higher limit"
+                    f"{what} took more than {self._limit_s:g} s; take a smaller --width or --image-size"
                 )
         raise DeviceError(f"{what} failed twice: the process ended with {died}")
 

@@ -122,8 +122,7 @@ def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
             "training time of the trials",
             f"{seconds / 3600:.2f} h" if seconds > 600 else f"{seconds:.0f} s",
         )
-    data = {card.data for card in findings.finalists}
-    yield from (("data", name) for name in sorted(data))
+    yield "data", setup.data
     for name, value in setup.identity.items():
         if name not in SHOWN_ABOVE and value is not None:
             yield "data fingerprint" if name == "data" else name.replace("_", " "), str(value)

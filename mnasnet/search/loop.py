@@ -88,13 +88,19 @@ def run_trials(
     failures = too_slow = 0
     while trained < trials:
         if sum(recent) >= CONVERGENCE_REPEATS:
+            if trained == 0:
+                reasons = sorted({str(record.reason) for record in finished.values()})
+                raise SearchError(
+                    f"no network that the sampler proposes can be trained: {'; '.join(reasons[:3])}"
+                )
             return f"converged: {sum(recent)} of the last {len(recent)} proposals had been tried before"
         trial = study.ask(dict(space.distributions))
         record = _run_trial(study, trial, space, finished, measure=measure, estimate=estimate, max_ms=max_ms)
         told(record)
         trained += record.charged
         recent.append(record.copy_of is not None)
-        failures = failures + 1 if record.outcome == "failed" and record.copy_of is None else 0
+        if record.copy_of is None:  # a repeat says nothing new of what fails
+            failures = failures + 1 if record.outcome == "failed" else 0
         too_slow = too_slow + 1 if record.outcome == "too slow" else 0
         if failures == FAILURES_IN_A_ROW:
             raise SearchError(f"{failures} trials failed in a row, the last one with: {record.reason}")

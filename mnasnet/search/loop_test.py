@@ -258,6 +258,25 @@ def test_five_failures_in_a_row_are_not_the_networks() -> None:
     assert outcomes == ["failed", "trained"] + FAILURES_IN_A_ROW * ["failed"]
 
 
+def test_a_repeat_in_between_does_not_make_failures_fewer() -> None:
+    four = [choices(operation, kernel) for operation in ("sep", "mb3") for kernel in (3, 5)]
+    out_of_memory = {number: RuntimeError("out of memory") for number in range(2, 9)}
+    errors: dict[int, Exception] = {0: DivergedError("the loss was nan"), **out_of_memory}
+    # The first diverges, for good: its repeats in between are copies.
+    proposals = [four[0], four[1], four[2], four[0], four[3], four[2], four[0], four[3], four[2], four[3]]
+    with pytest.raises(SearchError, match=r"^5 trials failed in a row"):
+        run(memory(Listed(proposals)), trials=9, space=SPACE, estimate=RecordedAccuracy(errors))
+
+
+def test_a_space_in_which_nothing_can_be_trained_is_no_success() -> None:
+    four = [choices(operation, kernel) for operation in ("sep", "mb3") for kernel in (3, 5)]
+    errors = {number: DivergedError("the loss was nan") for number in range(4)}
+    with pytest.raises(
+        SearchError, match="no network that the sampler proposes can be trained: DivergedError: the"
+    ):
+        run(memory(Listed(four)), trials=9, space=SPACE, estimate=RecordedAccuracy(errors))
+
+
 @pytest.mark.parametrize(
     "error", [KeyboardInterrupt(), OSError(28, "No space left on device"), ValueError("a bug")]
 )
@@ -331,7 +350,7 @@ def test_what_was_tried_before_a_restart_is_known_after_it(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("sampler", ["ppo", "tpe"])
-def test_an_interrupted_search_tries_what_an_uninterrupted_one_tries(sampler: str, tmp_path: Path) -> None:
+def test_a_search_in_two_parts_tries_what_one_in_a_single_part_tries(sampler: str, tmp_path: Path) -> None:
     def seeded(study: optuna.Study) -> optuna.Study:
         study.sampler = sampler_named(
             sampler,

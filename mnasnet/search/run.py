@@ -3,13 +3,14 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
+import torch
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
@@ -37,6 +38,7 @@ from mnasnet.study.storage import (
     create_study,
     end_interrupted,
     find_study,
+    keep_place,
     kept_in,
     only_search_at,
     place_of,
@@ -44,7 +46,7 @@ from mnasnet.study.storage import (
     shown,
     write_setup,
 )
-from mnasnet.study.trial import read_trials
+from mnasnet.study.trial import TrialRecord, read_trials
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import ProxyTraining, Recipe
 from mnasnet.train.sources import DataError, first_line
@@ -100,7 +102,8 @@ def search(
     """
     out = settings.folder
     place = place_of(out, settings.storage)
-    with only_process_in(out), only_search_at(place), kept_in(place):
+    with only_process_in(out), only_search_at(place) as still_held, kept_in(place):
+        keep_place(out, place)
         # What cannot be served is said before anything is paid for: the storage, then the images.
         study = find_study(place)
         data = _load(settings, watcher)
@@ -133,7 +136,14 @@ def search(
                 end_interrupted(study)
                 _say_setup(setup, space, study, watcher)
                 converged = _search_trials(
-                    settings, study=study, setup=setup, data=data, space=space, measure=timed, watcher=watcher
+                    settings,
+                    study=study,
+                    setup=setup,
+                    data=data,
+                    space=space,
+                    measure=timed,
+                    watcher=watcher,
+                    still_held=still_held,
                 )
                 finishing = Finishing(
                     folder=out / "finalists",
@@ -193,6 +203,7 @@ def _search_trials(
     space: Space,
     measure: Untrained,
     watcher: Watcher,
+    still_held: Callable[[], None],
 ) -> str | None:
     """Run the loop with its parts; why it stopped before the trials that were asked for, or None."""
     tally = Tally(
@@ -203,6 +214,11 @@ def _search_trials(
         final_trainings=settings.finalists + 1 if settings.finalists else 0,
         final_images=settings.final_epochs * len(data.train_and_held_out),
     )
+
+    def told(record: TrialRecord) -> None:
+        tally.told(record)
+        still_held()
+
     estimate = ProxyTraining(
         data=data,
         recipe=_recipe(settings, epochs=settings.epochs),
@@ -216,7 +232,7 @@ def _search_trials(
         estimate=estimate,
         trials=settings.trials,
         max_ms=setup.max_ms,
-        told=tally.told,
+        told=told,
     )
 
 
@@ -253,10 +269,17 @@ def _identity(
     settings: Settings, *, data: ImageData, space: Space, device: Device, sampler: BaseSampler | None
 ) -> dict[str, Any]:
     """What makes this search this one: all that its numbers depend on, in plain JSON."""
-    choices = {name: list(distribution.choices) for name, distribution in space.distributions.items()}
+    choices: dict[str, list[Any]] = {
+        name: list(distribution.choices) for name, distribution in space.distributions.items()
+    }
+    # What its choices become is more than their names: two of its networks stand for that.
+    ends = [
+        space.decode({name: options[end] for name, options in choices.items()}).digest() for end in (0, -1)
+    ]
     return {
         "data": data.fingerprint,
-        "space": f"{space.name} {hashlib.sha256(json.dumps(choices).encode()).hexdigest()[:12]}",
+        "space": f"{space.name} {hashlib.sha256(json.dumps([choices, ends]).encode()).hexdigest()[:12]}",
+        "trained on": "cuda" if torch.cuda.is_available() else "cpu",
         "sampler": settings.sampler if sampler is None else type(sampler).__name__,
         "batch": settings.batch if sampler is None and settings.sampler == "ppo" else None,
         "device": device.name,
@@ -306,6 +329,7 @@ def _set_up(
         reference=reference,
         smallest_ms=smallest.median_ms,
         command=shlex.join(command),
+        data=settings.data,
     )
 
 

@@ -121,6 +121,7 @@ class Tally:
         self._trained = 0
         for record in records:
             self._count(record)
+        watcher.step("trials", self._trained, max(trials, self._trained))
 
     def told(self, record: TrialRecord) -> None:
         """A trial of this process ended."""

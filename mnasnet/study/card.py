@@ -32,10 +32,6 @@ class Card:
     multiply_adds: int
     accuracy: Accuracy
     """Of the file, on the test images, which nothing saw before."""
-    precision: str
-    """Of the file: `fp32`, `fp16` or `int8`."""
-    float_accuracy: Accuracy | None
-    """Of the network in torch on the same images; None where the file computes the same."""
     proxy_accuracy: Accuracy | None
     """On the held-out images, as the search saw it; None for the control."""
     latency: Latency
@@ -57,6 +53,10 @@ class Card:
     """The file expects (pixel / 255 − mean) / std, channel by channel, NHWC."""
     command: str
     """What made it."""
+    precision: str = "fp32"
+    """Of the file: `fp32`, `fp16` or `int8`."""
+    float_accuracy: Accuracy | None = None
+    """Of the network in torch on the same test images; None where the file computes the same."""
 
 
 def write_card(card: Card, folder: Path) -> None:
@@ -88,7 +88,7 @@ def read_cards(out: Path) -> list[Card]:
 
 def _card(data: Mapping[str, Any]) -> Card:
     accuracies = {
-        name: None if data[name] is None else Accuracy(**data[name])
+        name: None if data.get(name) is None else Accuracy(**data[name])
         for name in ("accuracy", "float_accuracy", "proxy_accuracy")
     }
     proxy_latency = data["proxy_latency"]

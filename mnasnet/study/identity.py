@@ -3,10 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+NO_FLAGS = ("device", "trained on")
+"""Parts of an identity that the machine decides."""
+
 
 def differences(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
-    """How what is asked for differs from what is kept, in the words of the flags; None where it does not."""
-    differing = [name for name in {**kept, **asked} if kept.get(name) != asked.get(name)]
+    """How what is asked for differs from what is kept, in the words of the flags; None where it does not.
+
+    What an older version did not keep differs from nothing.
+    """
+    differing = [name for name, value in asked.items() if name in kept and kept[name] != value]
     if "sampler" in differing and "batch" in differing:
         differing.remove("batch")  # it is ppo's alone, and None beside another sampler whatever was given
     return "; ".join(_differs(name, asked.get(name), kept.get(name)) for name in differing) or None
@@ -18,7 +24,7 @@ def _differs(name: str, here: object, there: object) -> str:
         return "its images were others (another --data or --max-images, or files that have changed since)"
     if name == "space" and _names_space(here) != _names_space(there):
         here, there = _names_space(here), _names_space(there)
-    flag = "device" if name == "device" else "--" + name.replace("_", "-")
+    flag = name if name in NO_FLAGS else "--" + name.replace("_", "-")
     return f"{flag} {_word(here)} here, {_word(there)} there"
 
 

@@ -4,7 +4,7 @@ import hashlib
 import re
 import sqlite3
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,20 @@ DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)
 METRICS = ["accuracy", "latency_ms"]
 SETUP = "setup"
 """User attribute of the study that holds its `Setup`."""
+STUDY, ELSEWHERE = "study.db", "storage.txt"
+"""In a search's folder, its study, or where that is kept instead."""
 INTERRUPTED = "interrupted: the process that ran it ended"
 
+
+PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""Of libpq, in seconds and, the last, milliseconds: a server that does not answer, or is no longer reached, is an
+error after a minute at most. Without them it would be waited for without end."""
 
 POSTGRESQL = "postgresql+psycopg2"
 """What `postgresql://` means here: the driver that the extra brings. SQLAlchemy's own default moved in 2.1."""
@@ -70,7 +82,7 @@ def place_of(out: Path, storage: str | None) -> Place:
         StorageError: another kind of database, in which no two processes could be kept apart.
     """
     if storage is None:
-        return Place(url=f"sqlite:///{(out / 'study.db').as_posix()}", name="search")
+        return Place(url=f"sqlite:///{(out / STUDY).as_posix()}", name="search")
     if not storage.startswith("postgresql"):
         raise StorageError(
             f"the storage {without_password(storage)!r} is not on a PostgreSQL server; give one such as "
@@ -79,6 +91,25 @@ def place_of(out: Path, storage: str | None) -> Place:
     scheme, separator, rest = storage.partition("://")
     url = f"{POSTGRESQL if scheme == 'postgresql' else scheme}{separator}{rest}"
     return Place(url=url, name=out.resolve().name)
+
+
+def keep_place(out: Path, place: Place) -> None:
+    """Note in the folder `out` where its study is kept, if that is not in the folder itself.
+
+    Raises:
+        OtherSearchError: the folder is that of a search whose study is kept elsewhere.
+    """
+    note = out / ELSEWHERE
+    here = note.read_text(encoding="utf-8").strip() if note.is_file() else None
+    if here is None and (out / STUDY).is_file():
+        here = str(out / STUDY)
+    if here not in (None, shown(place)):
+        raise OtherSearchError(
+            f"{out} holds a search whose study is in {here}, not in {shown(place)}; choose another --out, or "
+            f"{'leave --storage out' if here == str(out / STUDY) else 'give that as --storage'}"
+        )
+    if place.file is None and here is None:
+        note.write_text(shown(place) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +131,8 @@ class Setup:
     """Latency of the network with the fewest multiply-adds in the space."""
     command: str
     """What began the search."""
+    data: str = "not noted"
+    """The images, as they were asked for."""
 
     def rewarded(self, target_ms: float | None = None) -> Reward:
         """The search's reward, or the same for another target."""
@@ -164,7 +197,7 @@ def find_study(place: Place) -> optuna.Study | None:
         return None
     try:
         with _answering(place):
-            engine = sqlalchemy.create_engine(place.url)
+            engine = sqlalchemy.create_engine(place.url, **_engine_arguments(place))
             try:
                 if not sqlalchemy.inspect(engine).has_table("studies"):
                     return None  # Optuna would make its tables first
@@ -195,7 +228,7 @@ def end_interrupted(study: optuna.Study) -> int:
     """End what a dead process left RUNNING; how many there were.
 
     A trial whose network was trained keeps its values, all others fail with the reason. Only for the one process
-    that runs the search (`mnasnet.search.lock`, `only_search_at`), with the study's sampler in place, which hears
+    that runs the search (`mnasnet.study.lock`, `only_search_at`), with the study's sampler in place, which hears
     of it.
     """
     left = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -211,8 +244,11 @@ def end_interrupted(study: optuna.Study) -> int:
 
 
 @contextmanager
-def only_search_at(place: Place) -> Iterator[None]:
+def only_search_at(place: Place) -> Iterator[Callable[[], None]]:
     """Hold the study on a PostgreSQL server for this process; the server lets go when the connection ends.
+
+    What is yielded raises SQLAlchemyError where the connection has gone, and the lock with it: to be called before
+    each trial, which another process might else end.
 
     Folders of one name on two machines would otherwise run one study and end each other's trials. A study in a
     file lies in its folder, which has a lock of its own.
@@ -221,10 +257,10 @@ def only_search_at(place: Place) -> Iterator[None]:
         StorageError: another process is searching there, or the server does not answer.
     """
     if not place.url.startswith("postgresql"):
-        yield
+        yield lambda: None
         return
     with _answering(place):
-        engine = sqlalchemy.create_engine(place.url)
+        engine = sqlalchemy.create_engine(place.url, **_engine_arguments(place))
         connection = engine.connect()
         key = int.from_bytes(hashlib.sha256(place.name.encode()).digest()[:8], signed=True)
         held = connection.scalar(sqlalchemy.text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
@@ -235,7 +271,12 @@ def only_search_at(place: Place) -> Iterator[None]:
                 f"another process is searching for {place.name!r} in {shown(place)}; wait for it, or choose "
                 "an --out of another name"
             )
-        yield
+
+        def still_held() -> None:
+            connection.execute(sqlalchemy.text("SELECT 1"))
+            connection.commit()
+
+        yield still_held
     finally:
         connection.invalidate()
         engine.dispose()
@@ -264,9 +305,13 @@ def _storage(place: Place) -> str | RDBStorage:
 
     A training may last longer than a server, or what lies between, keeps an idle connection.
     """
-    return (
-        place.url if place.file is not None else RDBStorage(place.url, engine_kwargs={"pool_pre_ping": True})
-    )
+    if place.file is not None:
+        return place.url
+    return RDBStorage(place.url, engine_kwargs={"pool_pre_ping": True, **_engine_arguments(place)})
+
+
+def _engine_arguments(place: Place) -> dict[str, Any]:
+    return {} if place.file is not None else {"connect_args": PATIENCE}
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from mnasnet.study.storage import (
     create_study,
     end_interrupted,
     find_study,
+    keep_place,
     kept_in,
     load_study,
     place_of,
@@ -132,6 +133,32 @@ def test_the_batch_is_not_named_beside_another_sampler_which_has_none() -> None:
     other = {**setup().identity, "sampler": "tpe", "batch": None}
     with pytest.raises(OtherSearchError, match="search: --sampler tpe here, ppo there; choose"):
         check_identity(setup(), other, where="runs/mine")
+
+
+def test_what_an_older_version_did_not_keep_differs_from_nothing() -> None:
+    check_identity(setup(), {**setup().identity, "new": 1}, where="runs/mine")
+
+
+SERVER = Place(url="postgresql+psycopg2://me:secret@host/db", name="mine")
+
+
+def test_a_folder_whose_study_is_in_it_takes_none_on_a_server(tmp_path: Path) -> None:
+    create_study(place_of(tmp_path, None))
+    keep_place(tmp_path, place_of(tmp_path, None))
+    with pytest.raises(
+        OtherSearchError, match=r"study is in .*study\.db, .*or leave --storage out"
+    ) as refused:
+        keep_place(tmp_path, SERVER)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_folder_whose_study_is_on_a_server_takes_none_in_it_or_on_another(tmp_path: Path) -> None:
+    keep_place(tmp_path, SERVER)
+    keep_place(tmp_path, SERVER)
+    for other in (place_of(tmp_path, None), Place(url="postgresql+psycopg2://other/db", name="mine")):
+        with pytest.raises(OtherSearchError, match=r"study is in .*host/db, .*or give that as --storage"):
+            keep_place(tmp_path, other)
+    assert "secret" not in (tmp_path / "storage.txt").read_text()
 
 
 def test_what_a_killed_process_left_running_is_marked_with_the_reason(tmp_path: Path) -> None:

@@ -252,9 +252,15 @@ def score(network: Network, data: ImageData, images: Images, *, batch_size: int 
 
 
 def score_of(judged: Iterable[tuple[Tensor, Tensor]], *, classes: int) -> Score:
-    """The score of logits, `[batch, at least classes]`, with the labels of the images, `[batch]`."""
+    """The score of logits, `[batch, at least classes]`, with the labels of the images, `[batch]`.
+
+    Raises:
+        DivergedError: a logit is infinite or no number, and which is largest would be chance.
+    """
     correct, in_top5, images = torch.zeros(3, classes, dtype=torch.int64)
     for logits, labels in judged:
+        if not logits.isfinite().all():
+            raise DivergedError("training diverged: the network puts out numbers that are none")
         right = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]  # [batch, 5]
         correct += torch.bincount(labels[right[:, 0]], minlength=classes)
         in_top5 += torch.bincount(labels[right.any(1)], minlength=classes)

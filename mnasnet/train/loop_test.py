@@ -195,6 +195,13 @@ def test_a_score_is_counted_by_class_and_five_guesses_are_at_least_as_good_as_on
     assert score(trained, digits, only).correct[3] == found.correct[3] == count_correct(trained, digits, only)
 
 
+def test_a_network_that_puts_out_no_numbers_has_diverged_and_is_not_scored(digits: ImageData) -> None:
+    network = Network(TINY).eval()
+    torch.nn.init.constant_(network.classifier.bias, float("nan"))
+    with pytest.raises(DivergedError, match="numbers that are none"):
+        score(network, digits, digits.held_out)
+
+
 def test_of_two_classes_both_are_among_five(digits: ImageData, trained: Network) -> None:
     network = Network(dataclasses.replace(TINY, classes=2)).eval()
     kept = digits.held_out.labels < 2
