@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import mnasnet
 from mnasnet.arch.architecture import Architecture, parse_block
 from mnasnet.arch.libraries import quiet
 from mnasnet.arch.records import Learned
@@ -125,6 +126,18 @@ def test_another_tools_file_has_no_labels_inside(tmp_path: Path) -> None:
     assert file.classes == 10
     with pytest.raises(MetadataError, match=r"other\.onnx has no labels"):
         _ = file.metadata
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["onnx", "executorch"])
+def test_a_file_says_nothing_of_the_machine_that_wrote_it(tmp_path: Path, format: Format) -> None:
+    model = model_of(EVERY_OPERATOR)
+    images = photographs(model)
+    path = tmp_path / f"network{SUFFIXES[format]}"
+    export(model, path, format=format, calibration=images, images=images)
+    content = path.read_bytes()
+    for module in (torch, mnasnet):  # whose folders torch notes at every operator
+        assert str(Path(str(module.__file__)).parent).encode() not in content
 
 
 WITHOUT = """

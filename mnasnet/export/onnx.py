@@ -46,6 +46,15 @@ def write_onnx(network: Network, metadata: Metadata, path: Path, *, dynamic_batc
         )
     assert program is not None
     model = program.model_proto
+    # Torch notes where each operator came from: the folders of this machine, and more bytes than a small network.
+    for noted in (
+        model.graph,
+        *model.graph.node,
+        *model.graph.input,
+        *model.graph.output,
+        *model.graph.value_info,
+    ):
+        noted.ClearField("metadata_props")
     onnx.helper.set_model_props(model, {JSON_ENTRY: metadata.to_json()})
     content = model.SerializeToString()
     replace_file(path, content)
