@@ -140,6 +140,34 @@ def test_a_file_says_nothing_of_the_machine_that_wrote_it(tmp_path: Path, format
         assert str(Path(str(module.__file__)).parent).encode() not in content
 
 
+@pytest.mark.slow
+def test_only_the_number_of_images_may_be_left_open(tmp_path: Path) -> None:
+    class AnySize(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.mean((2, 3))
+
+    sides = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height"), 3: torch.export.Dim("width")}
+    for name, count, open_sides in (("size", 2, (sides,)), ("three", 3, None)):
+        path, images = tmp_path / f"{name}.onnx", torch.zeros(count, 3, 32, 32)
+        with quiet():
+            torch.onnx.export(AnySize(), (images,), path, dynamic_shapes=open_sides, verbose=False)
+        with pytest.raises(ModelFileError, match=rf"{name}\.onnx does not classify images"):
+            open_model_file(path)
+
+
+@pytest.mark.slow
+def test_an_onnx_file_is_opened_without_torch(tmp_path: Path) -> None:
+    model = model_of(EVERY_OPERATOR)
+    images = photographs(model)
+    export(model, tmp_path / "n.onnx", format="onnx", calibration=images, images=images)
+    code = (
+        "import sys, pathlib, mnasnet.devices.model_file as m; "
+        "m.open_model_file(pathlib.Path(sys.argv[1])).metadata; sys.exit('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "n.onnx")]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
 WITHOUT = """
 import sys
 class Missing:

@@ -4,6 +4,7 @@ One protocol for all formats; what a file of a format needs is imported when one
 """
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
@@ -82,17 +83,22 @@ def open_model_file(path: Path) -> ModelFile:
     return cast(ModelFile, getattr(importlib.import_module(module), name)(path))
 
 
-def check_shapes(path: Path, shapes: list[list[int]]) -> None:
+def check_shapes(path: Path, shapes: Sequence[Sequence[int | None]]) -> None:
     """Nothing, where the shapes of all inputs and outputs are those of a network that classifies one image.
+
+    A side is None where the file leaves it open, which only the number of images may be.
 
     Raises:
         ModelFileError: they are not.
     """
-    if [len(shape) for shape in shapes] != [4, 2]:
-        found = ", ".join(map(str, shapes))
+    fits = [len(shape) for shape in shapes] == [4, 2] and all(
+        batch in (1, None) and None not in sides for batch, *sides in shapes
+    )
+    if not fits:
+        found = ", ".join(str(list(shape)) for shape in shapes)
         raise ModelFileError(
             f"{path} does not classify images: inputs and outputs are of {found}, "
-            "and one batch of images with one of logits is wanted"
+            "and one image at a time with one [1, classes] of logits is wanted"
         )
 
 

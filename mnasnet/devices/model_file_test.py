@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from mnasnet.arch.architecture import Architecture, parse_block
@@ -13,7 +14,7 @@ from mnasnet.arch.records import Artifact
 from mnasnet.arch.weights import random_weights
 from mnasnet.devices.model_file import ModelFileError, agreement, open_model_file
 from mnasnet.export.quantize import to_int8
-from mnasnet.export.tflite import write_tflite
+from mnasnet.export.tflite import packed, write_tflite
 
 ARCHITECTURE = Architecture(
     blocks=(parse_block("mb_k3_s2_e3_c16_n2_se0.25"), parse_block("conv_k3_s1_c16_n1_pool")),
@@ -93,6 +94,16 @@ def test_what_is_no_network_is_named_in_one_line(tmp_path: Path) -> None:
             open_model_file(tmp_path / name)
         assert name in str(refused.value)
         assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_wants_several_images_at_once_is_named(artifact: Artifact, tmp_path: Path) -> None:
+    model = schema.ModelT.InitFromPackedBuf(artifact.path.read_bytes())
+    (graph,) = model.subgraphs
+    for index in (*graph.inputs, *graph.outputs):
+        graph.tensors[index].shape = [3, *graph.tensors[index].shape[1:]]
+    (tmp_path / "three.tflite").write_bytes(packed(model))
+    with pytest.raises(ModelFileError, match=r"three\.tflite does not classify images.*\[3, 24, 24, 1\]"):
+        open_model_file(tmp_path / "three.tflite")
 
 
 def test_no_torch_is_loaded() -> None:

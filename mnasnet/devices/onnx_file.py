@@ -35,10 +35,13 @@ class OnnxFile:
         except Exception as error:  # its exceptions share no base of their own
             raise ModelFileError(f"{path} cannot be run: {' '.join(str(error).split())}") from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        # A dynamic batch has a name for a side.
-        shapes = [[1 if isinstance(side, str) else side for side in one.shape] for one in (*inputs, *outputs)]
+        # A side that is left open has a name, or nothing.
+        shapes = [
+            [side if isinstance(side, int) else None for side in one.shape] for one in (*inputs, *outputs)
+        ]
         check_shapes(path, shapes)
-        (_, channels, height, width), (_, self._classes) = shapes
+        (_, channels, height, width), (_, classes) = inputs[0].shape, outputs[0].shape
+        self._classes = int(classes)
         self._image_shape = (height, width, channels)
         self._input = inputs[0]
 
