@@ -20,9 +20,9 @@ def of_extra(extra: str) -> Iterator[None]:
     """
     try:
         yield
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingLibraryError(
-            f"{error.name or error} is not installed; it comes with: pip install 'mnasnet[{extra}]'"
+            f"{error.name} is not installed; it comes with: pip install 'mnasnet[{extra}]'"
         ) from error
 
 

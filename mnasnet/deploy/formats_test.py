@@ -181,6 +181,7 @@ sys.exit(main(sys.argv[1:]))
 """Runs `mnasnet` where the extras are not installed, whether they are or not."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("format", "suffix"), [("onnx", ".onnx"), ("executorch", ".pte")])
 def test_a_missing_extra_is_one_line_that_says_what_to_install(
     tmp_path: Path, format: str, suffix: str

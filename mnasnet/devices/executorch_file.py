@@ -14,6 +14,7 @@ from mnasnet.export.metadata import JSON_ENTRY, Metadata, metadata_from_json
 with of_extra("executorch"), quiet():
     from executorch.exir._serialize._program import deserialize_pte_binary
     from executorch.exir.schema import DelegateCall, KernelCall
+    from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
     from executorch.runtime import Runtime
 
 COPIES = ("aten::alias_copy", "dim_order_ops::_to_dim_order_copy", "dim_order_ops::_clone_dim_order")
@@ -23,8 +24,8 @@ COPIES = ("aten::alias_copy", "dim_order_ops::_to_dim_order_copy", "dim_order_op
 class ExecutorchFile:
     """A loaded `.pte` file with one input `[1, channels, size, size]` and one output `[1, classes]`."""
 
-    def __init__(self, path: Path) -> None:
-        """Load `path`; it runs on as many threads as ExecuTorch chooses.
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        """Load `path`; all files of this process share the number of threads.
 
         Raises:
             ModelFileError: it is no such network.
@@ -32,6 +33,9 @@ class ExecutorchFile:
         self._path = path
         try:
             with quiet():
+                _unsafe_reset_threadpool(
+                    threads
+                )  # the only way that there is; unsafe while another file runs
                 self._program = Runtime.get().load_program(path)
                 self._method = self._program.load_method("forward")
         except RuntimeError as error:
