@@ -60,11 +60,11 @@ def _body(training: Training) -> Iterator[str]:
     if not training.epochs:
         yield "<p>No epoch has ended yet.</p>"
     else:
-        average = "the moving average of the weights" if training.identity["ema"] else "the weights"
+        judged = "the moving average of the weights is" if training.identity["ema"] else "the weights are"
         yield figure(
             _curve(training),
             "curve",
-            f"After each epoch {average} are judged on {training.epochs[0].images:,} held-out images, with BN "
+            f"After each epoch {judged} judged on {training.epochs[0].images:,} held-out images, with BN "
             "statistics made anew; bars are 95 % intervals over images, not over training seeds. The loss is the "
             "mean over the epoch's steps, with augmentation, dropout and label smoothing.",
         )
