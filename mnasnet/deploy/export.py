@@ -98,20 +98,22 @@ def export(
         elif format == "executorch":
             from mnasnet.export.executorch import write_executorch
 
-            artifact = write_executorch(model.network, metadata, written)
+            artifact, operators = write_executorch(model.network, metadata, written)
         else:
             artifact = write_tflite(model.network.architecture, fold(model.network), written)
             artifact = in_precision(artifact, precision, [image[None] for image in calibration], written)
             # Behind the quantizer, which would not keep it.
             artifact = attach_metadata(artifact, metadata, written)
         file = open_model_file(written)
+        if format != "executorch":
+            operators = file.operators
         exported = Exported(
             artifact=replace(artifact, path=path),
             precision=precision,
             classes=len(file.metadata.learned.classes),
             takes=file.takes,
             agreement=check(model.network, file, precision, images),
-            operators=file.operators,
+            operators=operators,
             runtime=file.runtime,
             not_delegated=file.not_delegated,
         )

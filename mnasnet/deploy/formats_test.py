@@ -66,6 +66,9 @@ def test_a_file_of_an_extra_gives_torchs_logits_and_says_what_it_is(
     assert file.classes == 10
     assert file.metadata.learned == model.learned
     assert "BatchNormalization" not in file.operators
+    convolutions = [count for name, count in exported.operators.items() if "conv" in name.lower()]
+    # Stem, head, three of MBConv and two of SE, twice two separable ones, one regular.
+    assert sum(convolutions) == 2 + 3 + 2 + 4 + 1
     assert list(tmp_path.iterdir()) == [path]
     said = " ".join(card_lines(exported))
     for words in (format, "10 labels inside", file.runtime):
