@@ -81,6 +81,13 @@ class Learned:
     std: tuple[float, ...]
     """The network takes (pixel / 255 − mean) / std, channel by channel."""
 
+    def with_channels(self, channels: int) -> "Learned":
+        """The same for images of so many channels: one mean and deviation for all where there were others."""
+        if len(self.mean) == channels:
+            return self
+        mean, std = ((sum(values) / len(values),) * channels for values in (self.mean, self.std))
+        return dataclasses.replace(self, mean=mean, std=std)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:

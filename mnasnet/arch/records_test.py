@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnasnet.arch.records import Accuracy, Latency, latency_from_json, wilson_interval
+from mnasnet.arch.records import Accuracy, Latency, Learned, latency_from_json, wilson_interval
 
 LATENCY = Latency(
     median_ms=7.5,
@@ -74,3 +74,11 @@ def test_a_latency_comes_back_from_json() -> None:
 def test_a_latency_that_is_no_time_is_refused(median_ms: float) -> None:
     with pytest.raises(ValueError, match=f"a positive number of milliseconds, not {median_ms}"):
         dataclasses.replace(LATENCY, median_ms=median_ms)
+
+
+def test_normalisation_for_other_channels_is_one_for_all() -> None:
+    learned = Learned(classes=("a", "b"), mean=(0.1, 0.2, 0.3), std=(1.0, 2.0, 3.0))
+    assert learned.with_channels(3) is learned
+    grey = learned.with_channels(1)
+    assert (grey.mean, grey.std) == (pytest.approx((0.2,)), (2.0,))
+    assert grey.with_channels(3).std == (2.0, 2.0, 2.0)

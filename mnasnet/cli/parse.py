@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import tyro
@@ -62,6 +63,15 @@ def parse(
     except BrokenPipeError:  # by whatever read the help
         _close_output()
         raise SystemExit(FAILED) from None
+
+
+def called(verb: str, arguments: Sequence[str]) -> tuple[str, ...]:
+    """The command as it was called, so that what is printed can be called again.
+
+    After `make setup` mnasnet is in .venv/bin, and not on the path.
+    """
+    program = sys.argv[0] if Path(sys.argv[0]).name == "mnasnet" else "mnasnet"
+    return (os.path.relpath(program) if Path(program).is_file() else program, verb, *arguments)
 
 
 def served(

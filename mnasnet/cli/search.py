@@ -1,13 +1,10 @@
 """`mnasnet search`: from images and a latency target to trained, exported, measured networks."""
 
-import os
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import called, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.device import DeviceError
 from mnasnet.report.summary import front_table, summary_lines
@@ -37,11 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     named = any(argument.partition("=")[0] in ("--data", "-h", "--help") for argument in arguments)
     default = OWN if named else DEMONSTRATION
     settings = parse(Settings, arguments, verb="search", default=default, description=description())
-    # As it was called, so that what is printed can be called again: after `make`, mnasnet is in .venv/bin.
-    program = sys.argv[0] if Path(sys.argv[0]).name == "mnasnet" else "mnasnet"
-    called = os.path.relpath(program) if Path(program).is_file() else program
     # It goes into the study, every card and the report.
-    command = (called, "search", *map(without_password, arguments))
+    command = called("search", [without_password(argument) for argument in arguments])
     storage = () if settings.storage is None else ("--storage", without_password(settings.storage))
     report = shlex.join([command[0], "report", str(settings.folder), *storage])
     return served(

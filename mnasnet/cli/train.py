@@ -1,9 +1,7 @@
 """`mnasnet train`: a network by name, from scratch or from weights, on one's own images."""
 
 import hashlib
-import os
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +12,7 @@ import tyro
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.zoo import NamedNetworkError, find_architecture
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import called, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.nn.checkpoint import CheckpointError
 from mnasnet.nn.model import WEIGHTS, Model, ModelError, open_model
@@ -93,9 +91,7 @@ class Options:
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet train ARGUMENTS`."""
     options = parse(Options, arguments, verb="train")
-    program = sys.argv[0] if Path(sys.argv[0]).name == "mnasnet" else "mnasnet"
-    called = os.path.relpath(program) if Path(program).is_file() else program
-    command = (called, "train", *arguments)
+    command = called("train", arguments)
     return served(
         lambda: _train(options, command),
         verb="train",

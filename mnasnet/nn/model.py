@@ -8,7 +8,7 @@ import torch
 from mnasnet.arch.imagenet import IMAGENET_CLASSES
 from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import ZOO, find_architecture
-from mnasnet.nn.checkpoint import IMAGENET, LAYOUTS, load_weights
+from mnasnet.nn.checkpoint import LAYOUTS, load_weights
 from mnasnet.nn.download import fetch, published_weights, weights_folder
 from mnasnet.nn.network import Network
 
@@ -101,12 +101,13 @@ def open_model(
 
 def _published(network: Network, source: str) -> Learned:
     """What the networks of a source have learned, whose files do not say: ImageNet, where there are 1,000."""
-    channels, classes = network.architecture.in_channels, network.architecture.classes
-    mean, std = LAYOUTS[source].normalisation
-    if channels != len(IMAGENET[0]):  # one for all, as of a grey picture
-        mean, std = ((sum(values) / len(values),) * channels for values in (mean, std))
+    classes = network.architecture.classes
     known = classes == len(IMAGENET_CLASSES) and source != "mnasnet"
-    return Learned(classes=IMAGENET_CLASSES if known else tuple(map(str, range(classes))), mean=mean, std=std)
+    mean, std = LAYOUTS[source].normalisation
+    learned = Learned(
+        classes=IMAGENET_CLASSES if known else tuple(map(str, range(classes))), mean=mean, std=std
+    )
+    return learned.with_channels(network.architecture.in_channels)
 
 
 def _read_labels(path: Path) -> tuple[str, ...]:

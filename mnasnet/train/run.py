@@ -70,10 +70,8 @@ def run_training(
     given = start if isinstance(start, Architecture) else start.network.architecture
     architecture = dataclasses.replace(given, in_channels=data.channels, classes=len(data.classes))
     if isinstance(start, Model):
-        mean, std = (
-            _of_channels(values, data.channels) for values in (start.learned.mean, start.learned.std)
-        )
-        data = dataclasses.replace(data, mean=mean, std=std)
+        wanted = start.learned.with_channels(data.channels)
+        data = dataclasses.replace(data, mean=wanted.mean, std=wanted.std)
     learned = Learned(classes=data.classes, mean=data.mean, std=data.std)
     identity = {
         "network": architecture.digest(),
@@ -170,11 +168,6 @@ class _Keeping:
         part.replace(self._out / RESUME)
         self._begun = time.monotonic()
         self._told(self.record)
-
-
-def _of_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    """A mean or deviation for each of so many channels; one for all where there were others."""
-    return values if len(values) == channels else (sum(values) / len(values),) * channels
 
 
 def _adapted(
