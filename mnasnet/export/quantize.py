@@ -1,8 +1,6 @@
 """Precision: a float `.tflite` file made smaller and faster, as float16 weights or as int8 throughout; no torch."""
 
 import contextlib
-import io
-import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -14,6 +12,7 @@ from ai_edge_quantizer.quantizer import Quantizer
 from numpy.typing import NDArray
 
 from mnasnet.arch.files import replace_file
+from mnasnet.arch.libraries import quiet
 from mnasnet.arch.records import Artifact
 from mnasnet.export.countable import make_countable
 from mnasnet.export.tflite import INPUT, SIGNATURE, packed
@@ -48,7 +47,7 @@ def to_float16(artifact: Artifact, path: Path) -> Artifact:
         num_bits=16,
         algorithm_key=recipe.AlgorithmName.FLOAT_CASTING,
     )
-    with _quiet():
+    with _quantizing():
         quantizer = Quantizer(artifact.path, manager.get_quantization_recipe())
         result = quantizer.quantize(enable_progress_report=False)
     return _written(artifact, result.quantized_model, path)
@@ -74,7 +73,7 @@ def to_int8(artifact: Artifact, images: Iterable[NDArray[np.float32]], path: Pat
     calibration = [{INPUT: image} for image in images]
     if not calibration:
         raise ValueError("int8 needs images to calibrate on, and there are none")
-    with _quiet():
+    with _quantizing():
         model = schema.ModelT.InitFromPackedBuf(artifact.path.read_bytes())
         ranges = Quantizer(artifact.path, recipe.static_wi8_ai8()).calibrate(
             {SIGNATURE: calibration}, num_threads=1
@@ -92,8 +91,7 @@ def _written(artifact: Artifact, content: bytes | bytearray | None, path: Path) 
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the quantizer's progress bars, and its warning that the calibration needs memory."""
-    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Warning: Enabling `experimental_preserve_all_tensors`")
+def _quantizing() -> Iterator[None]:
+    """Without the quantizer's bars and remarks; a number that does not fit its integer is an error."""
+    with quiet(), np.errstate(invalid="raise"):
         yield
