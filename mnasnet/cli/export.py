@@ -1,5 +1,6 @@
 """`mnasnet export`: a network as a model file for a device, checked against torch before it is called done."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +62,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _export(options: Options) -> None:
-    if not options.output.parent.is_dir() or options.output.is_dir():
+    folder = options.output.parent
+    if not folder.is_dir() or options.output.is_dir():
         raise ModelError(f"-o {options.output}: give a file in a folder that exists")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ModelError(f"-o {options.output}: {folder} cannot be written ({error.strerror})") from error
     model = open_model(
         options.name,
         weights=options.weights,

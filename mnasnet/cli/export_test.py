@@ -95,7 +95,7 @@ def test_int8_of_a_trained_network_wants_images(
 
 
 def test_an_output_that_cannot_be_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    for output in (tmp_path, tmp_path / "none" / "a.tflite"):
+    for output in (tmp_path, tmp_path / "none" / "a.tflite", Path("/proc/a.tflite")):
         ended = called(capsys, "export", *SMALL, "--weights", "random", "-o", output)
         assert ended.status == 2
         assert str(output) in ended.line

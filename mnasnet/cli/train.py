@@ -23,6 +23,7 @@ from mnasnet.study.lock import FolderError
 from mnasnet.study.training import Training, TrainingError
 from mnasnet.train.data import load
 from mnasnet.train.loop import DivergedError, Recipe
+from mnasnet.train.memory import busy_line
 from mnasnet.train.run import run_training
 from mnasnet.train.sources import DataError
 
@@ -120,6 +121,8 @@ def _train(options: Options, command: Sequence[str]) -> None:
             f"{len(data.held_out):,} held-out images at {data.image_size} px, "
             f"{'grey' if data.channels == 1 else 'colour'}"
         )
+        if (busy := busy_line()) is not None:
+            terminal.say(busy)
         terminal.say(f"begins {'from scratch' if weights is None else f'from the weights {weights}'}")
         recipe = Recipe(
             epochs=options.epochs,

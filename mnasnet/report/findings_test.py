@@ -10,7 +10,7 @@ from rich.console import Console
 
 from mnasnet.report.conftest import add_failed
 from mnasnet.report.findings import find
-from mnasnet.report.summary import best, front_table, reference_line, summary_lines, tried
+from mnasnet.report.summary import best, best_within, front_table, reference_line, summary_lines, tried
 from mnasnet.study.card import write_card
 from mnasnet.study.conftest import latency, setup, tell
 from mnasnet.study.storage import INTERRUPTED, write_setup
@@ -73,6 +73,24 @@ def test_the_summary_says_what_was_tried_and_gained(study: optuna.Study, finishe
     assert "93.0 [90.4, 94.9] % on test images, 0.500 [0.490, 0.510] ms" in lines[5]
     assert lines[6].endswith("against MobileNetV2: gain, faster; no clear difference in accuracy")
     assert lines[7].endswith("against MobileNetV2: gain, more accurate and faster")
+
+
+def test_a_best_network_over_the_target_is_said_to_be_and_the_best_within_it_named(
+    empty_study: optuna.Study, tmp_path: Path
+) -> None:
+    write_setup(empty_study, replace(setup(), reward="soft", target_ms=0.5))
+    tell(empty_study, median_ms=0.75, correct=900)  # worth 0.9 · 1.5^-0.07 = 0.875
+    found = find(empty_study, tmp_path)
+    assert "for 0.500 ms, which it is 50% over" in best(found)
+    assert best_within(found) == "no trained network keeps to 0.500 ms"
+    for median_ms, correct in ((0.25, 700), (0.45, 800), (0.48, 790)):
+        tell(empty_study, median_ms=median_ms, correct=correct)  # at most 0.8 · 0.9^-0.07 = 0.806
+    found = find(empty_study, tmp_path)
+    assert (within := best_within(found)) is not None
+    assert within.startswith("best within 0.500 ms: trial 2, 80.0 [")
+    assert within in summary_lines(found)
+    tell(empty_study, median_ms=0.4, correct=950)
+    assert best_within(find(empty_study, tmp_path)) is None
 
 
 def test_a_best_network_that_guesses_is_said_to(empty_study: optuna.Study, tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def page(findings: Findings) -> str:
 
 
 def _header(findings: Findings) -> Iterator[str]:
-    yield f"<p>{escape(_sentence(summary.tried(findings)))} {escape(_sentence(summary.best(findings)))}</p>"
+    said = [summary.tried(findings), summary.best(findings), summary.best_within(findings)]
+    yield f"<p>{' '.join(escape(_sentence(line)) for line in said if line is not None)}</p>"
     setup = findings.setup
     if findings.rescored and setup is not None and findings.target_ms is not None:
         beyond = (
@@ -103,7 +104,10 @@ def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
     if setup is None:
         return
     reference = setup.reference
-    yield "reward", f"{setup.reward}, target {milliseconds(setup.target_ms)} ({_origin(setup)})"
+    if findings.rescored and findings.target_ms is not None:
+        yield "reward", f"{setup.reward}, re-scored for {milliseconds(findings.target_ms)}"
+    else:
+        yield "reward", f"{setup.reward}, target {milliseconds(setup.target_ms)} ({_origin(setup)})"
     yield "not trained beyond", milliseconds(setup.max_ms)
     yield "device", reference.device
     yield "runtime", reference.runtime

@@ -49,6 +49,7 @@ from mnasnet.study.storage import (
 from mnasnet.study.trial import TrialRecord, read_trials
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import ProxyTraining, Recipe
+from mnasnet.train.memory import busy_line
 from mnasnet.train.sources import DataError, first_line
 
 CONTROL = "mobilenet-v2"
@@ -225,15 +226,19 @@ def _search_trials(
         seed=settings.seed,
         progress=partial(watcher.step, "training"),
     )
-    return run_trials(
-        study,
-        space=space,
-        measure=measure,
-        estimate=estimate,
-        trials=settings.trials,
-        max_ms=setup.max_ms,
-        told=told,
-    )
+    try:
+        return run_trials(
+            study,
+            space=space,
+            measure=measure,
+            estimate=estimate,
+            trials=settings.trials,
+            max_ms=setup.max_ms,
+            told=told,
+        )
+    except KeyboardInterrupt:
+        end_interrupted(study)  # a report must not say that something still runs
+        raise
 
 
 def _recipe(settings: Settings, *, epochs: int) -> Recipe:
@@ -257,6 +262,12 @@ def _load(settings: Settings, watcher: Watcher) -> ImageData:
         f"held-out images at {data.image_size} px, {'grey' if data.channels == 1 else 'colour'}"
     )
     _say_skipped(data.skipped, watcher)
+    if settings.batch_size > len(data.train):
+        raise RequestError(
+            f"--batch-size {settings.batch_size} is more than the {len(data.train)} training images: give fewer"
+        )
+    if (busy := busy_line()) is not None:
+        watcher.say(busy)
     return data
 
 

@@ -81,13 +81,13 @@ class Forecast:
 
 
 def forecast_line(*, trials: int, trials_seconds: float, finals: int, finals_seconds: float) -> str:
-    """The forecast in words, with the hours and the time at which all ends."""
+    """The forecast in words, in hours where it is that long, with the time at which all ends."""
     total = trials_seconds + finals_seconds
     end = datetime.now().astimezone() + timedelta(seconds=total)
     when = end.strftime("%H:%M" if total < 12 * 3600 else "%A %d %B %H:%M")
     return (
         f"cost: {counted(trials, 'more trial')} {duration(trials_seconds)} + "
-        f"at most {counted(finals, 'final training')} {duration(finals_seconds)} = {total / 3600:.2f} hours; "
+        f"at most {counted(finals, 'final training')} {duration(finals_seconds)} = {duration(total)}; "
         f"ends about {when}"
     )
 
@@ -128,8 +128,8 @@ class Tally:
         self._count(record)
         self._forecast.add(record)
         self._watcher.trial(record, trained=self._trained, trials=self._trials, best=self._best)
-        if record.charged and self._forecast.trained in FORECASTS:
-            left = self._trials - self._trained
+        left = self._trials - self._trained
+        if record.charged and self._forecast.trained in FORECASTS and left + self._final_trainings:
             trials_seconds, finals_seconds = self._forecast.seconds(
                 trials=left, final_trainings=self._final_trainings, final_images=self._final_images
             )

@@ -216,6 +216,10 @@ def load_study(place: Place) -> optuna.Study:
     """
     study = find_study(place)
     if study is None:
+        note = None if place.file is None else place.file.with_name(ELSEWHERE)
+        if note is not None and note.is_file():
+            there = note.read_text(encoding="utf-8").strip()
+            raise StorageError(f"the study of {note.parent} is in {there}: give that as --storage")
         where = shown(place) if place.file is None else place.file.parent
         raise StorageError(
             f"no search in {where}: it holds no study named {place.name!r}; "
@@ -359,4 +363,7 @@ def _reason(error: BaseException) -> str:
         ):
             break  # something else that was being dealt with when the storage failed
         error = before
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    said = str(error).strip()
+    if said in ("", "()"):  # psycopg2's, of a connection that went
+        return "the connection is gone"
+    return said.splitlines()[0] + (": make room on the disk" if "disk is full" in said else "")

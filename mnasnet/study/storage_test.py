@@ -161,6 +161,12 @@ def test_a_folder_whose_study_is_on_a_server_takes_none_in_it_or_on_another(tmp_
     assert "secret" not in (tmp_path / "storage.txt").read_text()
 
 
+def test_a_report_without_the_storage_is_told_which(tmp_path: Path) -> None:
+    keep_place(tmp_path, SERVER)
+    with pytest.raises(StorageError, match=r"is in postgresql.*host/db: give that as --storage"):
+        load_study(place_of(tmp_path, None))
+
+
 def test_what_a_killed_process_left_running_is_marked_with_the_reason(tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
