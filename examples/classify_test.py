@@ -30,7 +30,7 @@ def test_a_file_is_used_with_nothing_but_litert_numpy_and_pillow(
     model = open_model("mnasnet-small", weights="random", width=0.35, image_size=32)
     images = photographs(model)
     export(model, tmp_path / "n.tflite", precision=precision, calibration=images, images=images)
-    # So small that nothing is cut off its edges: neither does the example.
+    # So small that nothing is cut off its edges, since a resized picture differs in its last bits.
     Image.fromarray(load_sample_images().images[1]).resize((32, 32)).save(tmp_path / "flower.png")
     example = Path(__file__).with_name("classify.py")
     command = [

@@ -337,7 +337,7 @@ def _searched(name: str) -> Architecture:
     path = Path(name)
     file = path / ARCHITECTURE if path.is_dir() else path
     if not file.is_file():
-        near = difflib.get_close_matches(name, ZOO, n=1)
+        near = difflib.get_close_matches(name.lower(), ZOO, n=1)
         known = f"the nearest is {near[0]}" if near else f"there are {', '.join(ZOO)}"
         raise NamedNetworkError(
             f"{name}: no network of this name, and no folder with an {ARCHITECTURE}; {known}"
@@ -345,4 +345,6 @@ def _searched(name: str) -> Architecture:
     try:
         return architecture_from_json(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError, OSError) as error:
-        raise NamedNetworkError(f"{file} describes no network: {error}") from error
+        raise NamedNetworkError(
+            f"{file} describes no network ({error}): give a name of the zoo or the folder of a trained network"
+        ) from error

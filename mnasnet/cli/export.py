@@ -6,18 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import tyro
+from numpy.typing import NDArray
+from PIL import Image
 
 from mnasnet.arch.libraries import MissingLibraryError
 from mnasnet.arch.zoo import NamedNetworkError
 from mnasnet.cli.parse import parse, served
+from mnasnet.cli.terminal import Terminal, plain_console
+from mnasnet.deploy.classifier import ImageError, of_model, read_image
 from mnasnet.deploy.export import ExportError, Format, FormatError, card_lines, export
 from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, photographs
 from mnasnet.export.quantize import Precision
 from mnasnet.nn.checkpoint import CheckpointError
-from mnasnet.nn.model import ModelError, open_model
+from mnasnet.nn.model import Model, ModelError, open_model
 from mnasnet.train.data import load
 from mnasnet.train.sources import DataError
+
+REFUSED = (
+    *(NamedNetworkError, ModelError, CheckpointError, DataError),
+    *(FormatError, ImageError, MissingLibraryError),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +43,8 @@ class Options:
     precision: Precision = "fp32"
     """fp16 is half as large, int8 a quarter and faster; int8 wants --calibration."""
     calibration: str | None = None
-    """Images that int8 is calibrated on and the file is checked with, as `mnasnet search --data` takes them."""
+    """Images that int8 is calibrated on and the file is checked with: a folder of pictures, or what
+    `mnasnet search --data` takes."""
     weights: str | None = None
     """File of weights, of ours or of torchvision, timm, MindCV or EfficientNet-lite; timm or torchvision, to
     download theirs; `random` for a file to be timed. Left out, those in the folder."""
@@ -55,7 +66,15 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _export(options),
         verb="export",
-        refused=(NamedNetworkError, ModelError, CheckpointError, DataError, FormatError, MissingLibraryError),
+        refused=(
+            NamedNetworkError,
+            ModelError,
+            CheckpointError,
+            DataError,
+            FormatError,
+            ImageError,
+            MissingLibraryError,
+        ),
         failed=(ExportError, OSError),
         kept="what was there is unchanged",
     )
@@ -63,8 +82,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _export(options: Options) -> None:
     folder = options.output.parent
-    if not folder.is_dir() or options.output.is_dir():
-        raise ModelError(f"-o {options.output}: give a file in a folder that exists")
+    if options.output.is_dir():
+        raise ModelError(f"-o {options.output} is a folder: give a file")
+    if not folder.is_dir():
+        raise ModelError(f"-o {options.output}: there is no folder {folder}")
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
@@ -78,8 +99,7 @@ def _export(options: Options) -> None:
         labels=options.labels,
     )
     if options.calibration is not None:
-        data = load(options.calibration, image_size=model.network.architecture.image_size)
-        images = images_of(data, model.learned, limit=CALIBRATION_IMAGES)
+        images = _calibration(options.calibration, model)
     elif options.precision == "int8" and model.trained:
         raise ModelError("int8 is calibrated on images like those that it will see: give --calibration DATA")
     else:
@@ -99,3 +119,17 @@ def _export(options: Options) -> None:
     print(f"checked on {checked_on}")
     if not model.trained:
         print("untrained: good to be timed, and classifies nothing")
+
+
+def _calibration(source: str, model: Model) -> NDArray[np.float32]:
+    """Images that int8 is calibrated on: of a data set, or the pictures of a folder, without any classes."""
+    folder = Path(source)
+    found = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    endings = Image.registered_extensions()
+    pictures = [path for path in found if path.suffix.lower() in endings]
+    if pictures:
+        classifier = of_model(model)
+        return np.concatenate([read_image(path, classifier) for path in pictures[:CALIBRATION_IMAGES]])
+    with Terminal(console=plain_console()) as terminal:
+        data = load(source, image_size=model.network.architecture.image_size, progress=terminal.step)
+    return images_of(data, model.learned, limit=CALIBRATION_IMAGES)

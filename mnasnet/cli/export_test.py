@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from mnasnet.cli.conftest import called
 from mnasnet.devices.model_file import open_model_file
@@ -48,6 +50,22 @@ def test_int8_is_calibrated_on_the_users_images(
     assert "against torch on 100 images" in ended.out
     assert "checked on digits" in ended.out
     assert read_metadata(path).learned.classes == tuple(map(str, range(10)))
+
+
+def test_a_folder_of_a_few_pictures_is_enough_to_calibrate_on(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, weights: Path
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    for number, pixels in enumerate(load_sample_images().images):
+        Image.fromarray(pixels).save(tmp_path / "pictures" / f"{number}.jpg")
+    (tmp_path / "pictures" / "notes.txt").write_text("two photographs")
+    ended = called(
+        capsys,
+        *("export", *SMALL, "--weights", weights, "--precision", "int8"),
+        *("--calibration", tmp_path / "pictures", "-o", tmp_path / "a.tflite"),
+    )
+    assert ended.status == 0
+    assert "against torch on 2 images" in ended.out
 
 
 def test_an_untrained_file_says_that_it_classifies_nothing(

@@ -11,13 +11,14 @@ from typing import Annotated
 import tyro
 
 from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.zoo import NamedNetworkError, find_architecture
 from mnasnet.cli.parse import called, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.nn.checkpoint import CheckpointError
 from mnasnet.nn.model import WEIGHTS, Model, ModelError, open_model
 from mnasnet.report.training import class_rows, training_lines, write_training_report
-from mnasnet.report.words import counted, share_words
+from mnasnet.report.words import counted, millions, share_words
 from mnasnet.search.watcher import duration
 from mnasnet.study.lock import FolderError
 from mnasnet.study.training import Training, TrainingError
@@ -55,8 +56,8 @@ class Options:
     width: float = 1.0
     """Multiplier of the widths."""
     image_size: int | None = None
-    """Side in pixels at which images are looked at; left out, the network's own. Below 64 px a network keeps fewer
-    of its strides, so that its last map is more than a point."""
+    """Side in pixels at which images are looked at, at least 32; left out, the network's own. Below 64 px the first
+    strides are left out, so that the last map is more than a point: the network then costs more than its name's."""
     epochs: int = 30
     """Passes over the training images."""
     batch_size: int = 32
@@ -127,7 +128,13 @@ def _train(options: Options, command: Sequence[str]) -> None:
         )
         if (busy := busy_line()) is not None:
             terminal.say(busy)
-        terminal.say(f"begins {'from scratch' if weights is None else f'from the weights {weights}'}")
+        by_name = find_architecture(options.name, width=options.width, image_size=options.image_size)
+        if (fitted := by_name.fitted(by_name.image_size)).digest() != by_name.digest():
+            terminal.say(
+                f"at {by_name.image_size} px its first strides are left out, so that the last map is more than a "
+                f"point: {millions(multiply_adds(fitted))} multiply-adds, where `mnasnet cost` with all strides "
+                f"counts {millions(multiply_adds(by_name))}"
+            )
         recipe = Recipe(
             epochs=options.epochs,
             batch_size=options.batch_size,
@@ -137,6 +144,15 @@ def _train(options: Options, command: Sequence[str]) -> None:
             ema=options.ema or None,
         )
         out = options.folder
+
+        def begun(training: Training) -> None:
+            done = len(training.epochs)
+            if training.test is not None:
+                terminal.say(f"{out} holds this training, and it has ended: nothing is trained again")
+            elif done:
+                terminal.say(f"goes on after epoch {done} of {options.epochs}")
+            else:
+                terminal.say(f"begins {'from scratch' if weights is None else f'from the weights {weights}'}")
 
         def told(training: Training) -> None:
             write_training_report(training, out)
@@ -151,6 +167,7 @@ def _train(options: Options, command: Sequence[str]) -> None:
             out=out,
             begun_with={"weights": weights},
             command=shlex.join(command),
+            begun=begun,
             told=told,
             progress=lambda done, steps: terminal.step("training", done, steps),
         )

@@ -33,6 +33,7 @@ def test_a_network_is_trained_from_scratch_tested_and_reported(
     found = called(capsys, *BRIEF, "--out", out)
     assert (found.status, found.err) == (0, "")
     assert "begins from scratch" in found.out
+    assert "at 32 px its first strides are left out" in found.out
     assert "[1/2]" in found.out
     assert "cost: 1 more epoch" in found.out
     assert "test: top-1" in found.out
@@ -47,6 +48,7 @@ def test_a_training_that_has_ended_costs_nothing_again(
     before = (trained / WEIGHTS).read_bytes()
     found = called(capsys, *BRIEF, "--out", trained)
     assert found.status == 0
+    assert "it has ended: nothing is trained again" in found.out
     assert "[1/2]" not in found.out
     assert "test: top-1" in found.out
     assert (trained / WEIGHTS).read_bytes() == before
@@ -85,6 +87,8 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_network(trained: Path,
     assert (len(record.epochs), record.test) == (1, None)
     found = ended(started([*BRIEF, "--out", out]))
     assert found.status == 0
+    assert "goes on after epoch 1 of 2" in found.out
+    assert "begins" not in found.out
     assert "[1/2]" not in found.out
     networks = [load_network(folder / WEIGHTS, find_architecture(str(folder))) for folder in (out, trained)]
     assert equal(*networks)
@@ -139,6 +143,7 @@ def test_another_training_in_the_same_folder_is_refused(
 ) -> None:
     found = called(capsys, *BRIEF, "--epochs", "3", "--out", trained)
     assert found.status == 2
+    assert "begins" not in found.out
     assert "holds another training: --epochs 3 here, 2 there" in found.line
     images = pictures(tmp_path / "images", cat=8, dog=8)
     found = called(capsys, *BRIEF, "--data", images, "--out", trained)

@@ -14,7 +14,7 @@ from torch import Tensor
 from mnasnet.arch.records import Learned, Score
 from mnasnet.deploy.images import normalised, with_channels
 from mnasnet.devices.model_file import FILES, open_model_file
-from mnasnet.nn.model import Model, ModelError, open_model
+from mnasnet.nn.model import Model, ModelError, open_model, relabelled
 from mnasnet.train.augment import Centre
 from mnasnet.train.data import ImageData
 from mnasnet.train.decoding import CROP_MARGIN, decode
@@ -61,7 +61,7 @@ def open_classifier(
     Raises:
         ModelFileError, MissingLibraryError: the file cannot be run.
         MetadataError: it has no labels and normalisation inside.
-        NamedNetworkError, CheckpointError, ModelError: as of `open_model`, or labels for a file that has its own.
+        NamedNetworkError, CheckpointError, ModelError: as of `open_model`, or weights for a file that has its own.
     """
     path = Path(name)
     if path.suffix not in FILES:
@@ -70,11 +70,11 @@ def open_classifier(
                 name, weights=weights, source=source, width=width, image_size=image_size, labels=labels
             )
         )
-    given = {"weights": weights, "source": source, "image-size": image_size, "labels": labels}
+    given = {"weights": weights, "source": source, "image-size": image_size}
     for option, value in given.items():
         if value is not None:
             raise ModelError(f"--{option} {value}: {name} has its own inside; leave it out")
-    return of_file(path)
+    return of_file(path, labels=labels)
 
 
 def of_model(model: Model) -> Classifier:
@@ -93,11 +93,15 @@ def of_model(model: Model) -> Classifier:
     )
 
 
-def of_file(path: Path) -> Classifier:
-    """A model file with its labels and normalisation inside."""
+def of_file(path: Path, *, labels: Path | None = None) -> Classifier:
+    """A model file with its labels and normalisation inside; `labels` give its classes other names."""
     file = open_model_file(path)
+    learned = file.metadata.learned
     return Classifier(
-        name=path.name, learned=file.metadata.learned, image_size=file.image_shape[0], logits=file.logits
+        name=path.name,
+        learned=learned if labels is None else relabelled(learned, labels),
+        image_size=file.image_shape[0],
+        logits=file.logits,
     )
 
 

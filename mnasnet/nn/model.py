@@ -85,12 +85,7 @@ def open_model(
         network = loaded.network
         learned = loaded.learned or _published(network, loaded.source)
     if labels is not None:
-        learned = replace(learned, classes=_read_labels(labels))
-        if len(learned.classes) != network.architecture.classes:
-            raise ModelError(
-                f"{labels} names {len(learned.classes)} classes, and the network has "
-                f"{network.architecture.classes}: give one a line"
-            )
+        learned = relabelled(learned, labels)
     return Model(
         name=name if name in ZOO else Path(name).name,
         network=network,
@@ -110,9 +105,22 @@ def _published(network: Network, source: str) -> Learned:
     return learned.with_channels(network.architecture.in_channels)
 
 
-def _read_labels(path: Path) -> tuple[str, ...]:
+def relabelled(learned: Learned, labels: Path) -> Learned:
+    """The same with the names of a text file, one class a line.
+
+    Raises:
+        ModelError: it cannot be read, or there is not one name for each class.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = labels.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} cannot be read as labels: {error}") from error
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ModelError(
+            f"{labels} cannot be read as labels ({reason}): give a text file, one class a line"
+        ) from error
+    classes = tuple(line.strip() for line in text.splitlines() if line.strip())
+    if len(classes) != len(learned.classes):
+        raise ModelError(
+            f"{labels} names {len(classes)} classes, and the network has {len(learned.classes)}: give one a line"
+        )
+    return replace(learned, classes=classes)

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import Score, wilson_interval
-from mnasnet.report.figures import BLUE, GREY, ORANGE, bars, dressed
+from mnasnet.report.figures import BLUE, GREY, ORANGE, bars, dressed, nice
 from mnasnet.report.html import document, facts, figure, table
 from mnasnet.report.report import REPORT
 from mnasnet.report.words import counted, millions, share_words
@@ -145,7 +145,7 @@ def _curve(training: Training) -> go.Figure:
             hovertemplate="epoch %{x}: loss %{y:.3f}<extra></extra>",
         )
     )
-    plot.update_xaxes(title="epoch")
+    plot.update_xaxes(title="epoch", dtick=max(1, nice(len(numbers) / 10)))
     plot.update_layout(
         yaxis={"title": "accuracy, %"},
         yaxis2={

@@ -22,6 +22,8 @@ def _differs(name: str, here: object, there: object) -> str:
     """How what is asked for differs from what is kept, by the flag where one says it."""
     if name == "data":
         return "its images were others (another --data or --max-images, or files that have changed since)"
+    if name == "network":
+        return "its network was another (another name, --width or --image-size)"
     if name == "space" and _names_space(here) != _names_space(there):
         here, there = _names_space(here), _names_space(there)
     flag = name if name in NO_FLAGS else "--" + name.replace("_", "-")

@@ -40,6 +40,7 @@ def run_training(
     out: Path,
     begun_with: Mapping[str, Any],
     command: str,
+    begun: Callable[[Training], None],
     told: Callable[[Training], None],
     progress: Progress | None = None,
 ) -> Training:
@@ -58,6 +59,7 @@ def run_training(
         out: the folder; it is made.
         begun_with: what else makes this training this one, such as the digest of its weights.
         command: what began it, for the record.
+        begun: called with the record as it is found, before anything is trained.
         told: called with the record when an epoch has ended.
         progress: told of every step.
 
@@ -103,11 +105,13 @@ def run_training(
                 "begun with"
             )
         if record.test is not None:
+            begun(record)
             return record
         resumed = None
         if (out / RESUME).is_file():
             resumed = torch.load(out / RESUME, weights_only=True)
         record = dataclasses.replace(record, epochs=record.epochs[: resumed["epochs"] if resumed else 0])
+        begun(record)
         if len(record.epochs) < recipe.epochs:
             keeping = _Keeping(record, out=out, data=data, recipe=recipe, learned=learned, told=told)
             train(

@@ -48,6 +48,7 @@ def run(
         out=out,
         begun_with={"weights": None},
         command="mnasnet train tiny",
+        begun=silent,
         told=told,
     )
 
