@@ -28,7 +28,7 @@ class Settings:
 
     data: str
     """Your images: a folder with one sub-folder a class (with or without train/ and val/), parquet files, or a
-    name on the Hugging Face hub. Without it: a demonstration on scikit-learn's digits."""
+    name on the Hugging Face hub. Without it: a demonstration on scikit-learn's digits, called digits."""
     out: Path | None = None
     """Folder of the search; the same command with the same folder goes on where it was. None: runs/DATA."""
     image_size: int = 64
@@ -42,7 +42,8 @@ class Settings:
     trials: int = 100
     """Networks to train."""
     sampler: str = "ppo"
-    """Who chooses the networks: ppo (the paper's), random, tpe or nsga2."""
+    """Who chooses the networks: ppo (the paper's), random, tpe or nsga2, which learns nothing from networks too slow
+    to be trained."""
     batch: int = 10
     """Finished trials between two lessons of the PPO controller."""
     reward: RewardName = "soft"
