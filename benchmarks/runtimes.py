@@ -90,10 +90,14 @@ def _in_turns(
 ) -> dict[str, list[float]]:
     """How many times as long as LiteRT each runtime takes, block by block."""
     opened = {label: open_model_file(artifact.path) for label, artifact in files.items()}
-    blocks = [
-        {label: _block_ms(partial(file.logits, image), arguments.block_ms) for label, file in opened.items()}
-        for _ in range(WARM_UPS + arguments.blocks)
-    ][WARM_UPS:]
+    blocks = []
+    for number in range(WARM_UPS + arguments.blocks):
+        # Every other time the other way round, lest what ran before favours the same one always.
+        turn = list(opened.items())[:: 1 if number % 2 else -1]
+        blocks.append(
+            {label: _block_ms(partial(file.logits, image), arguments.block_ms) for label, file in turn}
+        )
+    del blocks[:WARM_UPS]
     return {
         label: [block[label] / block["LiteRT"] for block in blocks] for label in files if label != "LiteRT"
     }

@@ -20,7 +20,7 @@ def classify(model: str, image: str) -> list[str]:
     interpreter.allocate_tensors()
     (given,), (asked,) = interpreter.get_input_details(), interpreter.get_output_details()
     _, height, width, channels = given["shape"]
-    picture = Image.open(image).convert("L" if channels == 1 else "RGB")
+    picture = ImageOps.exif_transpose(Image.open(image)).convert("L" if channels == 1 else "RGB")
     # Of a large picture the central 0.875, as networks were judged while they were trained.
     edge = 1 / 16 if min(picture.size) >= width * 8 / 7 else 0
     square = ImageOps.fit(picture, (width, height), Image.Resampling.BILINEAR, bleed=edge)

@@ -21,6 +21,7 @@ from mnasnet.nn.model import ModelError
 from mnasnet.report.training import class_rows
 from mnasnet.report.words import share_words
 from mnasnet.train.data import ImageData, load
+from mnasnet.train.loop import DivergedError
 from mnasnet.train.sources import DataError
 
 OPEN_ERRORS = (
@@ -41,7 +42,8 @@ class Opening:
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """A model file, the folder of a searched or trained network, or a name of `mnasnet zoo`."""
     weights: str | None = None
-    """File of weights, of ours or of torchvision, timm, MindCV or EfficientNet-lite; left out, the folder's own."""
+    """File of weights, of ours or of torchvision, timm, MindCV or EfficientNet-lite; timm or torchvision, to
+    download theirs. Left out, the folder's own."""
     source: str | None = None
     """Whose weights, where the file does not tell: timm-tf for timm's networks that came from TensorFlow."""
     width: float = 1.0
@@ -84,7 +86,7 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _evaluate(options),
         verb="evaluate",
         refused=(*OPEN_ERRORS, DataError),
-        failed=(RuntimeError, MemoryError, OSError),
+        failed=(DivergedError, RuntimeError, MemoryError, OSError),
         kept="nothing was changed",
     )
 

@@ -17,7 +17,7 @@ from mnasnet.cli.parse import parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.deploy.classifier import ImageError, of_model, read_image
 from mnasnet.deploy.export import ExportError, Format, FormatError, card_lines, export
-from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, photographs
+from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted, photographs
 from mnasnet.export.quantize import Precision
 from mnasnet.nn.checkpoint import CheckpointError
 from mnasnet.nn.model import Model, ModelError, open_model
@@ -66,15 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _export(options),
         verb="export",
-        refused=(
-            NamedNetworkError,
-            ModelError,
-            CheckpointError,
-            DataError,
-            FormatError,
-            ImageError,
-            MissingLibraryError,
-        ),
+        refused=REFUSED,
         failed=(ExportError, OSError),
         kept="what was there is unchanged",
     )
@@ -104,16 +96,19 @@ def _export(options: Options) -> None:
         raise ModelError("int8 is calibrated on images like those that it will see: give --calibration DATA")
     else:
         images = photographs(model)
+    calibration, checked_with = parted(images)
     exported = export(
         model,
         options.output,
         format=options.format,
         precision=options.precision,
         dynamic_batch=options.dynamic_batch,
-        calibration=images,
-        images=images,
+        calibration=calibration,
+        images=checked_with,
     )
     checked_on = options.calibration or "pieces of two photographs"
+    if options.precision == "int8":
+        checked_on += f", images other than the {len(calibration)} that it is calibrated on"
     for line in card_lines(exported):
         print(line)
     print(f"checked on {checked_on}")
@@ -124,12 +119,13 @@ def _export(options: Options) -> None:
 def _calibration(source: str, model: Model) -> NDArray[np.float32]:
     """Images that int8 is calibrated on: of a data set, or the pictures of a folder, without any classes."""
     folder = Path(source)
-    found = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
     endings = Image.registered_extensions()
-    pictures = [path for path in found if path.suffix.lower() in endings]
-    if pictures:
+    pictures = [path for path in inside if path.suffix.lower() in endings]
+    if pictures and not any(path.is_dir() for path in inside):
         classifier = of_model(model)
-        return np.concatenate([read_image(path, classifier) for path in pictures[:CALIBRATION_IMAGES]])
+        order = np.random.default_rng(0).permutation(len(pictures))[: 2 * CALIBRATION_IMAGES]
+        return np.concatenate([read_image(pictures[at], classifier) for at in order])
     with Terminal(console=plain_console()) as terminal:
         data = load(source, image_size=model.network.architecture.image_size, progress=terminal.step)
-    return images_of(data, model.learned, limit=CALIBRATION_IMAGES)
+    return images_of(data, model.learned, limit=2 * CALIBRATION_IMAGES)

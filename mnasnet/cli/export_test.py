@@ -65,7 +65,8 @@ def test_a_folder_of_a_few_pictures_is_enough_to_calibrate_on(
         *("--calibration", tmp_path / "pictures", "-o", tmp_path / "a.tflite"),
     )
     assert ended.status == 0
-    assert "against torch on 2 images" in ended.out
+    assert "against torch on 1 images" in ended.out
+    assert "images other than the 1 that it is calibrated on" in ended.out
 
 
 def test_an_untrained_file_says_that_it_classifies_nothing(

@@ -159,7 +159,10 @@ def test_a_full_disk_ends_the_search_in_one_line_and_room_lets_it_go_on(small_di
     filler = fill(small_disk)
     full = ended(process)
     assert full.status == 1
-    assert "study.db no longer answers: database or disk is full; what was finished is kept" in full.line
+    assert (
+        "study.db no longer answers: database or disk is full: make room on the disk; what was finished is kept"
+        in full.line
+    )
     filler.unlink()
     before = finished(out)
     assert len(before) >= 1

@@ -65,6 +65,21 @@ def test_a_trained_network_is_gone_on_from_and_exported_by_its_folder(
     assert "10 labels inside" in found.out
 
 
+def test_weights_of_a_publisher_are_looked_for_in_torchs_cache(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "hub" / "checkpoints" / "mnasnet_b1-74cb7081.pth").write_bytes(b"something else")
+    asked = ("train", "mnasnet-b1", "--data", "digits", "--out", tmp_path / "out", "--weights")
+    found = called(capsys, *asked, "timm")
+    assert found.status == 2
+    assert "mnasnet_b1-74cb7081.pth is not what its name says" in found.line
+    found = called(capsys, *asked, "random")
+    assert found.status == 2
+    assert "leave it out to train from scratch" in found.line
+
+
 def test_its_report_is_written_again(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
     (trained / "report.html").unlink()
     found = called(capsys, "report", trained)

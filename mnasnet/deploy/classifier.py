@@ -70,7 +70,12 @@ def open_classifier(
                 name, weights=weights, source=source, width=width, image_size=image_size, labels=labels
             )
         )
-    given = {"weights": weights, "source": source, "image-size": image_size}
+    given = {
+        "weights": weights,
+        "source": source,
+        "width": None if width == 1 else width,
+        "image-size": image_size,
+    }
     for option, value in given.items():
         if value is not None:
             raise ModelError(f"--{option} {value}: {name} has its own inside; leave it out")

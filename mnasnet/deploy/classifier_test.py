@@ -10,6 +10,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from mnasnet.arch.records import Learned
+from mnasnet.arch.zoo import find_architecture
 from mnasnet.deploy.classifier import (
     Classifier,
     ImageError,
@@ -24,6 +25,7 @@ from mnasnet.deploy.images import photographs
 from mnasnet.nn.checkpoint import save_network
 from mnasnet.nn.model import ModelError, open_model
 from mnasnet.nn.named import create_network
+from mnasnet.nn.network import Network
 from mnasnet.train.conftest import cache as cache
 from mnasnet.train.conftest import digits as digits
 from mnasnet.train.data import ImageData
@@ -53,6 +55,23 @@ def test_a_network_scores_as_its_training_judged_it(
 ) -> None:
     network = open_model("mnasnet-small", weights=str(weights), width=0.35, image_size=32).network
     assert evaluate(ten, digits) == score(network, digits, digits.test)
+
+
+def test_a_network_trained_with_fewer_strides_is_that_network_by_its_name_too(
+    digits: ImageData, tmp_path: Path
+) -> None:
+    fitted = find_architecture("mnasnet-small", width=0.35, image_size=32, classes=10, in_channels=1).fitted(
+        32
+    )
+    assert fitted.stem_stride == 1
+    torch.manual_seed(0)
+    network = Network(fitted).eval()
+    path = tmp_path / "fitted.safetensors"
+    save_network(network, path, learned=Learned(classes=digits.classes, mean=digits.mean, std=digits.std))
+    for image_size in (32, None):
+        opened = open_model("mnasnet-small", weights=str(path), width=0.35, image_size=image_size)
+        assert opened.network.architecture == fitted
+        assert evaluate(of_model(opened), digits) == score(network, digits, digits.test)
 
 
 def test_its_file_scores_as_the_network_does(

@@ -11,7 +11,7 @@ from mnasnet.train.augment import Centre
 from mnasnet.train.data import ImageData
 
 CALIBRATION_IMAGES = 100
-"""Of the data, that int8 is calibrated on and a file is checked with."""
+"""Of the data, that int8 is calibrated on, and as many others that a file is checked with."""
 
 PIECES = 16
 """Squares cut out of the photographs."""
@@ -33,6 +33,15 @@ def images_of(data: ImageData, learned: Learned, *, limit: int) -> NDArray[np.fl
     stored = images.pixels[order].permute(0, 2, 3, 1)
     pixels = Centre(size=data.image_size)(stored, None).numpy()
     return normalised(learned, with_channels(pixels, len(learned.mean)))
+
+
+def parted(images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Those to calibrate on and those to check with: others, since nothing is clipped of what was calibrated on.
+
+    Where there is only one, it is both.
+    """
+    half = (len(images) + 1) // 2
+    return images[:half], images[half:] if len(images) > 1 else images
 
 
 def photographs(model: Model) -> NDArray[np.float32]:

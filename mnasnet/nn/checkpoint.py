@@ -124,10 +124,7 @@ class Layout:
 
 
 def _as_stated(architecture: Architecture, checkpoint: Checkpoint) -> Architecture:
-    """What no tensor shows, as the file says it: our files may hold a network that came from elsewhere.
-
-    Image size and strides stay as asked, so that a network can go on to smaller images.
-    """
+    """What no tensor shows, as the file says it: our files may hold a network that came from elsewhere."""
     stated = checkpoint.architecture
     if stated is None:
         return architecture
@@ -143,6 +140,19 @@ def _as_stated(architecture: Architecture, checkpoint: Checkpoint) -> Architectu
         activation=stated.activation,
         padding=stated.padding,
         bn_epsilon=stated.bn_epsilon,
+    )
+
+
+def _strided(architecture: Architecture, stated: Architecture) -> Architecture:
+    """`architecture` with the strides and image size of `stated`, of which no tensor tells either."""
+    if len(architecture.blocks) != len(stated.blocks):
+        return architecture  # another network, whose tensors will not fit
+    blocks = tuple(
+        dataclasses.replace(block, stride=other.stride)
+        for block, other in zip(architecture.blocks, stated.blocks, strict=True)
+    )
+    return dataclasses.replace(
+        architecture, blocks=blocks, stem_stride=stated.stem_stride, image_size=stated.image_size
     )
 
 
@@ -260,7 +270,9 @@ def load_network(path: Path, architecture: Architecture, *, source: str | None =
     return load_weights(path, architecture, source=source).network
 
 
-def load_weights(path: Path, architecture: Architecture, *, source: str | None = None) -> Loaded:
+def load_weights(
+    path: Path, architecture: Architecture, *, source: str | None = None, refit: bool = False
+) -> Loaded:
     """The trained network of a file, with the numbers that its source gives, and what the file says of it.
 
     Args:
@@ -269,6 +281,8 @@ def load_weights(path: Path, architecture: Architecture, *, source: str | None =
             is what its source computes differently: the network's own `architecture` says it.
         source: whose file it is, a name of `LAYOUTS`; None to tell by the names of its tensors, which does not
             tell timm's `tf_*` networks from its others.
+        refit: whether strides and image size stay those of `architecture` where our own file says others, so that a
+            network can be trained on for smaller images. Otherwise it is the network that was saved.
 
     Raises:
         CheckpointError: the file is not one of weights, or not of this network.
@@ -277,7 +291,10 @@ def load_weights(path: Path, architecture: Architecture, *, source: str | None =
     source = _source(checkpoint, asked=source)
     layout = LAYOUTS[source]
     modules = layout.modules(architecture)
-    network = Network(_sized(layout.adapted(architecture, checkpoint), modules, checkpoint)).eval()
+    adapted = layout.adapted(architecture, checkpoint)
+    if checkpoint.architecture is not None and not refit:
+        adapted = _strided(adapted, checkpoint.architecture)
+    network = Network(_sized(adapted, modules, checkpoint)).eval()
     names = {}
     for ours in network.state_dict():
         module, _, leaf = ours.rpartition(".")

@@ -32,6 +32,8 @@ class Model:
     """In evaluation mode, on the CPU."""
     trained: bool
     learned: Learned
+    file: Path | None = None
+    """Of its weights; None where it is untrained."""
 
 
 def open_model(
@@ -52,7 +54,7 @@ def open_model(
             downloaded; or `UNTRAINED`. None for those in the folder.
         source: whose weights, where the file does not tell (see `load_weights`).
         width: multiplier of the widths.
-        image_size: side of the images in pixels; None for the network's own.
+        image_size: side of the images in pixels; None for what the file of weights says, or the network's own.
         labels: a text file with the name of one class a line; None for what the file of weights says, for
             ImageNet's where others' weights tell 1,000 apart, or else for numbers.
         fitted: whether to leave out strides that would shrink small images to a point (`Architecture.fitted`).
@@ -65,7 +67,7 @@ def open_model(
     architecture = find_architecture(name, width=width, image_size=image_size)
     if fitted:
         architecture = architecture.fitted(architecture.image_size)
-    own = Path(name) / WEIGHTS
+    own, file = Path(name) / WEIGHTS, None
     if weights is None and own.is_file():
         weights = str(own)
     if weights is None:
@@ -81,8 +83,10 @@ def open_model(
     else:
         published = published_weights(name, by=weights, width=width)
         file = Path(weights) if published is None else fetch(published, weights_folder())
-        loaded = load_weights(file, architecture, source=source)
+        loaded = load_weights(file, architecture, source=source, refit=fitted)
         network = loaded.network
+        if image_size is not None:
+            network.architecture = replace(network.architecture, image_size=image_size)
         learned = loaded.learned or _published(network, loaded.source)
     if labels is not None:
         learned = relabelled(learned, labels)
@@ -91,6 +95,7 @@ def open_model(
         network=network,
         trained=weights != UNTRAINED,
         learned=learned,
+        file=file,
     )
 
 

@@ -16,7 +16,7 @@ from mnasnet.arch.records import Accuracy, Learned, Score
 from mnasnet.arch.zoo import ARCHITECTURE
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import export
-from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of
+from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted
 from mnasnet.nn.checkpoint import save_network
 from mnasnet.nn.model import WEIGHTS, Model
 from mnasnet.search.timed import Untrained
@@ -134,13 +134,13 @@ class Finishing:
         save_network(network, part / WEIGHTS, learned=learned)
         # On the CPU, as the file: a GPU may round convolutions to ten bits.
         model = Model(name=digest, network=copy.deepcopy(network).cpu(), trained=True, learned=learned)
-        some = images_of(self.data, learned, limit=CALIBRATION_IMAGES)
+        calibration, others = parted(images_of(self.data, learned, limit=2 * CALIBRATION_IMAGES))
         precision = self.timed.precision
         file = part / FILE
-        exported = export(model, file, precision=precision, calibration=some, images=some)
+        exported = export(model, file, precision=precision, calibration=calibration, images=others)
         tested = score(network, self.data, self.data.test)
-        # Rounding to float32 or float16 moves no image to another class, or next to none.
-        in_file = evaluate(of_file(file), self.data) if precision == "int8" else tested
+        # Rounding to float32 moves no image to another class, or next to none.
+        in_file = tested if precision == "fp32" else evaluate(of_file(file), self.data)
         card = Card(
             name=candidate.name,
             control=candidate.record is None,
@@ -150,7 +150,7 @@ class Finishing:
             multiply_adds=multiply_adds(architecture),
             accuracy=self._accuracy(in_file, seconds=seconds),
             precision=precision,
-            float_accuracy=self._accuracy(tested, seconds=seconds) if precision == "int8" else None,
+            float_accuracy=None if precision == "fp32" else self._accuracy(tested, seconds=seconds),
             proxy_accuracy=None if candidate.record is None else candidate.record.accuracy,
             latency=self.timed.of(exported.artifact, launches=LAUNCHES),
             proxy_latency=None if candidate.record is None else candidate.record.latency,

@@ -42,7 +42,7 @@ class Settings:
     trials: int = 100
     """Networks to train."""
     sampler: str = "ppo"
-    """Who chooses the networks: ppo (the paper's), random, tpe or nsga2, which learns nothing from networks too slow
+    """Who chooses the networks: ppo (the paper's), random, tpe or nsga2, which learns nothing from those too slow
     to be trained."""
     batch: int = 10
     """Finished trials between two lessons of the PPO controller."""

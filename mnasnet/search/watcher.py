@@ -81,15 +81,14 @@ class Forecast:
 
 
 def forecast_line(*, trials: int, trials_seconds: float, finals: int, finals_seconds: float) -> str:
-    """The forecast in words, in hours where it is that long, with the time at which all ends."""
+    """The forecast in words, with the hours and the time at which all ends."""
     total = trials_seconds + finals_seconds
     end = datetime.now().astimezone() + timedelta(seconds=total)
     when = end.strftime("%H:%M" if total < 12 * 3600 else "%A %d %B %H:%M")
-    return (
-        f"cost: {counted(trials, 'more trial')} {duration(trials_seconds)} + "
-        f"at most {counted(finals, 'final training')} {duration(finals_seconds)} = {duration(total)}; "
-        f"ends about {when}"
-    )
+    parts = [f"{counted(trials, 'more trial')} {duration(trials_seconds)}"]
+    if finals:
+        parts.append(f"at most {counted(finals, 'final training')} {duration(finals_seconds)}")
+    return f"cost: {' + '.join(parts)} = {duration(total)}, {total / 3600:.2f} hours; ends about {when}"
 
 
 def duration(seconds: float) -> str:

@@ -56,7 +56,7 @@ def test_there_is_no_forecast_before_a_network_was_trained() -> None:
 def test_the_forecast_says_hours_and_the_time_of_its_end() -> None:
     line = forecast_line(trials=99, trials_seconds=5400, finals=1, finals_seconds=1800)
     assert line.startswith(
-        "cost: 99 more trials 1.5 h + at most 1 final training 30 min = 2.0 h; ends about "
+        "cost: 99 more trials 1.5 h + at most 1 final training 30 min = 2.0 h, 2.00 hours; ends about "
     )
     assert len(line.rpartition(" ")[2]) == len("17:30")
     assert len(forecast_line(trials=9, trials_seconds=1e6, finals=1, finals_seconds=0).split()) > len(

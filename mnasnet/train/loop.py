@@ -261,7 +261,9 @@ def score_of(judged: Iterable[tuple[Tensor, Tensor]], *, classes: int) -> Score:
     for logits, labels in judged:
         if not logits.isfinite().all():
             raise DivergedError("training diverged: the network puts out numbers that are none")
-        right = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]  # [batch, 5]
+        # Of equal logits, which int8 has, the first: as an app takes it, and `topk` does not.
+        highest = logits.sort(dim=1, descending=True, stable=True).indices[:, :5]
+        right = highest == labels[:, None]  # [batch, 5]
         correct += torch.bincount(labels[right[:, 0]], minlength=classes)
         in_top5 += torch.bincount(labels[right.any(1)], minlength=classes)
         images += torch.bincount(labels, minlength=classes)

@@ -20,6 +20,7 @@ from mnasnet.train.loop import (
     count_correct,
     estimate_bn,
     score,
+    score_of,
     train,
 )
 
@@ -193,6 +194,13 @@ def test_a_score_is_counted_by_class_and_five_guesses_are_at_least_as_good_as_on
     threes = digits.held_out.labels == digits.classes.index("3")
     only = Images(pixels=digits.held_out.pixels[threes], labels=digits.held_out.labels[threes])
     assert score(trained, digits, only).correct[3] == found.correct[3] == count_correct(trained, digits, only)
+
+
+def test_of_equal_logits_the_first_counts() -> None:
+    logits = torch.zeros(1, 700)
+    logits[0, [3, 600]] = 1.0
+    assert score_of([(logits, torch.tensor([3]))], classes=700).top1 == (1, 1)
+    assert score_of([(logits, torch.tensor([600]))], classes=700).top1 == (0, 1)
 
 
 def test_a_network_that_puts_out_no_numbers_has_diverged_and_is_not_scored(digits: ImageData) -> None:

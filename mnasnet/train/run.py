@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import pickle
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,6 +27,9 @@ from mnasnet.train.loop import Learner, Progress, Recipe, score, train
 
 LAST = "last.safetensors"
 """The network as the last epoch left it; `WEIGHTS` holds the best epoch's."""
+
+OTHERS = ("study.db", "storage.txt", "card.json", "architecture.json", WEIGHTS, "report.html")
+"""What a search's folder holds, or a finalist's: no folder for a training."""
 
 RESUME = "resume.pt"
 """What the next epoch goes on from; there until the last has ended."""
@@ -79,12 +84,15 @@ def run_training(
         "network": architecture.digest(),
         "data": data.fingerprint,
         **begun_with,
+        "trained on": "cuda" if torch.cuda.is_available() else "cpu",
         "seed": seed,
         **dataclasses.asdict(recipe),
     }
     with only_process_in(out):
         record = read_training(out)
         if record is None:
+            if occupied := [name for name in OTHERS if (out / name).exists()]:
+                raise TrainingError(f"{out} holds something else, {occupied[0]}: choose another --out")
             record = Training(
                 name=name,
                 digest=architecture.digest(),
@@ -107,9 +115,7 @@ def run_training(
         if record.test is not None:
             begun(record)
             return record
-        resumed = None
-        if (out / RESUME).is_file():
-            resumed = torch.load(out / RESUME, weights_only=True)
+        resumed = _resumed(out)
         record = dataclasses.replace(record, epochs=record.epochs[: resumed["epochs"] if resumed else 0])
         begun(record)
         if len(record.epochs) < recipe.epochs:
@@ -132,6 +138,20 @@ def run_training(
         write_training(record, out)
         (out / RESUME).unlink(missing_ok=True)
         return record
+
+
+def _resumed(out: Path) -> Mapping[str, Any] | None:
+    """What an earlier process left to go on from; None where it ended before its first epoch did."""
+    path = out / RESUME
+    if not path.is_file():
+        return None
+    try:
+        state: Mapping[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise TrainingError(
+            f"{path} is damaged: remove {out} to begin anew, or choose another --out"
+        ) from error
+    return state
 
 
 class _Keeping:
@@ -168,7 +188,10 @@ class _Keeping:
         # The state last: a process that ends before it runs the epoch again, and comes to the same.
         write_training(self.record, self._out)
         part = self._out / f".{RESUME}.part"
-        torch.save(learner.state(), part)
+        with part.open("wb") as file:
+            torch.save(learner.state(), file)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave the name on an empty file
         part.replace(self._out / RESUME)
         self._begun = time.monotonic()
         self._told(self.record)

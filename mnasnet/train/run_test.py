@@ -152,6 +152,25 @@ def test_another_training_in_the_same_folder_is_refused_by_what_differs(
     assert {path: path.read_bytes() for path in trained.iterdir()} == before
 
 
+@pytest.mark.parametrize("kept", [0, 1000])
+def test_a_damaged_state_is_named(digits: ImageData, tmp_path: Path, kept: int) -> None:
+    def stop(training: Training) -> None:
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        run(tmp_path, digits, told=stop)
+    (tmp_path / RESUME).write_bytes((tmp_path / RESUME).read_bytes()[:kept])
+    with pytest.raises(TrainingError, match=r"resume\.pt is damaged: remove"):
+        run(tmp_path, digits)
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(digits: ImageData, tmp_path: Path) -> None:
+    (tmp_path / "study.db").write_text("a search")
+    with pytest.raises(TrainingError, match=r"holds something else, study\.db: choose another --out"):
+        run(tmp_path, digits)
+    assert not (tmp_path / "training.json").exists()
+
+
 def test_a_damaged_record_is_named(digits: ImageData, tmp_path: Path) -> None:
     (tmp_path / "training.json").write_text("{")
     with pytest.raises(TrainingError, match=r"training.json cannot be read"):
