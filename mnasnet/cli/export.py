@@ -96,7 +96,7 @@ def _export(options: Options) -> None:
         raise ModelError("int8 is calibrated on images like those that it will see: give --calibration DATA")
     else:
         images = photographs(model)
-    calibration, checked_with = parted(images)
+    calibration, checked_with = parted(images) if options.precision == "int8" else (images, images)
     exported = export(
         model,
         options.output,
