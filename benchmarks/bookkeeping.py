@@ -68,7 +68,7 @@ def measure(architecture: Architecture) -> Latency:
         device="made up",
         runtime="made up",
         threads=1,
-        core=0,
+        cores=(0,),
         measured_at="2026-01-01T00:00:00+00:00",
     )
 

@@ -94,9 +94,7 @@ def main(arguments: Arguments) -> None:
                 "the files compute different things"
             )
             reference = Artifact(path=theirs, format="tflite", digest="", size_bytes=theirs.stat().st_size)
-            latency = host.measure(
-                written, reference=reference, reference_ms=None, launches=arguments.launches
-            )
+            latency = host.measure(written, reference=reference, agreed=None, launches=arguments.launches)
             low, high = latency.low_ms / latency.reference_ms, latency.high_ms / latency.reference_ms
             ratios[network_name] = (
                 f"| {network_name} | {latency.ratio:.3f} | {low:.3f} to {high:.3f} | {latency.reference_ms:.2f} "

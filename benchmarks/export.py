@@ -52,7 +52,7 @@ def main(arguments: Arguments) -> None:
                 drawn = time.perf_counter()
                 artifact = write_tflite(architecture, weights, folder / "network.tflite")
                 written = time.perf_counter()
-                latency = host.measure(artifact, reference=reference, reference_ms=None)
+                latency = host.measure(artifact, reference=reference, agreed=None)
                 known = time.perf_counter()
                 if run:
                     drawing.append(drawn - begun)
@@ -61,7 +61,7 @@ def main(arguments: Arguments) -> None:
         for _ in range(arguments.first_runs):
             with HostDevice() as host:
                 begun = time.perf_counter()
-                host.measure(artifact, reference=reference, reference_ms=None)
+                host.measure(artifact, reference=reference, agreed=None)
                 starting.append(time.perf_counter() - begun)
 
     print(

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
-from mnasnet.devices.host import processor
+from mnasnet.devices.runner import processor
 
 
 def machine(*packages: str) -> str:

@@ -128,7 +128,7 @@ def main(arguments: Arguments) -> None:
                         for _ in range(arguments.repeats):
                             with HostDevice() as host:
                                 begun = time.perf_counter()
-                                latencies.append(host.measure(candidate, reference=v2, reference_ms=None))
+                                latencies.append(host.measure(candidate, reference=v2, agreed=None))
                                 seconds.append(time.perf_counter() - begun)
                     print(row(f"{pair}, {image_size}, {load}", latencies, seconds), flush=True)
 

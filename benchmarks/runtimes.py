@@ -69,7 +69,7 @@ def main(arguments: Arguments) -> None:
                 model, Path(folder) / f"{name}-int8.tflite", precision="int8", calibration=images, images=some
             ).artifact
             fp32 = files["LiteRT"]
-            latency = host.measure(int8, reference=fp32, reference_ms=None, launches=arguments.launches)
+            latency = host.measure(int8, reference=fp32, agreed=None, launches=arguments.launches)
             low, high = (end / latency.reference_ms for end in (latency.low_ms, latency.high_ms))
             precisions.append(
                 f"| {name} | {latency.ratio:.3f} | {low:.3f} to {high:.3f} | {latency.reference_ms:.2f} "

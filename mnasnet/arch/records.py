@@ -1,11 +1,14 @@
 """The small records that travel between the parts: an accuracy, a model file, a latency."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from mnasnet.arch.architecture import Architecture
 
 Z_95 = 1.959964
 """Standard normal quantile of a two-sided 95 % interval."""
@@ -95,10 +98,12 @@ class Artifact:
 
     path: Path
     format: str
-    """`tflite`; later others."""
+    """`tflite`, `onnx` or `executorch`."""
     digest: str
-    """Of the architecture in it."""
+    """Of the architecture in it, or of the bytes of a file that is not ours."""
     size_bytes: int
+    architecture: Architecture | None = None
+    """What is in it, where it was written here; a calibrated table knows networks by it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,16 +137,40 @@ class Latency:
     """Fresh processes that the runs were spread over."""
     device: str
     runtime: str
-    """Name, version, delegate (with what it left out) and clock (`CPU time` of the one thread, or `wall time`)."""
+    """Name, version, delegate and clock (`CPU time` of the one thread, or `wall time`)."""
     threads: int
-    core: int | None
-    """The core that the process was pinned to; None where the system cannot or was not asked."""
+    cores: tuple[int, ...]
+    """The cores that the process was pinned to; empty where the system cannot or was not asked."""
     measured_at: str
     """UTC, ISO 8601."""
+    launch_spread: float | None = None
+    """Standard deviation between the launches' means, of the logarithm of the ratio; None where there were fewer
+    than three."""
+    not_delegated: tuple[str, ...] = ()
+    """Operators that the delegate leaves to slower kernels."""
+    statistic: str = "median"
+    """What a block's time is of its runs: `median`, or `mean` where the device's tool tells no more."""
+    governor: str | None = None
+    frequency_mhz: float | None = None
+    temperature_c: float | None = None
+    """What the device said of its core and of its warmest sensor when the measurement began; None where it says
+    nothing."""
+    waited_s: float = 0.0
+    """How long it was left to cool before."""
+    predicted: bool = False
+    """Whether a calibrated table said so, and nothing was run; `low_ms` to `high_ms` is then the table's own
+    uncertainty."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.median_ms) and self.median_ms > 0):
             raise ValueError(f"a latency is a positive number of milliseconds, not {self.median_ms}")
+
+    @property
+    def pinning(self) -> str:
+        """Where it ran, in words."""
+        if not self.cores:
+            return "not pinned to a core"
+        return f"{'core' if len(self.cores) == 1 else 'cores'} {', '.join(map(str, self.cores))}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `json.dump`."""
@@ -150,5 +179,57 @@ class Latency:
 
 def latency_from_json(data: Mapping[str, Any]) -> Latency:
     """The inverse of `Latency.to_json`, also after a trip through JSON, which knows no tuples."""
-    tuples = {name: tuple(data[name]) for name in ("raw_ms", "raw_reference_ms")}
-    return Latency(**{**data, **tuples})
+    data = dict(data)
+    if "core" in data:  # as records had it before 0.2
+        core = data.pop("core")
+        data["cores"] = () if core is None else (core,)
+    tuples = ("raw_ms", "raw_reference_ms", "cores", "not_delegated")
+    return Latency(**{**data, **{name: tuple(data[name]) for name in tuples if name in data}})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Core:
+    """One core of a device's processor. Values are None where the device does not tell."""
+
+    number: int
+    most_mhz: float | None
+    """The fastest that it is allowed to run."""
+    now_mhz: float | None
+    governor: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceCard:
+    """What a device is, and in which state it was when it was asked. Values are None where it does not tell."""
+
+    name: str
+    system: str
+    """Such as `Linux 6.1.0` or `Android 14`."""
+    abi: str
+    """Such as `x86_64`, `aarch64` or `arm64-v8a`."""
+    runtimes: tuple[str, ...]
+    """Name and version of what runs files there."""
+    clock: str
+    """What runs are timed with: `CPU time` of the one thread, or `wall time`."""
+    cores: tuple[Core, ...]
+    threads: int
+    pinned: tuple[int, ...]
+    """The cores that measurements run on; empty where they are not pinned."""
+    temperature_c: float | None
+    """Of the warmest sensor."""
+
+    @property
+    def clusters(self) -> list[list[Core]]:
+        """Cores of the same greatest frequency together, the fastest first."""
+        fastest_first = sorted(self.cores, key=lambda core: (-(core.most_mhz or 0), core.number))
+        return [list(group) for _, group in itertools.groupby(fastest_first, key=lambda core: core.most_mhz)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `json.dump`."""
+        return dataclasses.asdict(self)
+
+
+def device_card_from_json(data: Mapping[str, Any]) -> DeviceCard:
+    """The inverse of `DeviceCard.to_json`, also after a trip through JSON, which knows no tuples."""
+    tuples = {name: tuple(data[name]) for name in ("runtimes", "pinned")}
+    return DeviceCard(**{**data, **tuples, "cores": tuple(Core(**core) for core in data["cores"])})

@@ -24,7 +24,7 @@ LATENCY = Latency(
     device="board",
     runtime="LiteRT",
     threads=1,
-    core=None,
+    cores=(),
     measured_at="2019-04-18T00:00:00+00:00",
 )
 

@@ -50,7 +50,7 @@ def test_one_process_serves_all_measurements_and_never_loads_torch(
     host: HostDevice, artifact: Artifact, reference: Artifact
 ) -> None:
     before = host.about()["process"]
-    host.measure(artifact, reference=reference, reference_ms=None)
+    host.measure(artifact, reference=reference, agreed=None)
     after = host.about()
     assert after["process"] == before
     assert "ai_edge_litert" in after["packages"]
@@ -60,19 +60,19 @@ def test_one_process_serves_all_measurements_and_never_loads_torch(
 def test_the_record_says_how_large_the_ratio_was_and_on_what(
     host: HostDevice, artifact: Artifact, reference: Artifact
 ) -> None:
-    latency = host.measure(artifact, reference=reference, reference_ms=None)
+    latency = host.measure(artifact, reference=reference, agreed=None)
     assert latency.ratio > 1.5  # about five times the multiply-adds
     assert latency.runtime.startswith("LiteRT ")
     assert ", XNNPACK, " in latency.runtime
     assert latency.runtime.endswith((", CPU time", ", wall time"))
     pinned = sys.platform == "linux"
-    assert latency.core == (max(os.sched_getaffinity(0)) if pinned else None)
+    assert latency.cores == ((max(os.sched_getaffinity(0)),) if pinned else ())
 
 
 def test_two_threads_are_not_pinned_and_timed_by_the_wall(artifact: Artifact, reference: Artifact) -> None:
     with HostDevice(threads=2) as host:
-        latency = host.measure(artifact, reference=reference, reference_ms=None)
-    assert (latency.threads, latency.core) == (2, None)
+        latency = host.measure(artifact, reference=reference, agreed=None)
+    assert (latency.threads, latency.cores) == (2, ())
     assert latency.runtime.endswith("wall time")
 
 
@@ -80,7 +80,7 @@ def test_each_of_several_launches_is_a_process_of_its_own(
     host: HostDevice, artifact: Artifact, reference: Artifact
 ) -> None:
     before = host.about()["process"]
-    host.measure(artifact, reference=reference, reference_ms=None, launches=2)
+    host.measure(artifact, reference=reference, agreed=None, launches=2)
     assert host.about()["process"] != before
 
 
@@ -88,7 +88,7 @@ def test_a_process_that_was_killed_is_started_again(
     host: HostDevice, artifact: Artifact, reference: Artifact
 ) -> None:
     os.kill(host.about()["process"], signal.SIGTERM)
-    assert host.measure(artifact, reference=reference, reference_ms=None).median_ms > 0
+    assert host.measure(artifact, reference=reference, agreed=None).median_ms > 0
 
 
 def test_a_process_that_dies_twice_is_an_error_with_its_last_words() -> None:
@@ -106,7 +106,7 @@ def test_a_process_that_hangs_is_ended_at_the_limit(artifact: Artifact, referenc
         HostDevice(command=(sys.executable, "-c", hangs), limit_s=0.2) as host,
         pytest.raises(DeviceError, match=r"more than 0\.2 s"),
     ):
-        host.measure(artifact, reference=reference, reference_ms=None)
+        host.measure(artifact, reference=reference, agreed=None)
 
 
 def test_a_command_that_is_not_there_is_an_error() -> None:
@@ -122,7 +122,7 @@ def test_an_error_names_the_file_that_cannot_be_loaded(
 ) -> None:
     process = host.about()["process"]
     with pytest.raises(DeviceError, match=r"broken\.tflite cannot be loaded"):
-        host.measure(artifact, reference=broken, reference_ms=None)
+        host.measure(artifact, reference=broken, agreed=None)
     assert host.about()["process"] == process
 
 
@@ -157,12 +157,12 @@ def test_settings_without_meaning_are_refused(threads: int, limit_s: float) -> N
 
 def test_no_launch_is_refused(host: HostDevice, artifact: Artifact, reference: Artifact) -> None:
     with pytest.raises(ValueError, match="at least 1 launch, not 0"):
-        host.measure(artifact, reference=reference, reference_ms=None, launches=0)
+        host.measure(artifact, reference=reference, agreed=None, launches=0)
 
 
 @pytest.mark.slow
 def test_a_network_takes_as_long_as_a_copy_of_itself(host: HostDevice, artifact: Artifact) -> None:
     # What ten measurements say together; how far a single one may be off is for the machine to say, and for
     # `benchmarks/latency_repeatability.py`.
-    ratios = [host.measure(artifact, reference=artifact, reference_ms=1.0).ratio for _ in range(10)]
+    ratios = [host.measure(artifact, reference=artifact, agreed=None).ratio for _ in range(10)]
     assert median(ratios) == pytest.approx(1.0, rel=0.03)

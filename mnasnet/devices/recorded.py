@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.records import Artifact, DeviceCard, Latency
 from mnasnet.devices.device import DeviceError
 
 
@@ -16,6 +16,7 @@ class RecordedDevice:
     """
 
     name = "recorded"
+    formats = ("tflite", "onnx")
 
     def __init__(self, latency_ms: Callable[[str], float | None], *, reference_ms: float = 1.0) -> None:
         self._latency_ms = latency_ms
@@ -24,7 +25,7 @@ class RecordedDevice:
         """The digests asked for, in order, failed ones included."""
 
     def measure(
-        self, artifact: Artifact, *, reference: Artifact, reference_ms: float | None, launches: int = 1
+        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
     ) -> Latency:
         """As the protocol says; the file is not opened.
 
@@ -37,7 +38,7 @@ class RecordedDevice:
             raise DeviceError(f"no latency is recorded for network {artifact.digest}")
         recorded_ms = self._latency_ms(reference.digest)
         raw_reference_ms = self._reference_ms if recorded_ms is None else recorded_ms
-        agreed_ms = raw_reference_ms if reference_ms is None else reference_ms
+        agreed_ms = raw_reference_ms if agreed is None else agreed.reference_ms
         ratio = own_ms / raw_reference_ms
         return Latency(
             median_ms=ratio * agreed_ms,
@@ -53,8 +54,22 @@ class RecordedDevice:
             device=self.name,
             runtime="recorded",
             threads=1,
-            core=None,
+            cores=(),
             measured_at="2019-06-16T00:00:00+00:00",
+        )
+
+    def card(self) -> DeviceCard:
+        """Nothing that could be asked."""
+        return DeviceCard(
+            name=self.name,
+            system="none",
+            abi="none",
+            runtimes=("recorded",),
+            clock="none",
+            cores=(),
+            threads=1,
+            pinned=(),
+            temperature_c=None,
         )
 
     def close(self) -> None:

@@ -38,12 +38,12 @@ class TestRecordedDevice(DeviceContract):
 
 def test_what_is_recorded_is_what_is_measured() -> None:
     device = RecordedDevice({"candidate": 6.0, "reference": 4.0}.get)
-    latency = device.measure(artifact_of("candidate"), reference=artifact_of("reference"), reference_ms=None)
+    latency = device.measure(artifact_of("candidate"), reference=artifact_of("reference"), agreed=None)
     assert latency.median_ms == pytest.approx(6.0)
     assert device.measured == ["candidate"]
 
 
 def test_a_reference_that_is_not_recorded_has_the_time_given() -> None:
     device = RecordedDevice({"candidate": 6.0}.get, reference_ms=2.0)
-    latency = device.measure(artifact_of("candidate"), reference=artifact_of("reference"), reference_ms=None)
+    latency = device.measure(artifact_of("candidate"), reference=artifact_of("reference"), agreed=None)
     assert latency.ratio == pytest.approx(6.0 / 2.0)

@@ -1,10 +1,14 @@
 """Times model files in a process of its own: one JSON request a line on stdin, one JSON reply a line on stdout.
 
-This file stands alone (Python, numpy and ai-edge-litert), so that it can also be copied to a board and run there.
-Each request is an object with a `do`; each reply is what the function of that name returns, or
-`{"error": "…"}` for a request that cannot be served, after which the process goes on. It ends when stdin does.
+This file stands alone (Python 3.10, and ai-edge-litert or onnxruntime), so that it can also be sent to a board and
+run there. Each request is an object with a `do`; each reply is what the function of that name returns, or
+`{"error": "…"}` for a request that cannot be served, after which the process goes on. It ends when stdin does, and
+takes with it the files that were put.
 
     {"do": "about"}
+    {"do": "state"}
+    {"do": "put", "name": NAME, "base64": BYTES}
+    {"do": "drop", "path": PATH}
     {"do": "time", "candidate": PATH, "reference": PATH, "candidate_first": true, "blocks": 3, "block_ms": 5}
 
 Time is the CPU time of the one thread that computes. While that thread has its core it is wall time, to 0.1 %;
@@ -14,20 +18,29 @@ and 1.17 by CPU time, as on an idle machine. With several threads, or where the 
 ticks (Windows), it is wall time.
 """
 
+from __future__ import annotations
+
 import argparse
 import importlib.metadata
 import itertools
 import json
 import math
 import os
+import platform
 import sys
+import tempfile
 import time
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
 from typing import Any, TextIO
 
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+RUNTIMES = {"LiteRT": "ai-edge-litert", "ONNX Runtime": "onnxruntime"}
+"""What runs files, and the package that brings it."""
+CPUS = Path("/sys/devices/system/cpu")
+ZONES = Path("/sys/class/thermal")
 
 AGREEMENT = 0.05
 """Warm-up ends when the medians of both networks are within this fraction of those of the block before."""
@@ -52,40 +65,71 @@ class Network:
     """A loaded model with its inputs filled, ready to be run."""
 
     def __init__(self, path: str, *, threads: int) -> None:
+        open_file = _onnx if path.endswith(".onnx") else _tflite
         try:
-            self._interpreter = Interpreter(model_path=path, num_threads=threads)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
+            self._invoke, self.not_delegated = open_file(path, threads)
+        except ModuleNotFoundError as error:
+            name = str(error.name).replace("_", "-")
+            raise ValueError(f"{path} cannot be run here: {name} is not installed") from error
+        except Exception as error:  # ONNX Runtime's share no base of their own
             raise ValueError(f"{path} cannot be loaded: {error}") from error
-        generator = np.random.default_rng(0)
-        for tensor in self._interpreter.get_input_details():
-            # 0 to 2 as floats, 0 and 1 as integers: values that every input type can hold.
-            values = generator.random(tensor["shape"]) * 2
-            self._interpreter.set_tensor(tensor["index"], values.astype(tensor["dtype"]))
         self.run_ms = math.inf
         """Median of the runs last timed; from it the runs of the next block are counted out."""
-
-    def not_delegated(self) -> list[str]:
-        """Names of operators that XNNPACK leaves out; see `not_delegated`."""
-        return not_delegated(self._interpreter)
 
     def time_ms(self, clock: Clock, duration_ms: float) -> list[float]:
         """Each of as many runs as fill `duration_ms`.
 
         One run before them is not timed: it brings back into the caches what the other network pushed out.
         """
-        invoke, now_ns = self._interpreter.invoke, clock.now_ns
+        invoke, now_ns = self._invoke, clock.now_ns
         invoke()
         stamps = [now_ns()]
         for _ in range(max(FEWEST_RUNS, math.ceil(duration_ms / self.run_ms))):
             invoke()
             stamps.append(now_ns())
         times_ms = [(after - before) / 1e6 for before, after in itertools.pairwise(stamps)]
-        self.run_ms = float(np.median(times_ms))
+        self.run_ms = median(times_ms)
         return times_ms
 
 
-def not_delegated(interpreter: Interpreter) -> list[str]:
+def _tflite(path: str, threads: int) -> tuple[Callable[[], object], list[str]]:
+    """How to run the file once, and what XNNPACK leaves out of it."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=path, num_threads=threads)
+    interpreter.allocate_tensors()
+    for tensor in interpreter.get_input_details():
+        interpreter.set_tensor(tensor["index"], _filled(tensor["shape"]).astype(tensor["dtype"]))
+    return interpreter.invoke, not_delegated(interpreter)
+
+
+def _onnx(path: str, threads: int) -> tuple[Callable[[], object], list[str]]:
+    """How to run the file once; its CPU kernels leave nothing out."""
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    kinds = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+    inputs = {
+        one.name: _filled([side if isinstance(side, int) else 1 for side in one.shape]).astype(
+            kinds.get(one.type) or one.type.removeprefix("tensor(").removesuffix(")")
+        )
+        for one in session.get_inputs()
+    }
+    return (lambda: session.run(None, inputs)), []
+
+
+def _filled(shape: Any) -> Any:
+    """0 to 2 as floats, 0 and 1 as integers: values that every input type can hold."""
+    import numpy as np
+
+    return np.random.default_rng(0).random(shape) * 2
+
+
+def not_delegated(interpreter: Any) -> list[str]:
     """Names of operators outside XNNPACK's share of the graph, next to it; empty when it has everything.
 
     Such an operator hands a delegate, or the caller, a tensor that no delegate made.
@@ -107,17 +151,49 @@ class Runner:
         self._threads = threads
         self._core = pin_to_last_core() if threads == 1 else None
         self._clock = finest_clock(threads=threads)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def about(self) -> dict[str, Any]:
-        """The conditions of every timing, and the packages loaded beside Python's own."""
+        """What this machine is, the conditions of every timing, and the packages loaded beside Python's own."""
         return {
-            "runtime": f"LiteRT {importlib.metadata.version('ai-edge-litert')}",
+            "system": f"{platform.system()} {platform.release()}",
+            "abi": platform.machine(),
+            "processor": processor(),
+            "runtimes": installed(),
             "clock": self._clock.name,
             "threads": self._threads,
-            "core": self._core,
+            "pinned": [] if self._core is None else [self._core],
+            "cores": [core_state(number) for number in usable_cores()],
             "process": os.getpid(),
             "packages": sorted({name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names),
+            **self.state(),
         }
+
+    def state(self) -> dict[str, Any]:
+        """What may change from measurement to measurement."""
+        core = core_state(usable_cores()[0] if self._core is None else self._core)
+        return {
+            "governor": core["governor"],
+            "frequency_mhz": core["now_mhz"],
+            "temperature_c": temperature_c(),
+        }
+
+    def put(self, *, name: str, base64: str) -> dict[str, Any]:
+        """Keeps a file until this process ends or it is dropped."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="mnasnet-")
+        path = Path(self._folder.name) / Path(name).name
+        try:
+            path.write_bytes(b64decode(base64))
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        return {"path": str(path)}
+
+    def drop(self, *, path: str) -> dict[str, Any]:
+        """Forgets a file that was put."""
+        Path(path).unlink(missing_ok=True)
+        return {}
 
     def time(
         self, *, candidate: str, reference: str, candidate_first: bool, blocks: int, block_ms: float
@@ -139,7 +215,7 @@ class Runner:
                 break
             before = now
         return {
-            "not_delegated": timed.not_delegated(),
+            "not_delegated": timed.not_delegated,
             "blocks": [
                 {
                     "reference_ms": against.time_ms(self._clock, block_ms),
@@ -162,6 +238,61 @@ def pin_to_last_core() -> int | None:
     return core
 
 
+def usable_cores() -> list[int]:
+    """Numbers of the cores that this process could be given; where the system does not say, of all."""
+    if sys.platform == "linux" and CPUS.is_dir():
+        return sorted(int(path.name[3:]) for path in CPUS.glob("cpu[0-9]*")) or [0]
+    return list(range(os.cpu_count() or 1))
+
+
+def core_state(number: int) -> dict[str, Any]:
+    """The core's frequencies and governor, as Linux tells them; None where it does not."""
+    folder = CPUS / f"cpu{number}" / "cpufreq"
+    most_khz, now_khz = told(folder / "cpuinfo_max_freq"), told(folder / "scaling_cur_freq")
+    return {
+        "number": number,
+        "most_mhz": None if most_khz is None else int(most_khz) / 1000,
+        "now_mhz": None if now_khz is None else int(now_khz) / 1000,
+        "governor": told(folder / "scaling_governor"),
+    }
+
+
+def temperature_c() -> float | None:
+    """Of the warmest sensor, as Linux tells it."""
+    readings = [told(zone / "temp") for zone in ZONES.glob("thermal_zone*")]
+    return max((int(milli) / 1000 for milli in readings if milli is not None), default=None)
+
+
+def told(path: Path) -> str | None:
+    """What the system says in a file; None where there is none, or it may not be read."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+
+
+def processor() -> str:
+    """The processor's name as the system gives it, else its kind, such as `arm64`."""
+    if sys.platform == "linux":
+        for line in (told(Path("/proc/cpuinfo")) or "").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+        if (board := told(Path("/proc/device-tree/model"))) is not None:  # such as Raspberry Pi 5
+            return board.rstrip("\0")
+    return platform.processor() or platform.machine()
+
+
+def installed() -> list[str]:
+    """Name and version of each runtime that is here."""
+    found = []
+    for name, package in RUNTIMES.items():
+        try:
+            found.append(f"{name} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
 def finest_clock(*, threads: int) -> Clock:
     """CPU time of this thread where it does all the work and the system counts it finely, else wall time."""
     wall = Clock(name="wall time", now_ns=time.perf_counter_ns)
@@ -181,7 +312,10 @@ def finest_clock(*, threads: int) -> Clock:
 
 def serve(requests: TextIO, replies: TextIO, runner: Runner) -> None:
     """Answers each line of `requests` with one line of `replies` until they end."""
-    actions: dict[str, Callable[..., dict[str, Any]]] = {"about": runner.about, "time": runner.time}
+    actions: dict[str, Callable[..., dict[str, Any]]] = {
+        action.__name__: action
+        for action in (runner.about, runner.state, runner.put, runner.drop, runner.time)
+    }
     for line in requests:
         try:
             request = json.loads(line)

@@ -17,8 +17,10 @@ CPU time); `benchmarks/latency_repeatability.py` takes the figures again.
 """
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from statistics import fmean, median, stdev
 
 import numpy as np
@@ -46,6 +48,14 @@ higher than without any threshold on an idle machine, at 1.10 the same.
 FEWEST_LAUNCHES = 3
 """From here on launches are the unit of the interval; the spread of two says too little about a third."""
 
+HOT_C = 60.0
+"""Phones and boards slow themselves down from some 70 to 85 °C on; above this a device is left to cool."""
+COOLING_S = 60.0
+"""At most, before one measurement."""
+COOLING_STEP_S = 5.0
+COOLING_STEP_C = 0.5
+"""What falls by less than this in a step is as cool as it gets."""
+
 # fmt: off
 STUDENT_975 = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
@@ -64,6 +74,8 @@ class Block:
     """Each run of the reference."""
     candidate_ms: tuple[float, ...]
     """Each run of the candidate."""
+    summarized: int = 1
+    """How many runs each number stands for, where the device's tool tells only their median or mean."""
 
     @property
     def ratio(self) -> float:
@@ -74,6 +86,17 @@ class Block:
 Load = Sequence[Block]
 Launch = Sequence[Load]
 """The loads timed in one process."""
+TimeLoad = Callable[[bool], Load]
+"""Times one load, with the candidate loaded first or not, in the process that it belongs to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What a device says of itself when a measurement begins; None where it says nothing."""
+
+    governor: str | None = None
+    frequency_mhz: float | None = None
+    temperature_c: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +107,8 @@ class Ratio:
     low: float
     high: float
     """`low` to `high` is a 95 % interval of `middle`."""
+    launch_spread: float | None
+    """As in `Latency`."""
 
 
 def undisturbed(launches: Sequence[Launch]) -> list[list[list[Block]]]:
@@ -109,11 +134,42 @@ def enough(launches: Sequence[Launch]) -> bool:
     return quiet_loads >= LOADS or len(launches[-1]) >= MOST_LOADS
 
 
-def ratio_of(kept: Sequence[Launch]) -> Ratio:
+def timed(launch: Callable[[], TimeLoad], *, launches: int) -> list[list[Load]]:
+    """Everything timed in so many launches, each begun by `launch`, until each has quiet loads enough.
+
+    Raises:
+        ValueError: `launches` is less than 1.
+    """
+    if launches < 1:
+        raise ValueError(f"a measurement takes at least 1 launch, not {launches}")
+    done: list[list[Load]] = []
+    for _ in range(launches):
+        time_load = launch()
+        done.append([])
+        while not enough(done):
+            done[-1].append(time_load(len(done[-1]) % 2 == 0))
+    return done
+
+
+def cooled(ask: Callable[[], State], *, sleep: Callable[[float], None] = time.sleep) -> tuple[State, float]:
+    """The state of a device that is not too hot to be measured, or as cool as it gets, and the seconds waited."""
+    state, waited_s = ask(), 0.0
+    while state.temperature_c is not None and state.temperature_c > HOT_C and waited_s < COOLING_S:
+        before_c = state.temperature_c
+        sleep(COOLING_STEP_S)
+        waited_s += COOLING_STEP_S
+        state = ask()
+        if state.temperature_c is not None and before_c - state.temperature_c < COOLING_STEP_C:
+            break
+    return state, waited_s
+
+
+def ratio_of(kept: Sequence[Launch], *, agreed: Latency | None = None) -> Ratio:
     """Geometric mean over the units, with Student's interval of the mean of their logarithms.
 
     A load counts as the median ratio of its blocks. The units are the launches, each the mean of its loads, when
-    there are at least three, so that the interval holds what differs between launches; else they are the loads.
+    there are at least three, so that the interval holds what differs between launches; else they are the loads, and
+    the interval is no narrower than what the launches of `agreed` say that so few can tell.
 
     Raises:
         ValueError: fewer than two loads have a block.
@@ -122,27 +178,43 @@ def ratio_of(kept: Sequence[Launch]) -> Ratio:
         [math.log(median(block.ratio for block in load)) for load in launch if load] for launch in kept
     ]
     launches = [fmean(loads) for loads in by_launch if loads]
-    units = launches if len(launches) >= FEWEST_LAUNCHES else [load for loads in by_launch for load in loads]
+    enough_launches = len(launches) >= FEWEST_LAUNCHES
+    units = launches if enough_launches else [load for loads in by_launch for load in loads]
     if len(units) < 2:
         raise ValueError(f"an interval needs at least 2 loads with an undisturbed block, not {len(units)}")
-    student = STUDENT_975[min(len(units) - 1, len(STUDENT_975)) - 1]
-    middle, half = fmean(units), student * stdev(units) / math.sqrt(len(units))
-    return Ratio(middle=math.exp(middle), low=math.exp(middle - half), high=math.exp(middle + half))
+    middle, spread = fmean(units), stdev(units)
+    half = student(len(units)) * spread / math.sqrt(len(units))
+    if not enough_launches and agreed is not None and agreed.launch_spread is not None:
+        half = max(half, student(agreed.launches) * agreed.launch_spread / math.sqrt(len(launches)))
+    return Ratio(
+        middle=math.exp(middle),
+        low=math.exp(middle - half),
+        high=math.exp(middle + half),
+        launch_spread=spread if enough_launches else None,
+    )
+
+
+def student(units: int) -> float:
+    """The 97.5 % quantile for the mean of so many units, at least 2."""
+    return STUDENT_975[min(units - 1, len(STUDENT_975)) - 1]
 
 
 def latency_of(
     launches: Sequence[Launch],
     *,
-    reference_ms: float | None,
+    agreed: Latency | None,
     device: str,
     runtime: str,
     threads: int,
-    core: int | None,
-    measured_at: str,
+    cores: Sequence[int],
+    not_delegated: Sequence[str] = (),
+    statistic: str = "median",
+    state: State = State(),
+    waited_s: float = 0.0,
 ) -> Latency:
-    """The record of everything timed.
+    """The record of everything timed, as of now.
 
-    `reference_ms` as in `Device.measure`: with None it is the median of the reference over the blocks kept.
+    `agreed` as in `Device.measure`: with None the reference lasts its median over the blocks kept.
 
     Raises:
         ValueError: fewer than two loads.
@@ -150,9 +222,8 @@ def latency_of(
     kept = undisturbed(launches)
     blocks = [block for launch in kept for load in launch for block in load]
     raw_reference_ms = tuple(median(block.reference_ms) for block in blocks)
-    if reference_ms is None:
-        reference_ms = median(raw_reference_ms)
-    ratio = ratio_of(kept)
+    reference_ms = median(raw_reference_ms) if agreed is None else agreed.reference_ms
+    ratio = ratio_of(kept, agreed=agreed)
     return Latency(
         median_ms=ratio.middle * reference_ms,
         low_ms=ratio.low * reference_ms,
@@ -161,12 +232,19 @@ def latency_of(
         reference_ms=reference_ms,
         raw_ms=tuple(median(block.candidate_ms) for block in blocks),
         raw_reference_ms=raw_reference_ms,
-        runs=sum(len(block.candidate_ms) for block in blocks),
+        runs=sum(len(block.candidate_ms) * block.summarized for block in blocks),
         blocks_discarded=sum(len(load) for launch in launches for load in launch) - len(blocks),
         launches=len(launches),
         device=device,
         runtime=runtime,
         threads=threads,
-        core=core,
-        measured_at=measured_at,
+        cores=tuple(cores),
+        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        launch_spread=ratio.launch_spread,
+        not_delegated=tuple(not_delegated),
+        statistic=statistic,
+        governor=state.governor,
+        frequency_mhz=state.frequency_mhz,
+        temperature_c=state.temperature_c,
+        waited_s=waited_s,
     )

@@ -1,5 +1,6 @@
 """Tests of the statistics of alternating timings."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from statistics import median
@@ -19,9 +20,13 @@ from mnasnet.devices.timing import (
     Block,
     Launch,
     Load,
+    State,
+    TimeLoad,
+    cooled,
     enough,
     latency_of,
     ratio_of,
+    timed,
     undisturbed,
 )
 
@@ -30,16 +35,14 @@ def block(reference_ms: float, candidate_ms: float) -> Block:
     return Block(reference_ms=(reference_ms,) * 3, candidate_ms=(candidate_ms,) * 2)
 
 
-def latency(launches: Sequence[Launch], reference_ms: float | None = None) -> Latency:
-    return latency_of(
-        launches,
-        reference_ms=reference_ms,
-        device="bench",
-        runtime="none",
-        threads=1,
-        core=None,
-        measured_at="2019-06-16T00:00:00+00:00",
-    )
+def latency(launches: Sequence[Launch], agreed: Latency | None = None) -> Latency:
+    return latency_of(launches, agreed=agreed, device="bench", runtime="none", threads=1, cores=())
+
+
+def agreement(reference_ms: float, *launches: float) -> Latency:
+    """A reference timed against itself, with the logarithm of the ratio given for each launch."""
+    timed: list[Launch] = [[[block(1.0, math.exp(log))]] * 2 for log in launches or (0.0, 0.0, 0.0)]
+    return dataclasses.replace(latency(timed), reference_ms=reference_ms)
 
 
 times_ms = st.floats(min_value=0.01, max_value=100)
@@ -61,7 +64,7 @@ def test_a_machine_slower_by_any_factor_gives_the_same_ratio(launches: list[Laun
         for launch in launches
     ]
     assert latency(slow).ratio == latency(launches).ratio
-    assert latency(slow, reference_ms=5.0).high_ms == latency(launches, reference_ms=5.0).high_ms
+    assert latency(slow, agreement(5.0)).high_ms == latency(launches, agreement(5.0)).high_ms
 
 
 @given(launches=measurements)
@@ -104,6 +107,53 @@ def test_three_launches_give_an_interval_over_launches() -> None:
     assert math.log(ratio_of(launches).high) == pytest.approx(4.303 * 0.01 / math.sqrt(3))
 
 
+def test_a_single_launch_knows_no_better_than_the_launches_of_the_reference() -> None:
+    # Its loads agree to the last digit; those of the reference differ by 0.01 from launch to launch, of which one
+    # is drawn: t of 2 degrees of freedom 4.303, and of two launches the mean.
+    agreed = agreement(1.0, -0.01, 0.0, 0.01)
+    assert agreed.launch_spread == pytest.approx(0.01)
+    one: list[Launch] = [[[block(1.0, 2.0)]] * 6]
+    assert math.log(latency(one, agreed).high_ms / 2) == pytest.approx(4.303 * 0.01)
+    assert math.log(latency(one * 2, agreed).high_ms / 2) == pytest.approx(4.303 * 0.01 / math.sqrt(2))
+    assert latency(one * 3, agreed).high_ms == pytest.approx(2.0)
+    assert latency(one).launch_spread is None
+
+
+def test_launches_follow_one_another_and_each_loads_either_network_first() -> None:
+    asked: list[tuple[int, bool]] = []
+
+    def launch() -> TimeLoad:
+        number = len({launch for launch, _ in asked})
+
+        def time_load(candidate_first: bool) -> Load:
+            asked.append((number, candidate_first))
+            return [block(1.0, 2.0)] * BLOCKS
+
+        return time_load
+
+    assert len(timed(launch, launches=2)) == 2
+    assert asked == [(number, load % 2 == 0) for number in (0, 1) for load in range(LOADS)]
+    with pytest.raises(ValueError, match="at least 1 launch, not 0"):
+        timed(launch, launches=0)
+
+
+@pytest.mark.parametrize(
+    ("temperatures_c", "waited_s"),
+    [
+        ([None], 0.0),
+        ([59.0], 0.0),
+        ([75.0, 68.0, 59.0], 10.0),
+        ([75.0, 74.8], 5.0),  # as cool as it gets
+        ([float(c) for c in range(99, 80, -1)], 60.0),
+    ],
+)
+def test_a_hot_device_is_left_to_cool_within_a_limit(temperatures_c: list[float], waited_s: float) -> None:
+    told, slept = iter(temperatures_c), list[float]()
+    state, waited = cooled(lambda: State(temperature_c=next(told)), sleep=slept.append)
+    assert waited == sum(slept) == waited_s
+    assert state.temperature_c == temperatures_c[int(waited_s / 5)]
+
+
 def test_a_machine_that_changes_its_speed_between_launches_loses_none_of_them() -> None:
     launches: list[Launch] = [[[block(ms, 2 * ms)] * 3] * 6 for ms in (1.0, 1.0, 1.3, 1.3, 1.3)]
     assert [len(load) for launch in undisturbed(launches) for load in launch] == [3] * 30
@@ -134,7 +184,7 @@ def test_disturbed_loads_are_made_up_for_within_a_limit() -> None:
 def test_the_reference_lasts_what_it_took_until_a_time_is_agreed() -> None:
     launches: list[Launch] = [[[block(2.0, 3.0)]] * 2]
     assert latency(launches).reference_ms == 2.0
-    assert latency(launches, reference_ms=10.0).median_ms == pytest.approx(1.5 * 10.0)
+    assert latency(launches, agreement(10.0)).median_ms == pytest.approx(1.5 * 10.0)
 
 
 def test_the_table_of_student_is_right() -> None:

@@ -1,12 +1,14 @@
 """ONNX: a network through torch's own exporter, with labels and normalisation inside."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.files import replace_file
 from mnasnet.arch.libraries import of_extra, quiet
-from mnasnet.arch.records import Artifact
+from mnasnet.arch.records import Artifact, Learned
 from mnasnet.export.metadata import JSON_ENTRY, Metadata
 from mnasnet.export.tflite import INPUT, OUTPUT
 from mnasnet.nn.network import Network
@@ -59,3 +61,17 @@ def write_onnx(network: Network, metadata: Metadata, path: Path, *, dynamic_batc
     content = model.SerializeToString()
     replace_file(path, content)
     return Artifact(path=path, format="onnx", digest=architecture.digest(), size_bytes=len(content))
+
+
+def write_untrained_onnx(architecture: Architecture, path: Path) -> Artifact:
+    """Write a network with random weights to `path`, to be timed: what is inside classifies nothing.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    learned = Learned(classes=(), mean=(), std=())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Network(architecture).eval()
+    metadata = Metadata(name=architecture.digest(), description="Untrained", learned=learned)
+    return replace(write_onnx(network, metadata, path), architecture=architecture)

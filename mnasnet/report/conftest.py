@@ -37,7 +37,7 @@ def latency(median_ms: float, *, half: float = 0.01) -> Latency:
         device="host (some CPU)",
         runtime="LiteRT 2.3, XNNPACK",
         threads=1,
-        core=1,
+        cores=(1,),
         measured_at="2026-01-01T00:00:00Z",
     )
 

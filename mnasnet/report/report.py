@@ -111,8 +111,7 @@ def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
     yield "not trained beyond", milliseconds(setup.max_ms)
     yield "device", reference.device
     yield "runtime", reference.runtime
-    core = "not pinned to a core" if reference.core is None else f"pinned to core {reference.core}"
-    yield "threads", f"{reference.threads}, {core}"
+    yield "threads", f"{reference.threads}, {reference.pinning}"
     yield "reference network", summary.reference_line(findings)
     epochs = sorted({record.accuracy.epochs for record in findings.trained if record.accuracy is not None})
     if epochs:

@@ -7,10 +7,12 @@ from pathlib import Path
 import optuna
 import pytest
 
+from mnasnet.arch.records import Artifact, Latency
 from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.recorded import RecordedDevice
-from mnasnet.search.run import Result, search, smallest_network
+from mnasnet.search.run import Result, search
 from mnasnet.search.settings import Settings
+from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
 from mnasnet.study.trial import TrialRecord
 
@@ -68,6 +70,15 @@ class Searched:
 def device() -> RecordedDevice:
     """The control takes 1 ms, the smallest network 0.25 ms, the others 0.5 to 1.5 ms: none is too slow."""
     return RecordedDevice(lambda digest: KNOWN_MS.get(digest, 0.5 + int(digest[:4], 16) / 65536))
+
+
+def _ruler() -> Latency:
+    file = Artifact(path=Path("control.tflite"), format="tflite", digest=CONTROL.digest(), size_bytes=1)
+    return device().measure(file, reference=file, agreed=None, launches=5)
+
+
+RULER = _ruler()
+"""What a search agrees on at its start: the control against itself."""
 
 
 @pytest.fixture(scope="session", autouse=True)

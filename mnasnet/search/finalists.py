@@ -17,9 +17,9 @@ from mnasnet.arch.zoo import ARCHITECTURE
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import export
 from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted
+from mnasnet.devices.untrained import Untrained
 from mnasnet.nn.checkpoint import save_network
 from mnasnet.nn.model import WEIGHTS, Model
-from mnasnet.search.timed import Untrained
 from mnasnet.study.card import CARD, Card, describe, read_card, write_card
 from mnasnet.study.reward import Reward
 from mnasnet.study.trial import TrialRecord, front
@@ -81,8 +81,9 @@ class Finishing:
         if not all((folder / name).is_file() for name in (CARD, FILE, WEIGHTS)):
             return None
         card = read_card(folder)
+        agreed_ms = None if self.timed.agreed is None else self.timed.agreed.reference_ms
         found = (card.fingerprint, card.latency.reference_ms, card.accuracy.epochs, card.accuracy.seed)
-        wanted = (self.data.fingerprint, self.timed.reference_ms, self.recipe.epochs, self.seed)
+        wanted = (self.data.fingerprint, agreed_ms, self.recipe.epochs, self.seed)
         return card if found == wanted else None
 
     def finish(self, candidate: Candidate, *, progress: Progress | None = None) -> Card:

@@ -12,17 +12,21 @@ from hypothesis import strategies as st
 
 from mnasnet.arch.records import Latency
 from mnasnet.devices.device import DeviceError
+from mnasnet.devices.host import HostDevice
 from mnasnet.devices.recorded import RecordedDevice
-from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Searched, device
+from mnasnet.devices.untrained import Untrained
+from mnasnet.export.tflite import write_tflite
+from mnasnet.nn.network import fold
+from mnasnet.search.conftest import CONTROL, RULER, SIZE, SPACE, TINY, Searched, device
 from mnasnet.search.finalists import Candidate, Finishing, choose
-from mnasnet.search.run import smallest_network
-from mnasnet.search.timed import Untrained
+from mnasnet.space.extremes import smallest_network
+from mnasnet.space.hierarchical import mnasnet_space
 from mnasnet.study.card import read_card
 from mnasnet.study.conftest import accuracy, latency
 from mnasnet.study.reward import hard, soft
 from mnasnet.study.trial import TrialRecord, front
 from mnasnet.train.data import ImageData, load
-from mnasnet.train.loop import Recipe
+from mnasnet.train.loop import Recipe, train
 
 SMALLEST = Candidate(name="trial-0", architecture=smallest_network(SPACE), record=None)
 
@@ -57,7 +61,7 @@ def finishing(digits: ImageData) -> Iterator[Finish]:
     with ExitStack() as opened:
 
         def make(folder: Path, *, clock: RecordedDevice | None = None, epochs: int = 1) -> Finishing:
-            timed = opened.enter_context(Untrained(clock or device(), CONTROL, reference_ms=1.0))
+            timed = opened.enter_context(Untrained(clock or device(), CONTROL, agreed=RULER))
             return Finishing(
                 folder=folder,
                 data=digits,
@@ -148,5 +152,21 @@ def test_what_another_search_left_in_the_folder_is_made_anew(finishing: Finish, 
     assert mine.done(SMALLEST) == card
     other_data = replace(mine, data=replace(mine.data, fingerprint="other"))
     assert other_data.done(SMALLEST) is None
-    with Untrained(device(), CONTROL, reference_ms=2.0) as timed:
+    with Untrained(device(), CONTROL, agreed=replace(RULER, reference_ms=2.0)) as timed:
         assert replace(mine, timed=timed).done(SMALLEST) is None
+
+
+@pytest.mark.slow
+def test_the_trained_network_takes_the_time_of_the_untrained_one(cache: Path, tmp_path: Path) -> None:
+    data = load("digits", image_size=32, limit=200)
+    space = mnasnet_space(image_size=32, in_channels=1, classes=10, width=0.5)
+    options = space.distributions.items()
+    architecture = space.decode({name: option.choices[-1] for name, option in options})  # type: ignore[misc]
+    network = train(architecture, data, data.train_and_held_out, Recipe(epochs=1), seed=0)
+    trained = write_tflite(architecture, fold(network), tmp_path / "trained.tflite")
+    with HostDevice() as host, Untrained(host, architecture, agreed=None) as timed:
+        latency = timed.of(trained, launches=5)
+    # The reference is the same network, untrained: the ratio's interval reaches 1 within 3 %.
+    assert latency.low_ms / latency.reference_ms <= 1.03
+    assert latency.high_ms / latency.reference_ms >= 0.97
+    assert latency.ratio == pytest.approx(1.0, abs=0.05)

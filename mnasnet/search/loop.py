@@ -9,7 +9,7 @@ from optuna.trial import Trial, TrialState
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Accuracy, Latency
-from mnasnet.devices.device import DeviceError
+from mnasnet.devices.device import DeviceError, DeviceLostError
 from mnasnet.space.space import Space
 from mnasnet.study.trial import (
     TrialRecord,
@@ -76,6 +76,7 @@ def run_trials(
 
     Raises:
         SearchError: five trials failed in a row, or hundreds of networks in a row were too slow.
+        DeviceLostError: the device went away and did not come back.
     """
     finished: dict[str, TrialRecord] = {}
     trained = 0
@@ -138,6 +139,8 @@ def _run_trial(
             accuracy = estimate(architecture)
             set_accuracy(trial, accuracy)
             values = (accuracy.top1, latency.median_ms)
+    except DeviceLostError:
+        raise  # nothing is known of this network, and the next one would not be measured either
     except FAILURES as error:
         trial.set_user_attr("reason", f"{type(error).__name__}: {first_line(error)}")
         record = _told(study, trial, TrialState.FAIL, None)

@@ -14,11 +14,10 @@ import torch
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.device import Device
-from mnasnet.devices.host import HostDevice
+from mnasnet.devices.named import DeviceNameError, open_device
+from mnasnet.devices.untrained import Untrained
 from mnasnet.report.findings import Findings, find
 from mnasnet.report.report import write_report
 from mnasnet.report.words import counted
@@ -26,8 +25,8 @@ from mnasnet.samplers.named import sampler_named
 from mnasnet.search.finalists import LAUNCHES, Candidate, Finishing, choose
 from mnasnet.search.loop import FAILURES, SearchError, run_trials
 from mnasnet.search.settings import RequestError, Settings
-from mnasnet.search.timed import Untrained
 from mnasnet.search.watcher import SILENT, Tally, Watcher
+from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import SPACES
 from mnasnet.space.space import Space
 from mnasnet.study.lock import only_process_in
@@ -119,13 +118,18 @@ def search(
             in_channels=data.channels,
             classes=len(data.classes),
         )
-        with device or HostDevice(threads=settings.threads) as device:
+        with device or _device(settings) as device:
             identity = _identity(settings, data=data, space=space, device=device, sampler=sampler)
             setup = None if study is None else read_setup(study)
             if setup is not None:
                 check_identity(setup, identity, where=str(out) if settings.storage is None else shown(place))
-            reference_ms = None if setup is None else setup.reference.reference_ms
-            with Untrained(device, control, reference_ms=reference_ms, precision=settings.precision) as timed:
+            with Untrained(
+                device,
+                control,
+                agreed=None if setup is None else setup.reference,
+                precision=settings.precision,
+                say=watcher.say,
+            ) as timed:
                 if setup is None:
                     setup = _set_up(
                         settings, identity, space=space, timed=timed, watcher=watcher, command=command
@@ -241,6 +245,18 @@ def _search_trials(
         raise
 
 
+def _device(settings: Settings) -> Device:
+    try:
+        return open_device(
+            settings.device,
+            threads=settings.threads,
+            benchmark_model=settings.benchmark_model,
+            python=settings.python,
+        )
+    except DeviceNameError as error:
+        raise RequestError(str(error)) from error
+
+
 def _recipe(settings: Settings, *, epochs: int) -> Recipe:
     return Recipe(
         epochs=epochs,
@@ -344,28 +360,6 @@ def _set_up(
     )
 
 
-def smallest_network(space: Space) -> Architecture:
-    """A network of the fewest multiply-adds, and of those one with few skips, found choice by choice.
-
-    Pools and additions are no multiply-adds but take time: at 32 px a pooling skip in every block, a third more.
-    """
-
-    def cost(choices: Mapping[str, Any]) -> tuple[int, int]:
-        architecture = space.decode(choices)
-        return multiply_adds(architecture), sum(layer.skip != "none" for _, layer in architecture.layers())
-
-    params: dict[str, Any] = {name: choice.choices[0] for name, choice in space.distributions.items()}
-    least, before = cost(params), None
-    while before != least:
-        before = least
-        for name, distribution in space.distributions.items():
-            for choice in distribution.choices:
-                changed: dict[str, Any] = {**params, name: choice}
-                if (lower := cost(changed)) < least:
-                    least, params[name] = lower, choice
-    return space.decode(params)
-
-
 def _sampler(settings: Settings, *, space: Space, reward: Reward) -> BaseSampler:
     def worth(trial: FrozenTrial) -> float | None:
         return None if trial.values is None else reward(accuracy=trial.values[0], latency_ms=trial.values[1])
@@ -382,10 +376,9 @@ def _say_setup(setup: Setup, space: Space, study: optuna.Study, watcher: Watcher
     reference = setup.reference
     watcher.say(
         f"device: {reference.device}, {reference.runtime}, "
-        f"{'not pinned' if reference.core is None else f'core {reference.core}'}; "
-        f"MobileNetV2 took {reference.reference_ms:.3g} ms when the search began (blocks of runs from "
-        f"{min(reference.raw_reference_ms):.3g} to {max(reference.raw_reference_ms):.3g}), the network of the "
-        f"fewest multiply-adds {setup.smallest_ms:.3g} ms"
+        f"{reference.pinning}; MobileNetV2 took {reference.reference_ms:.3g} ms when the search began (blocks of "
+        f"runs from {min(reference.raw_reference_ms):.3g} to {max(reference.raw_reference_ms):.3g}), the "
+        f"network of the fewest multiply-adds {setup.smallest_ms:.3g} ms"
     )
     whose = "as asked" if setup.target_given else "what MobileNetV2 takes"
     watcher.say(f"target: {setup.target_ms:.3g} ms ({whose}); above {setup.max_ms:.3g} ms nothing is trained")

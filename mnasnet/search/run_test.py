@@ -15,7 +15,6 @@ from optuna.samplers import BaseSampler, TPESampler
 from PIL import Image
 
 from mnasnet.arch.architecture import architecture_from_json
-from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.records import Accuracy, Artifact, Latency
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import LARGEST_DIFFERENCES
@@ -25,8 +24,9 @@ from mnasnet.export.metadata import read_metadata
 from mnasnet.nn.model import open_model
 from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Listening, Searched, device
 from mnasnet.search.loop import SearchError
-from mnasnet.search.run import search, smallest_network
+from mnasnet.search.run import search
 from mnasnet.search.settings import RequestError, Settings
+from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import BlockSpace, mnasnet_space
 from mnasnet.study.card import read_cards
 from mnasnet.study.storage import OtherSearchError, load_study, place_of
@@ -387,18 +387,6 @@ def test_a_mistake_in_the_code_of_a_space_is_not_called_one_of_the_request(tmp_p
     with pytest.raises(ValueError, match="a bug") as raised:
         search(replace(TINY, out=tmp_path / "out"), make_space=broken_space, device=device())
     assert not isinstance(raised.value, RequestError)
-
-
-def test_no_one_choice_makes_the_smallest_network_smaller() -> None:
-    smallest = smallest_network(SPACE)
-    first: dict[str, Any] = {
-        name: distribution.choices[0] for name, distribution in SPACE.distributions.items()
-    }
-    params = {**first, **dict(SPACE.encode(smallest))}
-    for name, distribution in SPACE.distributions.items():
-        for choice in distribution.choices:
-            changed: dict[str, Any] = {**params, name: choice}
-            assert multiply_adds(SPACE.decode(changed)) >= multiply_adds(smallest)
 
 
 def test_a_device_that_fails_at_the_start_leaves_nothing(tmp_path: Path) -> None:

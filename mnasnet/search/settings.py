@@ -55,8 +55,15 @@ class Settings:
     """What may be chosen: the paper's space; the same with the widths of A1 and B1; every layer on its own."""
     seed: int = 0
     """Of the sampler and of every training."""
+    device: str = "host"
+    """Where networks are timed: host (this machine), host:onnx, android[:SERIAL], ssh:USER@HOST[:PORT] or
+    table:FILE."""
     threads: int = 1
-    """Threads of the measured network, on this machine."""
+    """Threads of the measured network."""
+    benchmark_model: Path | None = None
+    """LiteRT's tool of this name for the phone; docs/measuring.md says where it is published."""
+    python: str = "python3"
+    """Interpreter on a board behind ssh that has ai-edge-litert or onnxruntime."""
     epochs: int = 5
     """Of the short training that judges a candidate."""
     batch_size: int = 32

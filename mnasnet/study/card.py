@@ -130,8 +130,7 @@ def _rows(card: Card) -> dict[str, str]:
         "latency": f"{latency.median_ms:.4g} ms (95 % interval {latency.low_ms:.4g} to "
         f"{latency.high_ms:.4g}), batch 1; {latency.ratio:.3f} times MobileNetV2, which took "
         f"{latency.reference_ms:.4g} ms when the search began",
-        "measured on": f"{latency.device}, {latency.runtime}, threads: {latency.threads}, "
-        + ("not pinned" if latency.core is None else f"core {latency.core}"),
+        "measured on": f"{latency.device}, {latency.runtime}, threads: {latency.threads}, {latency.pinning}",
         "measured how": f"{latency.runs} runs in {latency.launches} launches, {latency.blocks_discarded} disturbed "
         f"{'block' if latency.blocks_discarded == 1 else 'blocks'} thrown away, {latency.measured_at}",
     }

@@ -21,7 +21,7 @@ CARD_OF_A_FINALIST = Card(
     precision="fp32",
     float_accuracy=None,
     proxy_accuracy=accuracy(900),
-    latency=replace(latency(1.25), launches=5, core=1),
+    latency=replace(latency(1.25), launches=5, cores=(1,)),
     proxy_latency=latency(1.2),
     size_bytes=14_000_000,
     largest_difference=2e-6,

@@ -46,7 +46,7 @@ def latency(median_ms: float) -> Latency:
         device="recorded",
         runtime="recorded",
         threads=1,
-        core=None,
+        cores=(),
         measured_at="2019-06-16T00:00:00+00:00",
     )
 

@@ -1,0 +1,35 @@
+"""Devices by the names that `--device` takes."""
+
+import difflib
+from pathlib import Path
+
+from mnasnet.devices.device import Device
+from mnasnet.devices.host import HostDevice
+
+NAMES = ("host", "host:onnx", "android[:SERIAL]", "ssh:USER@HOST[:PORT]", "table:FILE")
+
+
+class DeviceNameError(ValueError):
+    """No device can be meant; the message is one line with the value and the way out."""
+
+
+def open_device(
+    name: str, *, threads: int = 1, benchmark_model: Path | None = None, python: str = "python3"
+) -> Device:
+    """The device called `name`; nothing is asked of it yet.
+
+    Args:
+        name: one of `NAMES`.
+        threads: of the measured network.
+        benchmark_model: LiteRT's tool for the phone, which android needs.
+        python: the interpreter on a board behind ssh.
+
+    Raises:
+        DeviceNameError: there is no such device, or something that it needs is missing.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "host" and rest in ("", "onnx"):
+        return HostDevice(threads=threads, format=rest or None)
+    near = difflib.get_close_matches(kind, ["host", "android", "ssh", "table"], n=1)
+    nearest = f"the nearest is {near[0]!r}, of" if near else "give one of"
+    raise DeviceNameError(f"--device {name}: {nearest} {', '.join(NAMES)}")

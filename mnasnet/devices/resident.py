@@ -1,0 +1,351 @@
+"""Timing by a resident runner: what this machine and a board behind ssh have in common."""
+
+import base64
+import contextlib
+import json
+import subprocess
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from mnasnet.arch.records import Artifact, Core, DeviceCard, Latency
+from mnasnet.devices import timing
+from mnasnet.devices.device import DeviceError, DeviceLostError
+
+RUNNER = Path(__file__).with_name("runner.py")
+"""Run as a file and not as a module, so that nothing of this package is imported beside it."""
+
+LAST_WORDS = 3
+"""Lines of its stderr, where the runtime's C++ code writes too, that tell why a process died."""
+
+RUNTIMES = {"tflite": "LiteRT", "onnx": "ONNX Runtime"}
+"""What runs the files of a format, in the order in which a search would have them."""
+
+DELEGATES = {"tflite": "XNNPACK", "onnx": "CPU kernels"}
+
+DROP_LIMIT_S = 10.0
+"""For the runner to forget a file; whoever takes longer does not answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a runner lives, and how it is reached."""
+
+    called: str
+    """As the user says it, such as `host` or `ssh:pi@board`."""
+    command: tuple[str, ...]
+    """Starts the runner, with its stdin and stdout at this end; followed by its options."""
+    greeting: bytes = b""
+    """Sent before the first request."""
+    sends_files: bool = False
+    """Whether it cannot read the files of this machine."""
+    lost: Callable[[int, str], str | None] = lambda status, words: None
+    """What to say when the device is away, from the exit status of `command` and its last words; None where it is
+    the runner that died."""
+
+
+class ResidentDevice:
+    """A machine whose runner is started with the first measurement, or the next one after it died.
+
+    It ends with `close`, with this process (also when that is killed: its stdin ends) or when the device is
+    forgotten. Ctrl-C does not reach it. On one thread it is pinned to one core where the system can.
+    """
+
+    def __init__(
+        self, place: Place, *, threads: int, limit_s: float, formats: Sequence[str] = tuple(RUNTIMES)
+    ) -> None:
+        """`limit_s` bounds what one launch takes; `formats` are those that are wanted, of what it can run.
+
+        Raises:
+            ValueError: `threads` is less than 1, or `limit_s` not positive.
+        """
+        if threads < 1:
+            raise ValueError(f"a network runs on at least 1 thread, not {threads}")
+        if not limit_s > 0:
+            raise ValueError(f"a measurement needs a positive limit in seconds, not {limit_s}")
+        self.threads = threads
+        self._place, self._limit_s, self._wanted = place, limit_s, tuple(formats)
+        self._command = (*place.command, "--threads", str(threads))
+        self._process: _Process | None = None
+        self._first_about: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """As the protocol says: how it is called, and its processor."""
+        return f"{self._place.called} ({self._known()['processor']})"
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """As the protocol says.
+
+        Raises:
+            DeviceError: no runtime is installed there.
+        """
+        runtimes = self._known()["runtimes"]
+        found = tuple(
+            format for format in self._wanted if any(one.startswith(RUNTIMES[format]) for one in runtimes)
+        )
+        if not found:
+            wanted = " or ".join(RUNTIMES[format] for format in self._wanted)
+            raise DeviceError(
+                f"{self._place.called}: its Python has no {wanted}; there: pip install ai-edge-litert, or "
+                "onnxruntime, or name another one with --python"
+            )
+        return found
+
+    def measure(
+        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
+    ) -> Latency:
+        """As the protocol says; `launches` above 1 starts that many processes, of which the last stays.
+
+        Raises:
+            DeviceLostError: the device is away.
+            DeviceError: a file that the runtime refuses, a process that died twice, or `limit_s` has passed.
+            ValueError: `launches` is less than 1.
+        """
+        if artifact.format not in self.formats:
+            raise DeviceError(
+                f"{artifact.path} is of the format {artifact.format}; {self._place.called} runs "
+                f"{' and '.join(self.formats)}"
+            )
+        files = {"candidate": artifact, "reference": reference}
+        not_delegated: list[str] = []
+        what = f"timing {artifact.path}"
+        deadline = 0.0
+
+        def launch() -> timing.TimeLoad:
+            nonlocal deadline
+            deadline = time.monotonic() + self._limit_s
+            if launches > 1:
+                self.close()
+            return time_load
+
+        def time_load(candidate_first: bool) -> timing.Load:
+            request = {
+                "do": "time",
+                "candidate_first": candidate_first,
+                "blocks": timing.BLOCKS,
+                "block_ms": timing.BLOCK_MS,
+            }
+            reply = self._ask(request, files=files, what=what, deadline=deadline)
+            not_delegated[:] = reply["not_delegated"]
+            return [
+                timing.Block(
+                    reference_ms=tuple(block["reference_ms"]), candidate_ms=tuple(block["candidate_ms"])
+                )
+                for block in reply["blocks"]
+            ]
+
+        state, waited_s = timing.cooled(self._state)
+        try:
+            timed = timing.timed(launch, launches=launches)
+        finally:
+            if self._process is not None:
+                self._process.drop(artifact)
+        about = self._known()
+        runtime = next(one for one in about["runtimes"] if one.startswith(RUNTIMES[artifact.format]))
+        return timing.latency_of(
+            timed,
+            agreed=agreed,
+            device=self.name,
+            runtime=f"{runtime}, {DELEGATES[artifact.format]}, {about['clock']}",
+            threads=self.threads,
+            cores=about["pinned"],
+            not_delegated=not_delegated,
+            state=state,
+            waited_s=waited_s,
+        )
+
+    def card(self) -> DeviceCard:
+        """As the protocol says."""
+        about = self.about()
+        self._first_about = about
+        _ = self.formats  # a machine without a runtime has no card
+        return DeviceCard(
+            name=self.name,
+            system=about["system"],
+            abi=about["abi"],
+            runtimes=tuple(about["runtimes"]),
+            clock=about["clock"],
+            cores=tuple(Core(**core) for core in about["cores"]),
+            threads=about["threads"],
+            pinned=tuple(about["pinned"]),
+            temperature_c=about["temperature_c"],
+        )
+
+    def about(self) -> dict[str, Any]:
+        """What the runner says of itself now, as `runner.Runner.about` has it.
+
+        Raises:
+            DeviceError: the runner cannot be started.
+        """
+        return self._ask_itself("about")
+
+    def close(self) -> None:
+        """Ends the process. A later `measure` starts another."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _known(self) -> dict[str, Any]:
+        """What the runner said of itself when it was first asked."""
+        if self._first_about is None:
+            self._first_about = self.about()
+        return self._first_about
+
+    def _state(self) -> timing.State:
+        return timing.State(**self._ask_itself("state"))
+
+    def _ask_itself(self, action: str) -> dict[str, Any]:
+        return self._ask(
+            {"do": action},
+            files={},
+            what=f"asking the runner of {self._place.called} about itself",
+            deadline=time.monotonic() + self._limit_s,
+        )
+
+    def _ask(
+        self, request: Mapping[str, Any], *, files: Mapping[str, Artifact], what: str, deadline: float
+    ) -> dict[str, Any]:
+        """The reply to `request` about `files`, which is put once more to a new process when one died of it."""
+        died = ""
+        for _ in range(2):
+            try:
+                if self._process is None:
+                    self._process = _Process(self._place, self._command)
+                reply = self._process.ask(request, files=files, deadline=deadline)
+            except _DiedError as error:
+                self.close()
+                died = str(error)
+                if (away := self._place.lost(error.status, error.words)) is not None:
+                    raise DeviceLostError(f"{what} failed: {away}") from error
+            except BaseException:
+                # Ctrl-C while a reply is on its way: the next request must not read it as its own.
+                self.close()
+                raise
+            else:
+                if "error" in reply:
+                    raise DeviceError(f"{what} failed: {reply['error']}")
+                return reply
+            if time.monotonic() >= deadline:
+                raise DeviceError(
+                    f"{what} took more than {self._limit_s:g} s; take a smaller --width or --image-size"
+                )
+        raise DeviceError(f"{what} failed twice: the process ended with {died}")
+
+
+class _DiedError(Exception):
+    """The process is gone; the message is its exit status and what it said last."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(f"status {status}, having said: {words or 'nothing'}")
+        self.status, self.words = status, words
+
+
+class _Process:
+    """A running runner; `stop` ends it, at the latest when this program ends."""
+
+    def __init__(self, place: Place, command: Sequence[str]) -> None:
+        # A file and not a pipe: nobody has to read it for the runner to go on writing. `stop` closes it.
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
+        try:
+            self._popen = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                # Ctrl-C in the terminal is for this program, which then ends the runner itself.
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        except OSError as error:
+            self._stderr.close()
+            raise DeviceError(f"the timing process cannot be started: {error}") from error
+        self.stop = weakref.finalize(self, _stop, self._popen, self._stderr)
+        self._unsent = place.greeting
+        self._sends_files = place.sends_files
+        self._put: dict[Path, str] = {}
+        """Where the files are that were sent, and have not been dropped."""
+
+    def ask(
+        self, request: Mapping[str, Any], *, files: Mapping[str, Artifact], deadline: float
+    ) -> dict[str, Any]:
+        """The reply to `request`, with the paths of `files` added, which are sent where that is necessary.
+
+        Raises:
+            _DiedError: no whole line came back until `deadline`, when the process is killed.
+        """
+        paths = {}
+        for name, artifact in files.items():
+            if self._sends_files and artifact.path not in self._put:
+                content = base64.b64encode(artifact.path.read_bytes()).decode()
+                reply = self._exchange(
+                    {"do": "put", "name": f"{name}{artifact.path.suffix}", "base64": content}, deadline
+                )
+                if "error" in reply:
+                    return reply
+                self._put[artifact.path] = reply["path"]
+            paths[name] = self._put.get(artifact.path, str(artifact.path))
+        return self._exchange({**request, **paths}, deadline)
+
+    def drop(self, artifact: Artifact) -> None:
+        """Forgets a file that was sent; whatever is the matter, the next measurement will tell."""
+        path = self._put.pop(artifact.path, None)
+        if path is not None:
+            with contextlib.suppress(_DiedError):
+                self._exchange({"do": "drop", "path": path}, time.monotonic() + DROP_LIMIT_S)
+
+    def _exchange(self, request: Mapping[str, Any], deadline: float) -> dict[str, Any]:
+        """One line there, one line back."""
+        stdin, stdout = self._popen.stdin, self._popen.stdout
+        if stdin is None or stdout is None:
+            raise RuntimeError("the timing process was started without pipes")
+        # The end of the process ends the wait for its line, on every system.
+        alarm = threading.Timer(max(0.0, deadline - time.monotonic()), self._popen.kill)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            stdin.write(self._unsent + json.dumps(request).encode() + b"\n")
+            stdin.flush()
+            self._unsent = b""
+            line = stdout.readline()
+        except BrokenPipeError:
+            line = b""
+        finally:
+            alarm.cancel()
+        if not line.endswith(b"\n"):
+            self._popen.kill()
+            raise _DiedError(self._popen.wait(), self._last_words())
+        reply: dict[str, Any] = json.loads(line)
+        return reply
+
+    def _last_words(self) -> str:
+        """The end of what it wrote to stderr, in one line."""
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode(errors="replace").split("\n")
+        return " | ".join([line.strip() for line in lines if line.strip()][-LAST_WORDS:])
+
+
+def _stop(popen: subprocess.Popen[bytes], stderr: IO[bytes]) -> None:
+    """Ends the process and closes what belongs to it; it holds nothing that could be lost."""
+    popen.kill()
+    popen.wait()
+    for stream in (popen.stdin, popen.stdout, stderr):
+        if stream is not None:
+            # A request that it died of may still be in the buffer, and closing tries to send it.
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()

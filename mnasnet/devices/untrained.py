@@ -1,0 +1,116 @@
+"""Latency of an architecture: the untrained network written to a file and timed on a device."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.weights import random_weights
+from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
+from mnasnet.export.quantize import Precision, in_precision
+from mnasnet.export.tflite import write_tflite
+
+CALIBRATION_IMAGES = 4
+"""Of noise: untrained activations need a range that is theirs, and no more."""
+
+WAIT_S = 600.0
+"""For a device that went away: a phone that restarts is back after two minutes, a cable after somebody saw it."""
+
+LOST_AT_MOST = 3
+"""So often for one network: a device that goes away each time it runs a network was not unplugged."""
+
+
+class Untrained:
+    """Times networks with random weights against one reference network, in a folder that goes with it.
+
+    What a network computes does not decide how long it takes, so it is timed before any training. A device that
+    goes away is waited for, and the network measured again.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        reference: Architecture,
+        *,
+        agreed: Latency | None,
+        precision: Precision = "fp32",
+        say: Callable[[str], None] = lambda line: None,
+        wait_s: float = WAIT_S,
+    ) -> None:
+        """`agreed` is the study's own measurement of the reference; None to `calibrate` it.
+
+        Reference and candidates are timed in `precision`: their order is another in another one. `say` hears when
+        a device is waited for, at most `wait_s` at a time.
+
+        Raises:
+            DeviceError: the device does not answer.
+        """
+        self._device, self.precision = device, precision
+        self._say, self._wait_s = say, wait_s
+        self._format = device.formats[0]
+        self._folder = tempfile.TemporaryDirectory(prefix="mnasnet-")
+        self.reference = self.write(reference, "reference")
+        self.agreed = agreed
+
+    def calibrate(self, *, launches: int) -> Latency:
+        """Time the reference itself; what it takes now is the unit from here on."""
+        self.agreed = self.of(self.reference, launches=launches)
+        return self.agreed
+
+    def __call__(self, architecture: Architecture) -> Latency:
+        """Time one candidate.
+
+        Raises:
+            DeviceLostError: the device went away and did not come back.
+            DeviceError: it cannot run the network, or not with all of it on its delegate.
+            OSError: the file cannot be written.
+        """
+        latency = self.of(self.write(architecture, "candidate"), launches=1)
+        if latency.not_delegated:
+            raise DeviceError(
+                f"{', '.join(latency.not_delegated)} of it would fall back to slower kernels ({latency.runtime})"
+            )
+        return latency
+
+    def of(self, artifact: Artifact, *, launches: int) -> Latency:
+        """Time a file that is there already."""
+        for _ in range(LOST_AT_MOST):
+            try:
+                return self._device.measure(
+                    artifact, reference=self.reference, agreed=self.agreed, launches=launches
+                )
+            except DeviceLostError as error:
+                lost = error
+                self._say(f"{error}; waiting for it, at most {self._wait_s / 60:.3g} min")
+                wait_for(self._device, limit_s=self._wait_s)
+                self._say("it is back, measuring again")
+        raise DeviceError(f"lost {LOST_AT_MOST} times with the same network: {lost}")
+
+    def write(self, architecture: Architecture, name: str) -> Artifact:
+        """The network with random weights, as a file of the device's format that is called `name`."""
+        path = Path(self._folder.name) / f"{name}.{self._format}"
+        if self._format == "onnx":
+            # Torch's exporter: seconds a network, and torch itself.
+            from mnasnet.export.onnx import write_untrained_onnx
+
+            if self.precision != "fp32":
+                raise DeviceError(f"onnx is written as fp32; {self.precision} there is of tflite")
+            return write_untrained_onnx(architecture, path)
+        generator = np.random.default_rng(0)
+        artifact = write_tflite(architecture, random_weights(architecture, generator), path)
+        shape = (architecture.image_size, architecture.image_size, architecture.in_channels)
+        images = generator.standard_normal((CALIBRATION_IMAGES, 1, *shape), dtype=np.float32)
+        return replace(in_precision(artifact, self.precision, images, path), architecture=architecture)
+
+    def __enter__(self) -> "Untrained":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._folder.cleanup()

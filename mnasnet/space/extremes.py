@@ -1,0 +1,39 @@
+"""The cheapest and the dearest network of a space, by multiply-adds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.cost import multiply_adds
+from mnasnet.space.space import Space
+
+
+def smallest_network(space: Space) -> Architecture:
+    """A network of the fewest multiply-adds, and of those one with few skips, found choice by choice.
+
+    Pools and additions are no multiply-adds but take time: at 32 px a pooling skip in every block, a third more.
+    """
+    return _extreme(space, sign=1)
+
+
+def largest_network(space: Space) -> Architecture:
+    """A network of the most multiply-adds, and of those one with many skips, found choice by choice."""
+    return _extreme(space, sign=-1)
+
+
+def _extreme(space: Space, *, sign: int) -> Architecture:
+    def cost(choices: Mapping[str, Any]) -> tuple[int, int]:
+        architecture = space.decode(choices)
+        skips = sum(layer.skip != "none" for _, layer in architecture.layers())
+        return sign * multiply_adds(architecture), sign * skips
+
+    params: dict[str, Any] = {name: choice.choices[0] for name, choice in space.distributions.items()}
+    least, before = cost(params), None
+    while before != least:
+        before = least
+        for name, distribution in space.distributions.items():
+            for choice in distribution.choices:
+                changed: dict[str, Any] = {**params, name: choice}
+                if (lower := cost(changed)) < least:
+                    least, params[name] = lower, choice
+    return space.decode(params)
