@@ -132,7 +132,7 @@ class Latency:
     runs: int
     """Timed runs of the candidate in the blocks kept."""
     blocks_discarded: int
-    """Blocks thrown away because the reference was slow in them: something disturbed the machine."""
+    """Blocks thrown away because both networks together were slow in them: something disturbed the machine."""
     launches: int
     """Fresh processes that the runs were spread over."""
     device: str

@@ -13,6 +13,9 @@ VERBS = {
     "evaluate": "mnasnet.cli.evaluate",
     "predict": "mnasnet.cli.predict",
     "export": "mnasnet.cli.export",
+    "measure": "mnasnet.cli.measure",
+    "doctor": "mnasnet.cli.doctor",
+    "reach": "mnasnet.cli.reach",
 }
 
 USAGE = """usage: mnasnet VERB [OPTIONS]
@@ -25,6 +28,9 @@ USAGE = """usage: mnasnet VERB [OPTIONS]
   evaluate  count how many labelled images a network or a model file gets right
   predict   say what is in images
   export    write a network as a file for a device, with its labels and normalisation inside
+  measure   time model files on a device and say which are faster, and which tied
+  doctor    examine a device: what it is, how noisy, and what to do about it
+  reach     before any training: which latencies a space can reach on a device
 
 `mnasnet VERB --help` lists the options of a verb."""
 

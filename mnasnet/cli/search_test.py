@@ -11,7 +11,6 @@ from rich.console import Console
 from mnasnet.cli.conftest import TINY, called, pictures
 from mnasnet.cli.search import next_command
 from mnasnet.cli.terminal import Terminal
-from mnasnet.search import run
 from mnasnet.search.conftest import device
 from mnasnet.search.settings import DEMONSTRATION, Settings
 from mnasnet.study.conftest import accuracy, latency
@@ -103,7 +102,7 @@ def test_a_corrupt_image_among_good_ones_is_named_and_the_summary_counts_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A real device takes seconds more and has nothing to do with images.
-    monkeypatch.setattr(run, "open_device", lambda name, **options: device())
+    monkeypatch.setattr(Settings, "open", lambda settings: device())
     pictures(tmp_path / "pets" / "val", cat=4, dog=4)
     pictures(tmp_path / "pets" / "train", cat=10, dog=10)
     (tmp_path / "pets" / "train" / "cat" / "torn.png").write_bytes(b"no picture")

@@ -1,7 +1,7 @@
 """The seam to hardware: a device gives the latency of a model file, always with its conditions."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -53,6 +53,14 @@ class Device(Protocol):
         Raises:
             DeviceLostError: it does not answer.
             DeviceError: it cannot measure, with the reason.
+        """
+        ...
+
+    def idle(self) -> Mapping[int, float]:
+        """Share of each core's time, 0 to 1, that nothing else takes now; empty where that cannot be told.
+
+        Raises:
+            DeviceLostError: it does not answer.
         """
         ...
 

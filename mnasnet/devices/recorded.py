@@ -1,6 +1,6 @@
 """A device whose latencies are known beforehand: for tests of whatever asks a device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -71,6 +71,10 @@ class RecordedDevice:
             pinned=(),
             temperature_c=None,
         )
+
+    def idle(self) -> Mapping[int, float]:
+        """Nothing runs on it."""
+        return {}
 
     def close(self) -> None:
         """Nothing is held."""

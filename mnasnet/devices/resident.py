@@ -179,6 +179,10 @@ class ResidentDevice:
             temperature_c=about["temperature_c"],
         )
 
+    def idle(self) -> Mapping[int, float]:
+        """As the protocol says."""
+        return dict(self._ask_itself("idle")["shares"])
+
     def about(self) -> dict[str, Any]:
         """What the runner says of itself now, as `runner.Runner.about` has it.
 

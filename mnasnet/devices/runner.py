@@ -7,6 +7,7 @@ takes with it the files that were put.
 
     {"do": "about"}
     {"do": "state"}
+    {"do": "idle"}
     {"do": "put", "name": NAME, "base64": BYTES}
     {"do": "drop", "path": PATH}
     {"do": "time", "candidate": PATH, "reference": PATH, "candidate_first": true, "blocks": 3, "block_ms": 5}
@@ -27,6 +28,7 @@ import json
 import math
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -39,6 +41,14 @@ from typing import Any, TextIO
 
 RUNTIMES = {"LiteRT": "ai-edge-litert", "ONNX Runtime": "onnxruntime"}
 """What runs files, and the package that brings it."""
+SPIN = """
+import os, sys, time
+os.sched_setaffinity(0, {int(sys.argv[1])})
+begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
+while time.perf_counter() < begun_s + 0.5: pass
+print((time.process_time() - begun_cpu_s) / (time.perf_counter() - begun_s))
+"""
+"""Takes all of a core that it can get for half a second, and says how much that was."""
 CPUS = Path("/sys/devices/system/cpu")
 ZONES = Path("/sys/class/thermal")
 
@@ -149,6 +159,7 @@ class Runner:
 
     def __init__(self, *, threads: int) -> None:
         self._threads = threads
+        self._allowed = os.sched_getaffinity(0) if sys.platform == "linux" else set[int]()
         self._core = pin_to_last_core() if threads == 1 else None
         self._clock = finest_clock(threads=threads)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -177,6 +188,19 @@ class Runner:
             "frequency_mhz": core["now_mhz"],
             "temperature_c": temperature_c(),
         }
+
+    def idle(self) -> dict[str, Any]:
+        """What others leave of each core: processes that do nothing but spin, on all cores at once.
+
+        One after the other would not do: what keeps a core busy would move to another one.
+        """
+        if sys.platform != "linux":
+            return {"shares": []}
+        spinning = [
+            (core, subprocess.Popen([sys.executable, "-c", SPIN, str(core)], stdout=subprocess.PIPE))
+            for core in sorted(self._allowed)
+        ]
+        return {"shares": [(core, float(process.communicate()[0])) for core, process in spinning]}
 
     def put(self, *, name: str, base64: str) -> dict[str, Any]:
         """Keeps a file until this process ends or it is dropped."""
@@ -314,7 +338,7 @@ def serve(requests: TextIO, replies: TextIO, runner: Runner) -> None:
     """Answers each line of `requests` with one line of `replies` until they end."""
     actions: dict[str, Callable[..., dict[str, Any]]] = {
         action.__name__: action
-        for action in (runner.about, runner.state, runner.put, runner.drop, runner.time)
+        for action in (runner.about, runner.state, runner.idle, runner.put, runner.drop, runner.time)
     }
     for line in requests:
         try:

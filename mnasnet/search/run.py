@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 
 from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.device import Device
-from mnasnet.devices.named import DeviceNameError, open_device
+from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.untrained import Untrained
 from mnasnet.report.findings import Findings, find
 from mnasnet.report.report import write_report
@@ -247,12 +247,7 @@ def _search_trials(
 
 def _device(settings: Settings) -> Device:
     try:
-        return open_device(
-            settings.device,
-            threads=settings.threads,
-            benchmark_model=settings.benchmark_model,
-            python=settings.python,
-        )
+        return settings.open()
     except DeviceNameError as error:
         raise RequestError(str(error)) from error
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from mnasnet.devices.options import DeviceOptions
 from mnasnet.export.quantize import Precision
 from mnasnet.samplers.named import check_sampler
 from mnasnet.train.sources import DIGITS
@@ -23,7 +24,7 @@ LEAST_WIDTH = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(DeviceOptions):
     """Search for networks that are accurate on your images and fast on your device."""
 
     data: str
@@ -55,15 +56,6 @@ class Settings:
     """What may be chosen: the paper's space; the same with the widths of A1 and B1; every layer on its own."""
     seed: int = 0
     """Of the sampler and of every training."""
-    device: str = "host"
-    """Where networks are timed: host (this machine), host:onnx, android[:SERIAL], ssh:USER@HOST[:PORT] or
-    table:FILE."""
-    threads: int = 1
-    """Threads of the measured network."""
-    benchmark_model: Path | None = None
-    """LiteRT's tool of this name for the phone; docs/measuring.md says where it is published."""
-    python: str = "python3"
-    """Interpreter on a board behind ssh that has ai-edge-litert or onnxruntime."""
     epochs: int = 5
     """Of the short training that judges a candidate."""
     batch_size: int = 32

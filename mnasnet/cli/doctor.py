@@ -1,0 +1,63 @@
+"""`mnasnet doctor`: what a device is, how noisy it is, and what to do about it before measuring there."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mnasnet.cli.parse import parse, served
+from mnasnet.devices.device import DeviceError
+from mnasnet.devices.doctor import card_lines, examine
+from mnasnet.devices.named import DeviceNameError
+from mnasnet.devices.options import DeviceOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(DeviceOptions):
+    """Examine a device: cores, clock, temperature, runtime, the noise of its timings, and what is wrong with it."""
+
+    image_size: int = 224
+    """Side in pixels of the networks that it is examined with."""
+    width: float = 1.0
+    """Multiplier of their widths."""
+    json: bool = False
+    """Print JSON."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve `mnasnet doctor ARGUMENTS`."""
+    options = parse(Options, arguments, verb="doctor")
+    return served(
+        lambda: _doctor(options),
+        verb="doctor",
+        refused=(DeviceNameError,),
+        failed=(DeviceError, OSError),
+        kept="nothing was changed",
+    )
+
+
+def _doctor(options: Options) -> None:
+    check_size(options.image_size, options.width)
+    with options.open() as device:
+        found = examine(device, image_size=options.image_size, width=options.width)
+    if options.json:
+        print(json.dumps(found.to_json(), indent=2))
+        return
+    for line in card_lines(found):
+        print(line)
+    problems = found.problems()
+    for problem in problems:
+        print(f"problem: {problem.what}\n  to do: {problem.todo}")
+    if not problems:
+        print("nothing is wrong with it for measuring")
+
+
+def check_size(image_size: int, width: float) -> None:
+    """Nothing, where networks of such a size can be made.
+
+    Raises:
+        DeviceNameError: they cannot.
+    """
+    if not 16 <= image_size <= 1024:
+        raise DeviceNameError(f"--image-size {image_size}: give 16 to 1024")
+    if not 0.05 <= width <= 8:
+        raise DeviceNameError(f"--width {width}: give 0.05 to 8")

@@ -1,0 +1,119 @@
+"""`mnasnet measure`: how long model files take on a device, and which of them are faster than which."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from mnasnet.cli.parse import parse, served
+from mnasnet.cli.terminal import Terminal, plain_console
+from mnasnet.devices.comparison import FileError, Timed, compare, verdict
+from mnasnet.devices.device import DeviceError
+from mnasnet.devices.named import DeviceNameError
+from mnasnet.devices.options import DeviceOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(DeviceOptions):
+    """Time .tflite or .onnx files on a device, and say of each pair which is faster, or that they are tied."""
+
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    """Files to time, all of them beside the first."""
+    json: bool = False
+    """Print JSON, with the raw times and the conditions of each."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve `mnasnet measure ARGUMENTS`."""
+    options = parse(Options, arguments, verb="measure")
+    return served(
+        lambda: _measure(options),
+        verb="measure",
+        refused=(FileError, DeviceNameError),
+        failed=(DeviceError, OSError),
+        kept="nothing was changed",
+    )
+
+
+def _measure(options: Options) -> None:
+    if not options.files:
+        raise FileError("give at least one FILE, a .tflite or .onnx")
+    console = Console(stderr=True) if options.json else plain_console()
+    with options.open() as device, Terminal(console=console) as terminal:
+        timed = compare(device, options.files, progress=terminal.step)
+    if options.json:
+        print(json.dumps([_as_json(one, timed) for one in timed], indent=2))
+        return
+    _print(timed, console)
+
+
+def _print(timed: Sequence[Timed], console: Console) -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("file", no_wrap=True)
+    for column in ("ms", "95 % interval", f"times {timed[0].path.name}", "blocks thrown away"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for one in timed:
+        latency = one.latency
+        table.add_row(
+            str(one.path),
+            f"{latency.median_ms:.4g}",
+            f"{latency.low_ms:.4g} to {latency.high_ms:.4g}",
+            f"{latency.ratio:.3f}",
+            f"{latency.blocks_discarded} of {latency.blocks_discarded + len(latency.raw_ms)}",
+        )
+    console.print(table)
+    for number, one in enumerate(timed):
+        for other in timed[number + 1 :]:
+            console.print(_pair(one, other))
+    for warning in warnings(timed):
+        console.print(f"warning: {warning}")
+    first = timed[0].latency
+    how = "predicted" if first.predicted else f"{first.launches} launches each, beside {timed[0].path.name}"
+    console.print(f"{first.device}, {first.runtime}, threads: {first.threads}, {first.pinning}; {how}")
+
+
+def _pair(one: Timed, other: Timed) -> str:
+    found = verdict(one.latency, other.latency)
+    if found == "tied":
+        return f"{one.path} and {other.path} are tied: the difference is inside the noise"
+    ratio = one.latency.median_ms / other.latency.median_ms
+    return f"{one.path} is {found} than {other.path}: {ratio:.3f} times its latency"
+
+
+def warnings(timed: Sequence[Timed]) -> list[str]:
+    """What makes a latency another one than it seems, by file."""
+    found = []
+    for one in timed:
+        latency = one.latency
+        if latency.not_delegated:
+            found.append(
+                f"{one.path}: {', '.join(latency.not_delegated)} fell back to slower kernels outside "
+                f"{latency.runtime}; another converter or other operators may be much faster"
+            )
+        if latency.statistic != "median":
+            found.append(f"{one.path}: the device's tool tells no median: a {latency.statistic} of runs")
+        if latency.waited_s:
+            found.append(
+                f"{one.path}: the device was left to cool for {latency.waited_s:.0f} s, and began at "
+                f"{latency.temperature_c:.0f} °C"
+            )
+    return found
+
+
+def _as_json(one: Timed, timed: Sequence[Timed]) -> dict[str, object]:
+    latency = one.latency
+    return {
+        "file": str(one.path),
+        "latency_ms": latency.median_ms,
+        "low_ms": latency.low_ms,
+        "high_ms": latency.high_ms,
+        "than": {str(other.path): verdict(latency, other.latency) for other in timed if other is not one},
+        "warnings": warnings([one]),
+        "record": latency.to_json(),
+    }

@@ -1,0 +1,125 @@
+"""`mnasnet reach`: which latencies are to be had on a device, before any training."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from mnasnet.cli.doctor import check_size
+from mnasnet.cli.parse import parse, served
+from mnasnet.cli.terminal import Terminal, plain_console
+from mnasnet.devices.device import DeviceError
+from mnasnet.devices.named import DeviceNameError
+from mnasnet.devices.options import DeviceOptions
+from mnasnet.devices.reach import SAMPLE, Reach, reach, rows, verdict_lines
+from mnasnet.export.quantize import Precision
+from mnasnet.report.words import millions
+from mnasnet.space.hierarchical import SPACES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(DeviceOptions):
+    """Time the fastest, the slowest and random networks of a space on a device, and the zoo's among them."""
+
+    space: str = "mnasnet"
+    """What may be chosen, as in a search: mnasnet, mnasnet-published or flat."""
+    image_size: int = 64
+    """Side of the images in pixels."""
+    width: float = 0.5
+    """Multiplies all filters."""
+    target_ms: float | None = None
+    """Latency that you would aim at."""
+    classes: int = 10
+    in_channels: int = 3
+    """3 for colour, 1 for grey."""
+    precision: Precision = "fp32"
+    """Of the files that are timed: fp32, fp16 or int8."""
+    sample: int = SAMPLE
+    """Random networks."""
+    json: bool = False
+    """Print JSON."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve `mnasnet reach ARGUMENTS`."""
+    options = parse(Options, arguments, verb="reach")
+    return served(
+        lambda: _reach(options),
+        verb="reach",
+        refused=(DeviceNameError,),
+        failed=(DeviceError, OSError),
+        kept="nothing was changed",
+    )
+
+
+def _reach(options: Options) -> None:
+    check_size(options.image_size, options.width)
+    check_space(options.space)
+    if options.sample < 3:
+        raise DeviceNameError(f"--sample {options.sample}: give at least 3")
+    if options.target_ms is not None and not options.target_ms > 0:
+        raise DeviceNameError(f"--target-ms {options.target_ms:g}: give a number above 0")
+    kind = {
+        "image_size": options.image_size,
+        "in_channels": options.in_channels,
+        "classes": options.classes,
+    }
+    space = SPACES[options.space](**kind, width=options.width)
+    console = plain_console()
+    with options.open() as device, Terminal(console=console) as terminal:
+        found = reach(
+            device,
+            space,
+            **kind,
+            width=options.width,
+            precision=options.precision,
+            sample=options.sample,
+            progress=terminal.step,
+        )
+    if options.json:
+        print(json.dumps(_as_json(found, options.target_ms), indent=2))
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("network", no_wrap=True)
+    for column in ("ms", "95 % interval", "mult-adds"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, ms, low_ms, high_ms, adds in rows(found):
+        table.add_row(
+            name, f"{ms:.4g}", f"{low_ms:.4g} to {high_ms:.4g}", "" if adds is None else millions(adds)
+        )
+    console.print(table)
+    latency = found.smallest.latency
+    console.print(
+        f"{'predicted' if latency.predicted else 'measured'}: {latency.device}, {latency.runtime}, "
+        f"threads: {latency.threads}, {latency.pinning}; {options.precision}, {options.image_size} px, width "
+        f"{options.width:g}; the median is of {len(found.sample)} random networks"
+    )
+    if options.target_ms is not None:
+        for line in verdict_lines(found, options.target_ms):
+            console.print(line)
+
+
+def check_space(name: str) -> None:
+    """Nothing, where there is a space of this name.
+
+    Raises:
+        DeviceNameError: there is none.
+    """
+    if name not in SPACES:
+        raise DeviceNameError(f"--space {name}: give one of {', '.join(SPACES)}")
+
+
+def _as_json(found: Reach, target_ms: float | None) -> dict[str, object]:
+    return {
+        "networks": [
+            {"name": name, "latency_ms": ms, "low_ms": low_ms, "high_ms": high_ms, "multiply_adds": adds}
+            for name, ms, low_ms, high_ms, adds in rows(found)
+        ],
+        "sample_ms": [one.latency.median_ms for one in found.sample],
+        "target_ms": target_ms,
+        "within_target": None if target_ms is None else found.share_within(target_ms),
+        "reachable": None if target_ms is None else target_ms >= found.smallest.latency.low_ms,
+        "device": found.smallest.latency.device,
+    }

@@ -1,0 +1,98 @@
+"""Model files timed beside one another: which is faster, and which differences are noise."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from mnasnet.arch.records import Artifact, Latency
+from mnasnet.devices.device import Device
+
+FORMATS = {".tflite": "tflite", ".onnx": "onnx"}
+"""By how the names of files end."""
+
+LAUNCHES = 5
+"""Fresh processes that a latency to be relied on is spread over."""
+
+Verdict = Literal["faster", "slower", "tied"]
+
+
+class FileError(ValueError):
+    """No file that can be timed; the message is one line that names it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """A file and its latency."""
+
+    path: Path
+    latency: Latency
+
+
+def artifact_at(path: Path) -> Artifact:
+    """The file at `path`, ours or not.
+
+    Raises:
+        FileError: it is not there, or of no format that can be timed.
+    """
+    if path.suffix not in FORMATS:
+        raise FileError(f"{path}: give a file whose name ends in {' or '.join(FORMATS)}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror}") from error
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    return Artifact(path=path, format=FORMATS[path.suffix], digest=digest, size_bytes=len(content))
+
+
+def compare(
+    device: Device,
+    paths: Sequence[Path],
+    *,
+    launches: int = LAUNCHES,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> list[Timed]:
+    """Times all files against the first of them, which is timed against a copy of itself.
+
+    The first is of similar size to the others if anything is, which a network of ours need not be; and it makes
+    every difference to it a direct one.
+
+    Raises:
+        FileError: one of them is no file to be timed; nothing has been timed then.
+        DeviceError: one of them cannot be run, or the device was lost.
+    """
+    artifacts = [artifact_at(path) for path in paths]
+    first, agreed = artifacts[0], None
+    done: list[Timed] = []
+    for number, artifact in enumerate(artifacts):
+        progress(f"timing {artifact.path.name}", number, len(artifacts))
+        latency = device.measure(artifact, reference=first, agreed=agreed, launches=launches)
+        if agreed is None:
+            agreed = latency
+            latency = _unit(latency)
+        done.append(Timed(path=artifact.path, latency=latency))
+    progress("timing", len(artifacts), len(artifacts))
+    return done
+
+
+def _unit(itself: Latency) -> Latency:
+    """The reference's own latency: it is the unit, and what a copy of it was found to be off is its noise."""
+    off = max(itself.high_ms / itself.reference_ms, itself.reference_ms / itself.low_ms)
+    return replace(
+        itself,
+        ratio=1.0,
+        median_ms=itself.reference_ms,
+        low_ms=itself.reference_ms / off,
+        high_ms=itself.reference_ms * off,
+    )
+
+
+def verdict(one: Latency, other: Latency) -> Verdict:
+    """How `one` is beside `other`: tied where their intervals meet.
+
+    That is stricter than a test of the difference, by which one of twenty equal pairs would be called different.
+    """
+    if one.high_ms < other.low_ms:
+        return "faster"
+    return "slower" if one.low_ms > other.high_ms else "tied"

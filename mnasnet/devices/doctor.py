@@ -1,0 +1,201 @@
+"""Is a device fit for measuring? Its card, its noise, what a measurement costs, and what to do about it."""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.records import DeviceCard, Latency
+from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
+from mnasnet.devices.comparison import LAUNCHES
+from mnasnet.devices.device import Device
+from mnasnet.devices.timing import HOT_C
+from mnasnet.devices.untrained import Untrained
+
+FREE = 0.9
+"""A core of which less than this is left is kept busy by something."""
+QUIET = 0.02
+"""Half-width of the interval of a network against itself that a quiet device stays below."""
+STEADY = 0.10
+"""Raw times that move by more than this say nothing from one measurement to the next."""
+DISTURBED = 0.3
+"""Share of blocks thrown away from which on a device is called disturbed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Something that makes latencies worse, and the way out."""
+
+    what: str
+    todo: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examination:
+    """What was found."""
+
+    card: DeviceCard
+    idle: Mapping[int, float]
+    """Share of each core that was left to a measurement."""
+    sentinel: Latency
+    """MobileNetV2 against a copy of itself."""
+    candidate: Latency
+    """MnasNet-A1, as a search would time it."""
+    candidate_s: float
+    """How long that took, its file written and sent included."""
+    finalist_s: float
+    """How long the sentinel's several launches took."""
+
+    @property
+    def noise(self) -> float:
+        """Half-width of the sentinel's interval, as a fraction: differences below it are noise."""
+        return (self.sentinel.high_ms - self.sentinel.low_ms) / 2 / self.sentinel.median_ms
+
+    @property
+    def raw_spread(self) -> float:
+        """By how much the sentinel's own time moved, slowest undisturbed block over fastest less 1."""
+        return max(self.sentinel.raw_reference_ms) / min(self.sentinel.raw_reference_ms) - 1
+
+    @property
+    def disturbed(self) -> float:
+        """Share of the sentinel's blocks that were thrown away."""
+        thrown = self.sentinel.blocks_discarded
+        return thrown / (thrown + len(self.sentinel.raw_ms))
+
+    def problems(self) -> list[Problem]:
+        """What is wrong with the device for measuring, the worst first."""
+        return list(_problems(self))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `json.dump`."""
+        return {
+            "card": self.card.to_json(),
+            "idle": {str(core): share for core, share in self.idle.items()},
+            "noise": self.noise,
+            "raw_spread": self.raw_spread,
+            "disturbed": self.disturbed,
+            "candidate_s": self.candidate_s,
+            "finalist_s": self.finalist_s,
+            "sentinel": self.sentinel.to_json(),
+            "candidate": self.candidate.to_json(),
+            "problems": [dataclasses.asdict(problem) for problem in self.problems()],
+        }
+
+
+def examine(device: Device, *, image_size: int = 224, width: float = 1.0) -> Examination:
+    """Asks and measures `device`, with networks of the size that will be searched.
+
+    Raises:
+        DeviceError: it does not answer or cannot measure.
+    """
+    card = device.card()
+    sentinel_network, candidate_network = (
+        _sized(network, image_size=image_size, width=width) for network in (MOBILENET_V2, MNASNET_A1)
+    )
+    with Untrained(device, sentinel_network, agreed=None) as timed:
+        idle = device.idle()
+        begun = time.monotonic()
+        sentinel = timed.calibrate(launches=LAUNCHES)
+        finalist_s = time.monotonic() - begun
+        begun = time.monotonic()
+        candidate = timed.of(timed.write(candidate_network, "candidate"), launches=1)
+        return Examination(
+            card=card,
+            idle=idle,
+            sentinel=sentinel,
+            candidate=candidate,
+            candidate_s=time.monotonic() - begun,
+            finalist_s=finalist_s,
+        )
+
+
+def _sized(network: Architecture, *, image_size: int, width: float) -> Architecture:
+    return network.scaled(width).fitted(image_size)
+
+
+def _problems(found: Examination) -> Iterator[Problem]:
+    card = found.card
+    for core, share in found.idle.items():
+        if share < FREE:
+            measured = " on which measurements run" if core in card.pinned else ""
+            yield Problem(
+                what=f"something else keeps core {core} busy{measured}: {share:.0%} of it is left",
+                todo="`top` there shows what; stop it, or expect the noise below",
+            )
+    if found.candidate.not_delegated:
+        yield Problem(
+            what=f"{', '.join(found.candidate.not_delegated)} of MnasNet-A1 fall back to slower kernels",
+            todo="take a newer LiteRT there",
+        )
+    if card.temperature_c is not None and card.temperature_c > HOT_C:
+        yield Problem(
+            what=f"it is {card.temperature_c:.0f} °C warm, and slows itself down when it gets hotter",
+            todo=f"let it cool below {HOT_C:.0f} °C, out of its case and off its charger",
+        )
+    if found.noise > QUIET:
+        yield Problem(
+            what=f"a network differs from a copy of itself by up to {found.noise:.1%}, where a quiet device has "
+            f"{QUIET:.0%}",
+            todo="stop what else runs there, or take differences below that for nothing",
+        )
+    if found.disturbed > DISTURBED:
+        yield Problem(
+            what=f"{found.disturbed:.0%} of the blocks were disturbed and thrown away",
+            todo="stop what else runs there; measurements take up to twice as long",
+        )
+    if found.raw_spread > STEADY:
+        yield Problem(
+            what=f"the same network's raw times moved by {found.raw_spread:.0%}",
+            todo="trust ratios measured alternately, as all of mnasnet's are, and no raw time",
+        )
+    timed_on = [core for core in card.cores if not card.pinned or core.number in card.pinned]
+    governors = sorted({core.governor for core in timed_on if core.governor is not None})
+    if governors and governors != ["performance"]:
+        yield Problem(
+            what=f"the governor is {', '.join(governors)}: the frequency follows the load",
+            todo="as root: echo performance | tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+        )
+    if card.threads == 1 and not card.pinned:
+        yield Problem(
+            what="measurements are not pinned to a core, and move between fast and slow ones",
+            todo="nothing can be done on a system that has no call for it; expect more noise",
+        )
+
+
+def card_lines(found: Examination) -> Iterator[str]:
+    """The card and what was measured, in words."""
+    card = found.card
+    yield f"device: {card.name}, {card.system}, {card.abi}"
+    yield f"runtime: {', '.join(card.runtimes)}; {card.clock}, threads: {card.threads}"
+    for cluster in card.clusters:
+        most_mhz = cluster[0].most_mhz
+        speed = "frequency not told" if most_mhz is None else f"up to {most_mhz:.0f} MHz"
+        numbers = ", ".join(str(core.number) for core in cluster)
+        governors = {core.governor for core in cluster}
+        governor = ", ".join(sorted(one or "not told" for one in governors))
+        yield f"cores {numbers}: {speed}, governor {governor}"
+    pinned = ", ".join(map(str, card.pinned))
+    yield "measurements are not pinned" if not card.pinned else f"measurements run on core {pinned}"
+    yield "temperature: " + ("not told" if card.temperature_c is None else f"{card.temperature_c:.0f} °C")
+    if found.idle:
+        left = ", ".join(f"core {core} {share:.0%}" for core, share in found.idle.items())
+        yield f"left by others, measured: {left}"
+    raw = found.sentinel.raw_reference_ms
+    yield (
+        f"sentinel: MobileNetV2 {found.sentinel.reference_ms:.4g} ms, blocks from {min(raw):.4g} to {max(raw):.4g} "
+        f"({found.raw_spread:.0%}), {found.disturbed:.0%} thrown away"
+    )
+    yield f"noise floor: ± {found.noise:.2%}, MobileNetV2 against a copy of itself in {LAUNCHES} launches"
+    latency = found.candidate
+    yield (
+        f"MnasNet-A1: {latency.median_ms:.4g} [{latency.low_ms:.4g}, {latency.high_ms:.4g}] ms, raw median "
+        f"{statistics.median(latency.raw_ms):.4g}"
+        if latency.raw_ms
+        else f"MnasNet-A1: {latency.median_ms:.4g} ms"
+    )
+    yield (
+        f"a candidate of its size takes {found.candidate_s:.1f} s in a search, a finalist {found.finalist_s:.1f} s"
+    )

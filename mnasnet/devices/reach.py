@@ -1,0 +1,162 @@
+"""Before any training: which latencies the networks of a space have on a device."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+from scipy.stats import binom
+
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.cost import multiply_adds
+from mnasnet.arch.records import Latency
+from mnasnet.arch.zoo import MOBILENET_V2, ZOO
+from mnasnet.devices.comparison import LAUNCHES
+from mnasnet.devices.device import Device
+from mnasnet.devices.untrained import Untrained
+from mnasnet.export.quantize import Precision
+from mnasnet.space.extremes import largest_network, smallest_network
+from mnasnet.space.space import Space
+
+SAMPLE = 15
+"""Random networks: their median has an interval from the fourth to the twelfth of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """A network and its latency."""
+
+    name: str
+    architecture: Architecture
+    latency: Latency
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """What a space can reach on a device, all measured, or predicted by a table."""
+
+    smallest: Reached
+    """The fastest of all that were measured of the space; that of the fewest multiply-adds is among them."""
+    largest: Reached
+    """The slowest of them; that of the most multiply-adds is among them."""
+    sample: tuple[Reached, ...]
+    """Random networks of the space, the fastest first."""
+    zoo: tuple[Reached, ...]
+    """The networks that have a name, at the same width and image size, the fastest first."""
+
+    @property
+    def median_ms(self) -> float:
+        """Of the random networks."""
+        return median(self._sample_ms())
+
+    @property
+    def median_interval_ms(self) -> tuple[float, float]:
+        """95 % interval of the space's median latency, by the order of the sample."""
+        sample_ms = self._sample_ms()
+        rank = order_rank(len(sample_ms))
+        return sample_ms[rank], sample_ms[-1 - rank]
+
+    def share_within(self, target_ms: float) -> float:
+        """Of the random networks, how many keep to the target, as a fraction."""
+        return sum(ms <= target_ms for ms in self._sample_ms()) / len(self.sample)
+
+    def _sample_ms(self) -> list[float]:
+        return [one.latency.median_ms for one in self.sample]
+
+
+def order_rank(count: int) -> int:
+    """Of `count` sorted values, how many lie outside a 95 % interval of their median, at either end.
+
+    How many values lie below the median is binomial with p = 1/2. Fewer than 6 values say less than 95 %, and their
+    interval is all of them.
+    """
+    return max(0, int(binom.ppf(0.025, count, 0.5)) - 1)
+
+
+def reach(
+    device: Device,
+    space: Space,
+    *,
+    image_size: int,
+    in_channels: int,
+    classes: int,
+    width: float,
+    precision: Precision = "fp32",
+    sample: int = SAMPLE,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Reach:
+    """Times the extremes of `space`, `sample` random networks of it and the zoo's, with random weights.
+
+    Raises:
+        DeviceError: the device cannot run them, or was lost.
+    """
+    generator = random.Random(seed)
+    of_space = {"fewest multiply-adds": smallest_network(space), "most multiply-adds": largest_network(space)}
+    for number in range(sample):
+        params: dict[str, Any] = {
+            name: generator.choice(choice.choices) for name, choice in space.distributions.items()
+        }
+        of_space[f"random {number}"] = space.decode(params)
+    zoo = {
+        name: replace(
+            network.architecture.scaled(width).fitted(image_size), in_channels=in_channels, classes=classes
+        )
+        for name, network in ZOO.items()
+    }
+    control = replace(MOBILENET_V2.scaled(width).fitted(image_size), in_channels=in_channels, classes=classes)
+    with Untrained(device, control, agreed=None, precision=precision) as timed:
+        total = len(of_space) + len(zoo) + 1
+        progress("timing MobileNetV2", 0, total)
+        timed.calibrate(launches=LAUNCHES)
+        reached = []
+        for done, (name, architecture) in enumerate({**of_space, **zoo}.items(), start=1):
+            progress(f"timing {name}", done, total)
+            reached.append(Reached(name=name, architecture=architecture, latency=timed(architecture)))
+        progress("timing", total, total)
+    own, named = reached[: len(of_space)], reached[len(of_space) :]
+    return Reach(
+        smallest=min(own, key=_ms),
+        largest=max(own, key=_ms),
+        sample=tuple(sorted(own[2:], key=_ms)),
+        zoo=tuple(sorted(named, key=_ms)),
+    )
+
+
+def _ms(reached: Reached) -> float:
+    return reached.latency.median_ms
+
+
+def verdict_lines(found: Reach, target_ms: float) -> Iterator[str]:
+    """Whether a target can be reached, and what it leaves to choose from."""
+    low, high = found.smallest.latency, found.largest.latency
+    if target_ms < low.low_ms:
+        yield (
+            f"{target_ms:.4g} ms is out of reach: the fastest network takes {low.median_ms:.4g} ms; lower --width "
+            "or --image-size, or take --precision int8"
+        )
+    elif target_ms < low.high_ms:
+        yield f"{target_ms:.4g} ms is at the very edge: the fastest network takes {low.median_ms:.4g} ms"
+    elif target_ms >= high.median_ms:
+        yield f"{target_ms:.4g} ms is within reach of every network: latency will decide nothing"
+    else:
+        share = found.share_within(target_ms)
+        yield f"{target_ms:.4g} ms is within reach: {share:.0%} of {len(found.sample)} random networks keep to it"
+
+
+def rows(found: Reach) -> Sequence[tuple[str, float, float, float, int | None]]:
+    """Name, latency, its interval, and multiply-adds; the fastest first."""
+    own = [("space, fastest", found.smallest), ("space, slowest", found.largest)]
+    ranked: list[tuple[str, float, float, float, int | None]] = [
+        (
+            name,
+            one.latency.median_ms,
+            one.latency.low_ms,
+            one.latency.high_ms,
+            multiply_adds(one.architecture),
+        )
+        for name, one in [*own, *((one.name, one) for one in found.zoo)]
+    ]
+    ranked.append(("space, median", found.median_ms, *found.median_interval_ms, None))
+    return sorted(ranked, key=lambda row: row[1])

@@ -1,0 +1,74 @@
+"""Tests of what a space reaches on a device."""
+
+import pytest
+
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.cost import multiply_adds
+from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.zoo import ZOO
+from mnasnet.devices.reach import Reach, order_rank, reach, rows, verdict_lines
+from mnasnet.devices.recorded import RecordedDevice
+from mnasnet.space.extremes import smallest_network
+from mnasnet.space.hierarchical import mnasnet_space
+
+SPACE = mnasnet_space(image_size=16, in_channels=1, classes=10, width=0.35)
+
+
+class ByMultiplyAdds(RecordedDevice):
+    """A network takes a millisecond for each million multiply-adds."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda digest: None)
+
+    def measure(
+        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
+    ) -> Latency:
+        own, unit = (ms(one.architecture) for one in (artifact, reference))
+        clock = RecordedDevice({artifact.digest: own, reference.digest: unit}.get)
+        return clock.measure(artifact, reference=reference, agreed=agreed, launches=launches)
+
+
+def ms(architecture: Architecture | None) -> float:
+    assert architecture is not None
+    return multiply_adds(architecture) / 1e6
+
+
+@pytest.fixture(scope="module")
+def found() -> Reach:
+    return reach(ByMultiplyAdds(), SPACE, image_size=16, in_channels=1, classes=10, width=0.35, sample=7)
+
+
+def test_the_ends_of_a_space_are_those_of_the_fewest_and_the_most_multiply_adds(found: Reach) -> None:
+    assert found.smallest.latency.median_ms == pytest.approx(ms(smallest_network(SPACE)))
+    sample_ms = [one.latency.median_ms for one in found.sample]
+    assert found.smallest.latency.median_ms <= sample_ms[0]
+    assert sample_ms[-1] <= found.largest.latency.median_ms
+    assert sample_ms == sorted(sample_ms)
+    assert found.median_ms == sample_ms[3]
+    assert found.median_interval_ms == (sample_ms[0], sample_ms[6])
+
+
+def test_the_zoo_stands_among_the_space(found: Reach) -> None:
+    names = [name for name, *_ in rows(found)]
+    assert set(ZOO) | {"space, fastest", "space, median", "space, slowest"} == set(names)
+    latencies = [latency for _, latency, *_ in rows(found)]
+    assert latencies == sorted(latencies)
+
+
+def test_a_target_is_judged_before_any_training(found: Reach) -> None:
+    fastest_ms, slowest_ms = found.smallest.latency.median_ms, found.largest.latency.median_ms
+
+    def said(target_ms: float) -> str:
+        (line,) = verdict_lines(found, target_ms)
+        return line
+
+    assert "out of reach" in said(0.9 * fastest_ms)
+    assert "at the very edge" in said(fastest_ms)
+    assert "within reach of every network" in said(2 * slowest_ms)
+    assert "within reach: 57% of 7 random networks" in said(found.median_ms)  # 4 of 7
+
+
+@pytest.mark.parametrize(("count", "rank"), [(3, 0), (5, 0), (6, 0), (9, 1), (15, 3), (50, 17)])
+def test_the_interval_of_a_median_goes_by_order(count: int, rank: int) -> None:
+    # From the tables of the sign test: of 15 the 4th to the 12th, of 50 the 18th to the 33rd.
+    assert order_rank(count) == rank
