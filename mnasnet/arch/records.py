@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mnasnet.arch.architecture import Architecture
 
@@ -92,13 +92,16 @@ class Learned:
         return dataclasses.replace(self, mean=mean, std=std)
 
 
+Format = Literal["tflite", "onnx", "executorch"]
+"""Of a model file."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
     """A model file that a device can run."""
 
     path: Path
-    format: str
-    """`tflite`, `onnx` or `executorch`."""
+    format: Format
     digest: str
     """Of the architecture in it, or of the bytes of a file that is not ours."""
     size_bytes: int

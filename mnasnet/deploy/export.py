@@ -3,22 +3,19 @@
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from mnasnet.arch.files import replace_file
-from mnasnet.arch.records import Artifact
+from mnasnet.arch.records import Artifact, Format
 from mnasnet.devices.model_file import Agreement, ModelFile, agreement, open_model_file
 from mnasnet.export.metadata import Metadata, attach_metadata
 from mnasnet.export.quantize import Precision, in_precision
 from mnasnet.export.tflite import write_tflite
 from mnasnet.nn.model import Model
 from mnasnet.nn.network import Network, fold
-
-Format = Literal["tflite", "onnx", "executorch"]
 
 SUFFIXES: dict[Format, str] = {"tflite": ".tflite", "onnx": ".onnx", "executorch": ".pte"}
 """How the names of the files end, by which they are known again."""

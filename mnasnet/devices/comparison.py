@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.records import Artifact, Format, Latency
 from mnasnet.devices.device import Device
 
-FORMATS = {".tflite": "tflite", ".onnx": "onnx"}
+FORMATS: dict[str, Format] = {".tflite": "tflite", ".onnx": "onnx"}
 """By how the names of files end."""
 
 LAUNCHES = 5

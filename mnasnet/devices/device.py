@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
-from mnasnet.arch.records import Artifact, DeviceCard, Latency
+from mnasnet.arch.records import Artifact, DeviceCard, Format, Latency
 
 ASK_AGAIN_S = 2.0
 """Between two questions to a device that is away."""
@@ -39,7 +39,7 @@ class Device(Protocol):
         ...
 
     @property
-    def formats(self) -> tuple[str, ...]:
+    def formats(self) -> tuple[Format, ...]:
         """The formats of files that it runs, `tflite` or `onnx`, what a search takes first.
 
         Raises:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from mnasnet.arch.records import Format
 from mnasnet.devices.resident import RUNNER, RUNTIMES, Place, ResidentDevice
 
 
@@ -13,7 +14,7 @@ class HostDevice(ResidentDevice):
         self,
         *,
         threads: int = 1,
-        format: str | None = None,
+        format: Format | None = None,
         limit_s: float = 120.0,
         command: Sequence[str] = (sys.executable, "-P", str(RUNNER)),
     ) -> None:

@@ -29,7 +29,7 @@ def open_device(
     """
     kind, _, rest = name.partition(":")
     if kind == "host" and rest in ("", "onnx"):
-        return HostDevice(threads=threads, format=rest or None)
+        return HostDevice(threads=threads, format="onnx" if rest else None)
     near = difflib.get_close_matches(kind, ["host", "android", "ssh", "table"], n=1)
     nearest = f"the nearest is {near[0]!r}, of" if near else "give one of"
     raise DeviceNameError(f"--device {name}: {nearest} {', '.join(NAMES)}")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
-from mnasnet.arch.records import Artifact, DeviceCard, Latency
+from mnasnet.arch.records import Artifact, DeviceCard, Format, Latency
 from mnasnet.devices.device import DeviceError
 
 
@@ -16,7 +16,7 @@ class RecordedDevice:
     """
 
     name = "recorded"
-    formats = ("tflite", "onnx")
+    formats: tuple[Format, ...] = ("tflite", "onnx")
 
     def __init__(self, latency_ms: Callable[[str], float | None], *, reference_ms: float = 1.0) -> None:
         self._latency_ms = latency_ms

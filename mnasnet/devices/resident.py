@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from mnasnet.arch.records import Artifact, Core, DeviceCard, Latency
+from mnasnet.arch.records import Artifact, Core, DeviceCard, Format, Latency
 from mnasnet.devices import timing
 from mnasnet.devices.device import DeviceError, DeviceLostError
 
@@ -24,10 +24,10 @@ RUNNER = Path(__file__).with_name("runner.py")
 LAST_WORDS = 3
 """Lines of its stderr, where the runtime's C++ code writes too, that tell why a process died."""
 
-RUNTIMES = {"tflite": "LiteRT", "onnx": "ONNX Runtime"}
+RUNTIMES: dict[Format, str] = {"tflite": "LiteRT", "onnx": "ONNX Runtime"}
 """What runs the files of a format, in the order in which a search would have them."""
 
-DELEGATES = {"tflite": "XNNPACK", "onnx": "CPU kernels"}
+DELEGATES: dict[Format, str] = {"tflite": "XNNPACK", "onnx": "CPU kernels"}
 
 DROP_LIMIT_S = 10.0
 """For the runner to forget a file; whoever takes longer does not answer."""
@@ -58,7 +58,7 @@ class ResidentDevice:
     """
 
     def __init__(
-        self, place: Place, *, threads: int, limit_s: float, formats: Sequence[str] = tuple(RUNTIMES)
+        self, place: Place, *, threads: int, limit_s: float, formats: Sequence[Format] = tuple(RUNTIMES)
     ) -> None:
         """`limit_s` bounds what one launch takes; `formats` are those that are wanted, of what it can run.
 
@@ -81,7 +81,7 @@ class ResidentDevice:
         return f"{self._place.called} ({self._known()['processor']})"
 
     @property
-    def formats(self) -> tuple[str, ...]:
+    def formats(self) -> tuple[Format, ...]:
         """As the protocol says.
 
         Raises:

@@ -9,7 +9,7 @@ from types import TracebackType
 import numpy as np
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.records import Artifact, Format, Latency
 from mnasnet.arch.weights import random_weights
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
 from mnasnet.export.quantize import Precision, in_precision
@@ -52,7 +52,8 @@ class Untrained:
         """
         self._device, self.precision = device, precision
         self._say, self._wait_s = say, wait_s
-        self._format = device.formats[0]
+        self.format: Format = device.formats[0]
+        """Of the files that are timed."""
         self._folder = tempfile.TemporaryDirectory(prefix="mnasnet-")
         self.reference = self.write(reference, "reference")
         self.agreed = agreed
@@ -93,8 +94,8 @@ class Untrained:
 
     def write(self, architecture: Architecture, name: str) -> Artifact:
         """The network with random weights, as a file of the device's format that is called `name`."""
-        path = Path(self._folder.name) / f"{name}.{self._format}"
-        if self._format == "onnx":
+        path = Path(self._folder.name) / f"{name}.{self.format}"
+        if self.format == "onnx":
             # Torch's exporter: seconds a network, and torch itself.
             from mnasnet.export.onnx import write_untrained_onnx
 

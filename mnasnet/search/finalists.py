@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 
@@ -17,6 +17,7 @@ from mnasnet.arch.zoo import ARCHITECTURE
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import export
 from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted
+from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.untrained import Untrained
 from mnasnet.nn.checkpoint import save_network
 from mnasnet.nn.model import WEIGHTS, Model
@@ -25,12 +26,6 @@ from mnasnet.study.reward import Reward
 from mnasnet.study.trial import TrialRecord, front
 from mnasnet.train.data import ImageData
 from mnasnet.train.loop import Progress, Recipe, score, train
-
-FILE = "network.tflite"
-"""A finalist's file for the device, in the precision that was searched."""
-
-LAUNCHES = 5
-"""Fresh processes that a finalist's latency is spread over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +67,18 @@ class Finishing:
     command: Sequence[str]
     """What the user called."""
 
+    @property
+    def file_name(self) -> str:
+        """Of a finalist's file for the device, in the precision that was searched."""
+        return f"network.{self.timed.format}"
+
     def done(self, candidate: Candidate) -> Card | None:
         """The card of a candidate that was finished in this search and with this recipe; None where there is work.
 
         What another search left in the folder was measured against another timing of the reference.
         """
         folder = self.folder / candidate.architecture.digest()
-        if not all((folder / name).is_file() for name in (CARD, FILE, WEIGHTS)):
+        if not all((folder / name).is_file() for name in (CARD, self.file_name, WEIGHTS)):
             return None
         card = read_card(folder)
         agreed_ms = None if self.timed.agreed is None else self.timed.agreed.reference_ms
@@ -137,8 +137,15 @@ class Finishing:
         model = Model(name=digest, network=copy.deepcopy(network).cpu(), trained=True, learned=learned)
         calibration, others = parted(images_of(self.data, learned, limit=2 * CALIBRATION_IMAGES))
         precision = self.timed.precision
-        file = part / FILE
-        exported = export(model, file, precision=precision, calibration=calibration, images=others)
+        file = part / self.file_name
+        exported = export(
+            model,
+            file,
+            format=self.timed.format,
+            precision=precision,
+            calibration=calibration,
+            images=others,
+        )
         tested = score(network, self.data, self.data.test)
         # Rounding to float32 moves no image to another class, or next to none.
         in_file = tested if precision == "fp32" else evaluate(of_file(file), self.data)
@@ -153,7 +160,7 @@ class Finishing:
             precision=precision,
             float_accuracy=None if precision == "fp32" else self._accuracy(tested, seconds=seconds),
             proxy_accuracy=None if candidate.record is None else candidate.record.accuracy,
-            latency=self.timed.of(exported.artifact, launches=LAUNCHES),
+            latency=self.timed.of(replace(exported.artifact, architecture=architecture), launches=LAUNCHES),
             proxy_latency=None if candidate.record is None else candidate.record.latency,
             size_bytes=exported.artifact.size_bytes,
             largest_difference=exported.agreement.largest_difference,

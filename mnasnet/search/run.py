@@ -15,14 +15,15 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from mnasnet.arch.zoo import MOBILENET_V2
-from mnasnet.devices.device import Device
+from mnasnet.devices.comparison import LAUNCHES
+from mnasnet.devices.device import Device, DeviceLostError
 from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.untrained import Untrained
 from mnasnet.report.findings import Findings, find
 from mnasnet.report.report import write_report
 from mnasnet.report.words import counted
 from mnasnet.samplers.named import sampler_named
-from mnasnet.search.finalists import LAUNCHES, Candidate, Finishing, choose
+from mnasnet.search.finalists import Candidate, Finishing, choose
 from mnasnet.search.loop import FAILURES, SearchError, run_trials
 from mnasnet.search.settings import RequestError, Settings
 from mnasnet.search.watcher import SILENT, Tally, Watcher
@@ -193,6 +194,8 @@ def _finish(
         what = f"final training {number} of {len(candidates)}, {candidate.name}"
         try:
             finishing.finish(candidate, progress=partial(watcher.step, what))
+        except DeviceLostError:
+            raise  # the next one could not be measured either
         except FAILURES as error:
             failed.append(f"{candidate.name}, {first_line(error)}")
             watcher.say(f"{what} failed: {first_line(error)}")
