@@ -1,42 +1,50 @@
-"""Does a latency repeat? MobileNetV2 and MnasNet-A1 timed again and again, with the machine idle and kept busy.
+"""Do latencies repeat? Twelve networks over the range of the space, timed in two runs with everything restarted.
 
-    python benchmarks/latency_repeatability.py --repeats 12
+    python benchmarks/latency_repeatability.py
 
-Two to three minutes. Each measurement is what a search does for one candidate, in a fresh process. The columns:
-median raw time of the candidate and its range over the repeats; median ratio to MobileNetV2, its standard deviation
-and range; median half-width of the 95 % interval and how many intervals hold the median ratio; blocks discarded;
-seconds a measurement, start of the process included.
+About 12 minutes. `mnasnet measure`'s own comparison, twice with the other core idle and twice with it kept busy
+on purpose. Of the 66 pairs it says how many the first run called different, and how many of those changed places in
+the second; and side by side by how much the latencies of one network differ from run to run, as a ratio to the
+reference timed alternately, and raw. Then what one candidate of MnasNet-A1's size costs in a search, and a
+finalist.
 
-Expected on a shared 2-core machine: a standard deviation of the ratio of 0.2 to 0.6 % (once in twelve rows 1.5 %),
-whatever keeps the cores busy, while raw times move by 2 % to tens of per cent; 0.4 s a candidate at 32 px and width
-0.5 and 0.9 s at 224 px on an idle machine, twice that where something takes half of the core.
+Wanted: no pair called different changes places; on a quiet machine the paired spread is at most 2 %; at most 2 s a
+candidate and 20 s a finalist.
 """
 
 import contextlib
-import dataclasses
+import itertools
 import math
 import os
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
 from figures import machine
 
-from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.weights import random_weights
 from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
+from mnasnet.devices.comparison import LAUNCHES, Timed, compare, verdict
 from mnasnet.devices.host import HostDevice
+from mnasnet.devices.untrained import Untrained
 from mnasnet.export.tflite import write_tflite
+from mnasnet.space.extremes import largest_network, smallest_network
+from mnasnet.space.hierarchical import mnasnet_space
 
-SETTINGS = ((32, 0.5), (224, 1.0))
-"""Image size in pixels and width: the default search's, and the paper's."""
+NETWORKS = 12
+DRAWN = 200
+"""Random networks of which those are taken that lie evenly over the range of multiply-adds."""
 
 BUSY = """
 import os, sys
@@ -51,8 +59,10 @@ while True: matrix @ matrix
 class Arguments:
     """What the benchmark is asked."""
 
-    repeats: int = 12
-    """Measurements a row, at least 2."""
+    image_size: int = 96
+    width: float = 0.5
+    repeats: int = 9
+    """Candidates timed for what one costs."""
 
 
 @contextlib.contextmanager
@@ -72,65 +82,100 @@ def busy(core: int | None) -> Iterator[None]:
         process.wait()
 
 
-def row(what: str, latencies: list[Latency], seconds: list[float]) -> str:
+def networks(image_size: int, width: float) -> list[Architecture]:
+    """The smallest and the largest of the space, and between them those at even steps of random ones."""
+    space = mnasnet_space(image_size=image_size, in_channels=3, classes=10, width=width)
+    generator, drawn = random.Random(0), list[Architecture]()
+    for _ in range(DRAWN):
+        params: dict[str, Any] = {}
+        for name, distribution in space.distributions.items():
+            params[name] = generator.choice(distribution.choices)
+        drawn.append(space.decode(params))
+    drawn.sort(key=multiply_adds)
+    between = [drawn[round(at)] for at in np.linspace(0, DRAWN - 1, NETWORKS - 2)]
+    return [
+        between[len(between) // 2],
+        smallest_network(space),
+        largest_network(space),
+        *between[:4],
+        *between[5:],
+    ]
+
+
+def one_run(paths: Sequence[Path], core: int | None) -> list[Timed]:
+    """Every file timed, with a device of its own."""
+    with busy(core), HostDevice() as host:
+        return compare(host, paths)
+
+
+def off(first: float, second: float) -> float:
+    """By how much two latencies of a network differ, as a fraction."""
+    return abs(math.log(second / first))
+
+
+def row(what: str, first: Sequence[Timed], second: Sequence[Timed]) -> str:
     """One line of the table."""
-    logs = [math.log(latency.ratio) for latency in latencies]
-    raw = [statistics.median(latency.raw_ms) for latency in latencies]
-    half = [(latency.high_ms / latency.low_ms - 1) / 2 for latency in latencies]
-    middle = statistics.median(latency.ratio for latency in latencies)
-    covered = sum(latency.low_ms <= middle * latency.reference_ms <= latency.high_ms for latency in latencies)
-    kept = sum(len(latency.raw_ms) for latency in latencies)
-    discarded = sum(latency.blocks_discarded for latency in latencies)
+    pairs = list(itertools.combinations(range(len(first)), 2))
+    different = [(i, j) for i, j in pairs if verdict(first[i].latency, first[j].latency) != "tied"]
+    turned = opposite = 0
+    for i, j in different:
+        before = first[i].latency.median_ms < first[j].latency.median_ms
+        turned += before != (second[i].latency.median_ms < second[j].latency.median_ms)
+        now = verdict(second[i].latency, second[j].latency)
+        opposite += now == ("slower" if before else "faster")
+    paired = [off(a.latency.ratio, b.latency.ratio) for a, b in zip(first[1:], second[1:], strict=True)]
+    raw = [
+        off(statistics.median(a.latency.raw_ms), statistics.median(b.latency.raw_ms))
+        for a, b in zip(first, second, strict=True)
+    ]
+    half = [(one.latency.high_ms / one.latency.low_ms - 1) / 2 for one in first[1:]]
+    thrown = sum(one.latency.blocks_discarded for one in (*first, *second))
+    kept = sum(len(one.latency.raw_ms) for one in (*first, *second))
     return (
-        f"| {what} | {statistics.median(raw):.3f} | {100 * (max(raw) / min(raw) - 1):.1f} % "
-        f"| {middle:.4f} | {100 * statistics.stdev(logs):.2f} % | {100 * (max(logs) - min(logs)):.2f} % "
-        f"| ± {100 * statistics.median(half):.2f} % | {covered}/{len(latencies)} "
-        f"| {100 * discarded / (kept + discarded):.0f} % | {statistics.median(seconds):.2f} |"
+        f"| {what} | {len(different)} of {len(pairs)} | {turned} | {opposite} "
+        f"| {percent(paired)} | {percent(raw)} | ± {100 * statistics.median(half):.1f} % "
+        f"| {100 * thrown / (thrown + kept):.0f} % |"
     )
 
 
-def artifacts(folder: Path, *, image_size: int, width: float) -> tuple[Artifact, Artifact]:
-    """MnasNet-A1 and MobileNetV2 as files."""
-    a1, v2 = (
-        write_tflite(network, random_weights(network, np.random.default_rng(0)), folder / f"{name}.tflite")
-        for name, network in (
-            (
-                f"{name}-{image_size}",
-                dataclasses.replace(network, classes=10).scaled(width).fitted(image_size),
-            )
-            for name, network in (("a1", MNASNET_A1), ("v2", MOBILENET_V2))
-        )
-    )
-    return a1, v2
+def percent(values: Sequence[float]) -> str:
+    """Median and largest."""
+    return f"{100 * statistics.median(values):.1f} %, {100 * max(values):.1f} %"
 
 
 def main(arguments: Arguments) -> None:
-    """Times every pair under every load and prints the table."""
+    """Times everything and prints the tables."""
     with HostDevice() as host:
         about = host.about()
-    core = about["core"]
-    # Without pinning there is no "same core"; one busy process is what can be shown.
-    same = 0 if core is None else core
-    other = max((c for c in range(os.cpu_count() or 1) if c != same), default=same)
-    loads = {"idle": None, "other core busy": other, "same core busy": same}
-    print(f"{machine('ai-edge-litert')}, {about['clock']}, core {core}; {arguments.repeats} repeats a row\n")
+    core = about["pinned"][0] if about["pinned"] else 0
+    other = max((number for number in range(os.cpu_count() or 1) if number != core), default=core)
+    print(f"{machine('ai-edge-litert')}, {about['clock']}, core {core}; {arguments.image_size} px\n")
     print(
-        "| pair, px, machine | raw ms | range | ratio | s.d. | range | interval | holds median | discarded | s |"
+        "| other core | called different | changed places | called the opposite | paired, median and most ",
+        end="",
     )
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("| raw, median and most | interval | thrown away |\n|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        for image_size, width in SETTINGS:
-            a1, v2 = artifacts(Path(folder), image_size=image_size, width=width)
-            for pair, candidate in (("V2 / V2", v2), ("A1 / V2", a1)):
-                for load, busy_core in loads.items():
-                    latencies, seconds = [], []
-                    with busy(busy_core):
-                        for _ in range(arguments.repeats):
-                            with HostDevice() as host:
-                                begun = time.perf_counter()
-                                latencies.append(host.measure(candidate, reference=v2, agreed=None))
-                                seconds.append(time.perf_counter() - begun)
-                    print(row(f"{pair}, {image_size}, {load}", latencies, seconds), flush=True)
+        paths = []
+        for number, network in enumerate(networks(arguments.image_size, arguments.width)):
+            paths.append(Path(folder) / f"{number}.tflite")
+            write_tflite(network, random_weights(network, np.random.default_rng(number)), paths[-1])
+        for what, busy_core in (("idle", None), ("busy", other)):
+            print(row(what, one_run(paths, busy_core), one_run(paths, busy_core)), flush=True)
+    with HostDevice() as host, Untrained(host, MOBILENET_V2, agreed=None) as timed:
+        begun = time.perf_counter()
+        timed.calibrate(launches=LAUNCHES)
+        finalist_s = time.perf_counter() - begun
+        seconds = []
+        for _ in range(arguments.repeats):
+            begun = time.perf_counter()
+            latency = timed(MNASNET_A1)
+            seconds.append(time.perf_counter() - begun)
+    print(
+        f"\nMnasNet-A1 at 224 px, one run of which took {statistics.median(latency.raw_ms):.1f} ms: a candidate "
+        f"{statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f}), {LAUNCHES} launches as "
+        f"for a finalist {finalist_s:.1f} s"
+    )
 
 
 if __name__ == "__main__":
