@@ -85,7 +85,7 @@ class Findings:
         beside = [
             median(record.latency.raw_reference_ms)
             for record in self.records
-            if record.latency is not None and record.copy_of is None
+            if record.latency is not None and record.copy_of is None and record.latency.raw_reference_ms
         ]
         return (min(beside), max(beside)) if beside else None
 

@@ -137,7 +137,12 @@ def _front(findings: Findings) -> Iterator[str]:
     if not findings.front:
         yield "<p>No network has been trained yet.</p>"
         return
-    accuracy = findings.front[0].accuracy
+    accuracy, latency = findings.front[0].accuracy, findings.front[0].latency
+    how = (
+        "predicted by a calibrated table, and its interval is the table's uncertainty"
+        if latency is not None and latency.predicted
+        else "the median on the device, timed alternately with the reference network"
+    )
     on = "held-out" if accuracy is None else f"{accuracy.images:,} {accuracy.on}"
     tested = (
         " Finalists and control are shown with their accuracy on the test images after their longer training, "
@@ -150,7 +155,7 @@ def _front(findings: Findings) -> Iterator[str]:
         "front",
         f"Up and to the left is better; no trained network beats one on the line in both. Bars are 95 % "
         f"intervals. Accuracy is on {on} images after the proxy training, and, as the best of many, a little "
-        f"flattering. Latency is the median on the device, timed alternately with the reference network.{tested}",
+        f"flattering. Latency is {how}.{tested}",
     )
     yield table(
         "The Pareto front, fastest first; the best by reward in bold.",
@@ -183,15 +188,17 @@ def _rewards(findings: Findings) -> Iterator[str]:
 
 def _latencies(findings: Findings) -> Iterator[str]:
     yield "<h2>Latency of what was tried</h2>"
-    if not any(record.latency is not None for record in findings.records):
+    latencies = [record.latency for record in findings.records if record.latency is not None]
+    if not latencies:
         yield "<p>No network has been measured yet.</p>"
         return
+    known = "looked up in the table" if latencies[0].predicted else "timed on the device"
     yield figure(
         figures.latency_figure(findings),
         "latency",
         "How many networks were measured at which latency, as in Figure 6 of the paper: a search that has learned "
-        "gathers around its target. Every network was timed on the device before any training; those too slow "
-        "cost no training.",
+        f"gathers around its target. Every network was {known} before any training; those too slow cost no "
+        "training.",
     )
 
 

@@ -128,7 +128,8 @@ def reference_line(findings: Findings) -> str:
     assert findings.setup is not None
     at_start = milliseconds(findings.setup.reference.reference_ms)
     if findings.reference_ms is None:
-        return f"MobileNetV2 took {at_start} when the search began"
+        verb = "is predicted to take" if findings.setup.reference.predicted else "took"
+        return f"MobileNetV2 {verb} {at_start} when the search began"
     low, high = map(milliseconds, findings.reference_ms)
     return (
         f"MobileNetV2 took {at_start} when the search began, to which all milliseconds are scaled, and "

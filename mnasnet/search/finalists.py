@@ -158,6 +158,7 @@ class Finishing:
             multiply_adds=multiply_adds(architecture),
             accuracy=self._accuracy(in_file, seconds=seconds),
             precision=precision,
+            format=self.timed.format,
             float_accuracy=None if precision == "fp32" else self._accuracy(tested, seconds=seconds),
             proxy_accuracy=None if candidate.record is None else candidate.record.accuracy,
             latency=self.timed.of(replace(exported.artifact, architecture=architecture), launches=LAUNCHES),

@@ -372,11 +372,15 @@ def _say_setup(setup: Setup, space: Space, study: optuna.Study, watcher: Watcher
     distinct = "" if size.distinct is None else f", {size.distinct:.2e} of them different"
     watcher.say(f"space: {space.name}, {size.nominal:.2e} combinations{distinct}")
     reference = setup.reference
+    took = f"took {reference.reference_ms:.3g} ms when the search began"
+    if raw := reference.raw_reference_ms:
+        took += f" (blocks of runs from {min(raw):.3g} to {max(raw):.3g})"
+    if reference.predicted:
+        took = f"is predicted to take {reference.reference_ms:.3g} ms"
     watcher.say(
         f"device: {reference.device}, {reference.runtime}, "
-        f"{reference.pinning}; MobileNetV2 took {reference.reference_ms:.3g} ms when the search began (blocks of "
-        f"runs from {min(reference.raw_reference_ms):.3g} to {max(reference.raw_reference_ms):.3g}), the "
-        f"network of the fewest multiply-adds {setup.smallest_ms:.3g} ms"
+        f"{reference.pinning}; MobileNetV2 {took}, the network of the fewest multiply-adds "
+        f"{setup.smallest_ms:.3g} ms"
     )
     whose = "as asked" if setup.target_given else "what MobileNetV2 takes"
     watcher.say(f"target: {setup.target_ms:.3g} ms ({whose}); above {setup.max_ms:.3g} ms nothing is trained")

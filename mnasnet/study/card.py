@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mnasnet.arch.architecture import Architecture, architecture_from_json
-from mnasnet.arch.records import Accuracy, Latency, latency_from_json
+from mnasnet.arch.records import Accuracy, Format, Latency, latency_from_json
 
 CARD = "card.json"
 """Name of the card in a finalist's folder; the folder is renamed into place when it is whole."""
@@ -39,7 +39,7 @@ class Card:
     proxy_latency: Latency | None
     """Of the untrained file, as the search saw it."""
     size_bytes: int
-    """Of the `.tflite` file."""
+    """Of the file."""
     largest_difference: float
     """Largest difference between the file's and torch's logits on training images, over the largest logit."""
     trial: int | None
@@ -50,13 +50,15 @@ class Card:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    """The file expects (pixel / 255 − mean) / std, channel by channel, NHWC."""
+    """The file expects (pixel / 255 − mean) / std, channel by channel: NHWC, or NCHW as ONNX."""
     command: str
     """What made it."""
     precision: str = "fp32"
     """Of the file: `fp32`, `fp16` or `int8`."""
     float_accuracy: Accuracy | None = None
     """Of the network in torch on the same test images; None where the file computes the same."""
+    format: Format = "tflite"
+    """Of the file, which its device runs."""
 
 
 def write_card(card: Card, folder: Path) -> None:
@@ -116,6 +118,8 @@ def describe(card: Card) -> str:
 
 def _rows(card: Card) -> dict[str, str]:
     accuracy, latency, size = card.accuracy, card.latency, card.architecture.image_size
+    channels = card.architecture.in_channels
+    shape = (1, channels, size, size) if card.format == "onnx" else (1, size, size, channels)
     low, high = accuracy.interval
     rows = {
         "accuracy": f"{accuracy.top1:.2%} (95 % interval {low:.2%} to {high:.2%}) on {accuracy.images} test images"
@@ -130,8 +134,13 @@ def _rows(card: Card) -> dict[str, str]:
         "latency": f"{latency.median_ms:.4g} ms (95 % interval {latency.low_ms:.4g} to "
         f"{latency.high_ms:.4g}), batch 1; {latency.ratio:.3f} times MobileNetV2, which took "
         f"{latency.reference_ms:.4g} ms when the search began",
-        "measured on": f"{latency.device}, {latency.runtime}, threads: {latency.threads}, {latency.pinning}",
-        "measured how": f"{latency.runs} runs in {latency.launches} launches, {latency.blocks_discarded} disturbed "
+        "predicted by"
+        if latency.predicted
+        else "measured on": f"{latency.device}, {latency.runtime}, threads: "
+        f"{latency.threads}, {latency.pinning}",
+        "measured how": "not at all"
+        if latency.predicted
+        else f"{latency.runs} runs in {latency.launches} launches, {latency.blocks_discarded} disturbed "
         f"{'block' if latency.blocks_discarded == 1 else 'blocks'} thrown away, {latency.measured_at}",
     }
     if card.proxy_accuracy is not None and card.proxy_latency is not None:
@@ -142,10 +151,10 @@ def _rows(card: Card) -> dict[str, str]:
     return rows | {
         "parameters": f"{card.parameters:,}",
         "multiply-adds": f"{card.multiply_adds:,}",
-        "file": f"network.tflite, {card.precision}, {card.size_bytes:,} bytes, labels and normalisation inside; "
-        f"differs from torch by {card.largest_difference:.1e} of the largest logit",
+        "file": f"network.{card.format}, {card.precision}, {card.size_bytes:,} bytes, labels and normalisation "
+        f"inside; differs from torch by {card.largest_difference:.1e} of the largest logit",
         "input": f"{'int8' if card.precision == 'int8' else 'float32'} "
-        f"[1, {size}, {size}, {card.architecture.in_channels}], (pixel / 255 − mean) / std with "
+        f"{list(shape)}, (pixel / 255 − mean) / std with "
         f"mean {_numbers(card.mean)} and std {_numbers(card.std)}"
         + (", channel by channel" if len(card.mean) > 1 else ""),
         "output": "logits of the classes " + ", ".join(card.classes),
