@@ -33,8 +33,9 @@ BLOCKS = 3
 """In a load."""
 LOADS = 6
 """In a process. Even, because each network is loaded first in half of them (worth 0.5 %)."""
+QUIET_LOADS = 4
 MOST_LOADS = 12
-"""On a machine so disturbed that fewer than `LOADS` of them have an undisturbed block."""
+"""On a machine so disturbed that of the first `LOADS` fewer than `QUIET_LOADS` have an undisturbed block."""
 
 QUIET_QUANTILE = 0.2
 """The quiet time of a block is this quantile of the times of its launch's blocks."""
@@ -138,7 +139,8 @@ def _undisturbed(launch: Launch) -> list[list[Block]]:
 def enough(launches: Sequence[Launch]) -> bool:
     """Whether the last launch needs no further load."""
     quiet_loads = sum(bool(load) for load in undisturbed(launches)[-1]) if launches[-1] else 0
-    return quiet_loads >= LOADS or len(launches[-1]) >= MOST_LOADS
+    timed = len(launches[-1])
+    return (timed >= LOADS and quiet_loads >= QUIET_LOADS) or timed >= MOST_LOADS
 
 
 def timed(launch: Callable[[], TimeLoad], *, launches: int) -> list[list[Load]]:
