@@ -93,13 +93,8 @@ def networks(image_size: int, width: float) -> list[Architecture]:
         drawn.append(space.decode(params))
     drawn.sort(key=multiply_adds)
     between = [drawn[round(at)] for at in np.linspace(0, DRAWN - 1, NETWORKS - 2)]
-    return [
-        between[len(between) // 2],
-        smallest_network(space),
-        largest_network(space),
-        *between[:4],
-        *between[5:],
-    ]
+    middle = between.pop(len(between) // 2)
+    return [middle, smallest_network(space), largest_network(space), *between]
 
 
 def one_run(paths: Sequence[Path], core: int | None) -> list[Timed]:
