@@ -12,7 +12,7 @@ from mnasnet.devices.resident import RUNNER, Place, ResidentDevice
 
 OPTIONS = (
     "-T",  # a terminal would change line ends
-    "-a",
+    "-a",  # no agent and no display of this machine for the board
     "-x",
     "-oBatchMode=yes",  # nobody is there to answer a question
     "-oStrictHostKeyChecking=yes",

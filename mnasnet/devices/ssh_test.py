@@ -547,3 +547,22 @@ device.measure(artifact, reference=reference, agreed=None, launches=50)
         killed.kill()
     assert ends(runner)
     assert is_empty(fresh.there)
+
+
+@pytest.mark.slow
+def test_a_board_with_another_processor_is_measured(
+    sshd: LoopbackSshd, artifact: Artifact, reference: Artifact
+) -> None:
+    root = os.environ.get("MNASNET_ARM64_ROOT")
+    assert root, "set MNASNET_ARM64_ROOT to a folder that scripts/arm64-root has filled"
+    # Emulated: whether it runs there, not how fast it is.
+    with board(sshd, python=str(Path(root).resolve() / "python"), limit_s=300) as device:
+        card = device.card()
+        assert card.abi == "aarch64"
+        assert card.system.startswith("Linux ")
+        assert [runtime.partition(" ")[0] for runtime in card.runtimes] == ["LiteRT"]
+        assert device.formats == ("tflite",)
+        latency = device.measure(artifact, reference=reference, agreed=None)
+    assert latency.ratio > 1
+    assert latency.not_delegated == ()
+    assert is_empty(sshd.there)
