@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mnasnet.devices.device import Device
 from mnasnet.devices.host import HostDevice
+from mnasnet.devices.ssh import SshDevice
 
 NAMES = ("host", "host:onnx", "android[:SERIAL]", "ssh:USER@HOST[:PORT]", "table:FILE")
 
@@ -30,6 +31,11 @@ def open_device(
     kind, _, rest = name.partition(":")
     if kind == "host" and rest in ("", "onnx"):
         return HostDevice(threads=threads, format="onnx" if rest else None)
+    if kind == "ssh":
+        try:
+            return SshDevice(rest, threads=threads, python=python)
+        except ValueError as error:
+            raise DeviceNameError(f"--device ssh: {error}") from error
     near = difflib.get_close_matches(kind, ["host", "android", "ssh", "table"], n=1)
     nearest = f"the nearest is {near[0]!r}, of" if near else "give one of"
     raise DeviceNameError(f"--device {name}: {nearest} {', '.join(NAMES)}")
