@@ -1,0 +1,459 @@
+"""A phone behind adb: files are timed by LiteRT's own benchmark_model, through `adbutils`.
+
+Each run of the tool is a process of its own, so a load (see `timing.py`) is one run for either network, and holds
+one block.
+"""
+
+import contextlib
+import hashlib
+import shlex
+import signal
+import stat
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mnasnet.arch.libraries import of_extra
+from mnasnet.arch.records import Artifact, DeviceCard, Format, Latency
+from mnasnet.devices import timing
+from mnasnet.devices.android_about import ASK, IDLE, About, about_of, idle_of
+from mnasnet.devices.benchmark_model import Run, last_words, run_of
+from mnasnet.devices.device import DeviceError, DeviceLostError
+
+with of_extra("android"):
+    import adbutils
+
+TMP = "/data/local/tmp"
+"""The one place of a phone where adb may write and run a program."""
+STALE_DAYS = 2
+"""After which a folder of ours that nothing was written to belongs to a process that was killed."""
+
+TIMED_S = 0.05
+"""Least time of a network in one run of the tool, after a warm-up of half of it."""
+FEWEST_RUNS = 3
+"""Of the network in one run of the tool, after one for warming up."""
+
+ANSWER_S = 10.0
+"""For questions that a phone that is there answers within a second."""
+CHUNK_BYTES = 64 * 1024
+"""The most that adb takes at once."""
+SECOND = "mnasnet: the second network"
+"""Printed between the runs of the two networks."""
+
+RUNTIME = "LiteRT benchmark_model"
+PUBLISHED = {"arm64-v8a": "android_aarch64_benchmark_model", "armeabi-v7a": "android_arm_benchmark_model"}
+"""What the tool for an ABI is called where it is published."""
+NOT_FOR_THIS_ABI = ("not executable", "Exec format error", "cannot execute binary file", "e_machine")
+"""What shells and linkers of Android say of a program for another processor."""
+
+
+class _SilentError(DeviceLostError):
+    """Nothing came back in time: the phone is away, or what it runs hangs."""
+
+
+class AndroidDevice:
+    """A phone, an emulator or a board on which `adb devices` shows a device.
+
+    It is pinned to its fastest cores. What is put there lies in one folder below `/data/local/tmp`, which `close`
+    removes; one that a killed process left goes with a later measurement, after two days.
+    """
+
+    formats: tuple[Format, ...] = ("tflite",)
+
+    def __init__(
+        self,
+        serial: str | None,
+        benchmark_model: Path,
+        *,
+        threads: int = 1,
+        limit_s: float = 120.0,
+        timed_s: float = TIMED_S,
+    ) -> None:
+        """None as `serial` means the one that is connected; one with a port is reached over the network.
+
+        `limit_s` bounds what one launch takes, `timed_s` is the least time of a network in one run of
+        `benchmark_model`.
+
+        Raises:
+            ValueError: `threads` is less than 1, or a time not positive.
+        """
+        if threads < 1:
+            raise ValueError(f"a network runs on at least 1 thread, not {threads}")
+        if not (limit_s > 0 and timed_s > 0):
+            raise ValueError(f"a measurement needs positive times in seconds, not {min(limit_s, timed_s)}")
+        self.threads = threads
+        self._serial, self._binary, self._limit_s, self._timed_s = serial, benchmark_model, limit_s, timed_s
+        self._folder = f"{TMP}/mnasnet-{uuid.uuid4().hex[:12]}"
+        self._client = adbutils.AdbClient(socket_timeout=ANSWER_S)
+        self._seen = False
+        """Whether the phone was ever there: an unknown serial is a mistake, a known one comes back."""
+        self._phone: Any = None
+        """The connection; None before the first and after one broke."""
+        self._there: dict[str, str] = {}
+        """Name and digest of the bytes of what was put into the folder over this connection."""
+        self._made = False
+        """Whether there may be a folder."""
+        self._first_about: About | None = None
+
+    @property
+    def name(self) -> str:
+        """As the protocol says: the model and the serial number."""
+        return f"android ({self._known().model}, {self._serial})"
+
+    def card(self) -> DeviceCard:
+        """As the protocol says."""
+        about = self._first_about = self._about()
+        return DeviceCard(
+            name=self.name,
+            system=f"Android {about.release}",
+            abi=about.abi,
+            runtimes=(self._runtime(),),
+            clock="wall time",
+            cores=about.cores,
+            threads=self.threads,
+            pinned=about.fastest(self.threads),
+            temperature_c=about.temperature_c,
+        )
+
+    def idle(self) -> Mapping[int, float]:
+        """As the protocol says: what its system counted as idle during half a second."""
+        return idle_of(self._answer(IDLE))
+
+    def measure(
+        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
+    ) -> Latency:
+        """As the protocol says; each run is a process of its own in any case.
+
+        Raises:
+            DeviceLostError: the phone went away.
+            DeviceError: the file cannot be run, the phone is full, or `limit_s` has passed.
+            ValueError: `launches` is less than 1.
+        """
+        for one in (artifact, reference):
+            if one.format not in self.formats:
+                raise DeviceError(f"{one.path} is of the format {one.format}; benchmark_model runs tflite")
+        cores = self._known().fastest(self.threads)
+        files = {"reference.tflite": reference.path, "candidate.tflite": artifact.path}
+        statistics: set[str] = set()
+        not_delegated: tuple[str, ...] = ()
+        deadline = 0.0
+
+        def launch() -> timing.TimeLoad:
+            nonlocal deadline
+            deadline = time.monotonic() + self._limit_s
+            return time_load
+
+        def time_load(candidate_first: bool) -> timing.Load:
+            nonlocal not_delegated
+            names = sorted(files, reverse=not candidate_first)
+            found = self._run([(name, files[name]) for name in names], cores=cores, deadline=deadline)
+            against, timed = found["reference.tflite"], found["candidate.tflite"]
+            statistics.update((against.statistic, timed.statistic))
+            not_delegated = timed.not_delegated
+            return [
+                timing.Block(
+                    reference_ms=(against.ms,),
+                    candidate_ms=(timed.ms,),
+                    summarized=min(against.runs, timed.runs),
+                )
+            ]
+
+        state, waited_s = timing.cooled(lambda: self._state(cores))
+        try:
+            self._put("benchmark_model", self._binary, mode=0o755)
+            for name, path in files.items():
+                self._put(name, path, mode=0o644)
+            timed = timing.timed(launch, launches=launches)
+        finally:
+            self._drop("candidate.tflite")
+        return timing.latency_of(
+            timed,
+            agreed=agreed,
+            device=self.name,
+            runtime=f"{self._runtime()}, XNNPACK, wall time",
+            threads=self.threads,
+            cores=cores,
+            not_delegated=not_delegated,
+            statistic="mean" if "mean" in statistics else "median",
+            state=state,
+            waited_s=waited_s,
+        )
+
+    def close(self) -> None:
+        """Removes what was put on the phone, if that is there; a later `measure` puts it there again."""
+        if self._made:
+            with contextlib.suppress(DeviceError):
+                self._answer(f"rm -rf {self._folder}")
+            self._made = False
+        self._forget()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _known(self) -> About:
+        """What it said of itself when it was first asked."""
+        if self._first_about is None:
+            self._first_about = self._about()
+        return self._first_about
+
+    def _about(self) -> About:
+        return about_of(self._answer(ASK))
+
+    def _state(self, cores: Sequence[int]) -> timing.State:
+        about = self._about()
+        timed_on = next((core for core in about.cores if not cores or core.number == cores[0]), None)
+        return timing.State(
+            governor=None if timed_on is None else timed_on.governor,
+            frequency_mhz=None if timed_on is None else timed_on.now_mhz,
+            temperature_c=about.temperature_c,
+        )
+
+    def _runtime(self) -> str:
+        """The tool prints no version: its digest tells one binary from another."""
+        return f"{RUNTIME} {_digest(_read(self._binary))[:8]}"
+
+    def _run(
+        self, networks: Sequence[tuple[str, Path]], *, cores: Sequence[int], deadline: float
+    ) -> dict[str, Run]:
+        """Runs the tool once for each of two networks, by their names there; `Path` is what a message calls them.
+
+        Raises:
+            DeviceLostError: the phone went away.
+            DeviceError: the tool failed, said nothing of the time, or `deadline` passed.
+        """
+        both = " and ".join(str(path) for _, path in networks)
+        pin = f"taskset {sum(1 << core for core in cores):x} " if cores else ""
+        runs = f" && echo {shlex.quote(SECOND)} && ".join(
+            f"{pin}{shlex.join([f'{self._folder}/benchmark_model', *self._options(name)])} 2>&1"
+            for name, _ in networks
+        )
+        try:
+            # The number of the shell is that of its process group: by it a run that hangs is ended.
+            result = self._shell(
+                f"echo $$ > {self._folder}/group; {runs}",
+                what=f"timing {both}",
+                limit_s=deadline - time.monotonic(),
+            )
+        except _SilentError as error:
+            # Lost, if it does not answer that either.
+            self._answer(f"kill -9 -$(cat {self._folder}/group)")
+            raise DeviceError(
+                f"timing {both} took more than {self._limit_s:g} s on {self._serial}; take a smaller --width or "
+                "--image-size"
+            ) from error
+        outputs = result.output.split(f"{SECOND}\n")
+        if result.returncode != 0:
+            _, path = networks[len(outputs) - 1]
+            raise DeviceError(f"timing {path} failed: {self._failure(result.returncode, outputs[-1])}")
+        found = {}
+        for (name, path), output in zip(networks, outputs, strict=False):
+            if (run := run_of(output)) is not None:
+                found[name] = run
+            else:
+                raise DeviceError(
+                    f"timing {path} failed: benchmark_model said nothing of the time it took, but: "
+                    f"{last_words(output)}"
+                )
+        return found
+
+    def _options(self, name: str) -> list[str]:
+        return [
+            f"--graph={self._folder}/{name}",
+            f"--num_threads={self.threads}",
+            "--use_xnnpack=true",
+            "--warmup_runs=1",
+            f"--warmup_min_secs={self._timed_s / 2:g}",
+            f"--num_runs={FEWEST_RUNS}",
+            f"--min_secs={self._timed_s:g}",
+            f"--max_secs={self._limit_s:g}",
+        ]
+
+    def _failure(self, status: int, output: str) -> str:
+        """Why a run ended with an exit status other than 0."""
+        words = last_words(output)
+        if any(one in words for one in NOT_FOR_THIS_ABI):
+            abi = self._known().abi
+            return (
+                f"{self._binary} is for another processor than this phone's, {abi}; take "
+                f"{PUBLISHED.get(abi, f'a benchmark_model for {abi}')} (docs/measuring.md says where)"
+            )
+        if status > 128 and status - 128 in set(signal.Signals):
+            name = signal.Signals(status - 128).name
+            how = "was ended from outside" if name in ("SIGKILL", "SIGTERM") else "crashed"
+            return f"benchmark_model {how} ({name}), having said: {words}"
+        return f"benchmark_model ended with exit status {status}, having said: {words}"
+
+    def _put(self, name: str, path: Path, *, mode: int) -> None:
+        """Has the file at `path` in the folder, as `name`.
+
+        Raises:
+            DeviceLostError: the phone went away.
+            DeviceError: it does not take the file.
+        """
+        content = _read(path)
+        digest = _digest(content)
+        self._connected()
+        if self._there.get(name) == digest:
+            return
+        if not self._there:
+            self._made = True
+            self._answer(
+                f"find {TMP} -maxdepth 1 -name 'mnasnet-*' -mtime +{STALE_DAYS} -exec rm -rf {{}} + 2>/dev/null; "
+                f"mkdir -p {self._folder}"
+            )
+        what = f"sending {path}"
+        with self._talking(what, limit_s=ANSWER_S):
+            reason = self._send(content, f"{self._folder}/{name}", mode=mode)
+        if reason is not None:
+            self._drop(name)
+            if "No space left" in reason:
+                raise DeviceError(
+                    f"{what} failed: the storage of {self._serial} is full; free "
+                    f"{len(content) / 1e6:.0f} MB or more"
+                )
+            raise DeviceError(f"{what} to {self._serial} failed: {reason}")
+        self._there[name] = digest
+
+    def _send(self, content: bytes, path: str, *, mode: int) -> str | None:
+        """Why the phone did not take the file; None when it did.
+
+        `adbutils.sync.push` keeps the reason to itself, and waits for ever.
+        """
+        with self._phone.open_transport(timeout=ANSWER_S) as connection:
+            connection.send_command("sync:")
+            connection.check_okay()
+            target = f"{path},{stat.S_IFREG | mode}".encode()
+            connection.conn.sendall(b"SEND" + len(target).to_bytes(4, "little") + target)
+            for start in range(0, len(content), CHUNK_BYTES):
+                chunk = content[start : start + CHUNK_BYTES]
+                connection.conn.sendall(b"DATA" + len(chunk).to_bytes(4, "little") + chunk)
+            connection.conn.sendall(b"DONE" + int(time.time()).to_bytes(4, "little"))
+            status = connection.read_exact(4)
+            reason = connection.read_exact(int.from_bytes(connection.read_exact(4), "little"))
+            return None if status == b"OKAY" else reason.decode(errors="replace")
+
+    def _drop(self, name: str) -> None:
+        """Removes a file from the folder, if the phone is there; if it is not, a later file takes its place."""
+        self._there.pop(name, None)
+        if self._phone is not None:
+            with contextlib.suppress(DeviceError):
+                self._answer(f"rm -f {self._folder}/{name}")
+
+    def _answer(self, command: str) -> str:
+        """What the phone's shell prints.
+
+        Raises:
+            DeviceLostError: it does not answer.
+        """
+        what = f"asking {self._serial or 'the phone'}"
+        return str(self._shell(command, what=what, limit_s=ANSWER_S).output)
+
+    def _shell(self, command: str, *, what: str, limit_s: float) -> Any:
+        """Exit status and output of a command.
+
+        Raises:
+            DeviceLostError: the phone went away, or did not answer for `limit_s`.
+        """
+        self._connected()
+        with self._talking(what, limit_s=limit_s):
+            return self._phone.shell2(command, timeout=max(0.1, limit_s), v2=True)
+
+    @contextlib.contextmanager
+    def _talking(self, what: str, *, limit_s: float) -> Iterator[None]:
+        """Around an exchange with the phone: one that breaks off is a phone that went away."""
+        try:
+            yield
+        except (adbutils.AdbTimeout, TimeoutError) as error:
+            self._forget()
+            raise _SilentError(
+                f"{what}: {self._serial} did not answer for {limit_s:.3g} s; unplug it and plug it in again"
+            ) from error
+        # adbutils raises what it happens upon, down to its own assertions.
+        except (adbutils.AdbError, EOFError, OSError, AssertionError) as error:
+            self._forget()
+            raise DeviceLostError(
+                f"{what} broke off: the connection to {self._serial} is lost; is its cable plugged in?"
+            ) from error
+
+    def _connected(self) -> None:
+        """Has the connection, made anew where it broke.
+
+        Raises:
+            DeviceLostError: the phone is away.
+            DeviceError: there is no adb, or something has to be done at the phone or to the command.
+        """
+        if self._phone is not None:
+            return
+        states = self._states()
+        if self._serial is not None and ":" in self._serial and states.get(self._serial) in (None, "offline"):
+            with contextlib.suppress(adbutils.AdbError):
+                self._client.disconnect(self._serial)
+                self._client.connect(self._serial, timeout=ANSWER_S)
+            states = self._states()
+        serial = self._serial or _only(states)
+        state = states.get(serial)
+        if state is None:
+            if self._seen:
+                raise DeviceLostError(f"{serial} is not connected any more; plug it in again")
+            raise DeviceError(
+                f"no phone has the serial number {serial}; connected: {', '.join(sorted(states)) or 'none'}"
+            )
+        self._serial, self._seen = serial, True
+        if state == "unauthorized":
+            raise DeviceError(
+                f"{serial} does not let this computer in: allow USB debugging on the phone's screen, and try again"
+            )
+        if state == "no":  # "no permissions (…)": the system's, not the phone's
+            raise DeviceError(
+                f"this system gives no program access to {serial}; developer.android.com/studio/run/device says "
+                "what to install (on Debian and Ubuntu: android-sdk-platform-tools-common)"
+            )
+        if state != "device":
+            raise DeviceLostError(f"{serial} is {state}; unplug it and plug it in again")
+        self._phone = self._client.device(serial)
+
+    def _states(self) -> dict[str, str]:
+        """The phones that adb knows, and how they are."""
+        try:
+            return {one.serial: one.state for one in self._client.list()}
+        except (adbutils.AdbError, OSError, EOFError) as error:
+            raise DeviceError(
+                f"adb cannot be started: {error or type(error).__name__}; does `adb devices` work here?"
+            ) from error
+
+    def _forget(self) -> None:
+        """The phone may come back as another one: nothing is known to be there."""
+        self._phone = None
+        self._there = {}
+
+
+def _only(states: Mapping[str, str]) -> str:
+    """The serial number of the one phone that is connected."""
+    if not states:
+        raise DeviceLostError(
+            "no phone is connected; plug one in with USB debugging on, until `adb devices` shows it"
+        )
+    if len(states) > 1:
+        raise DeviceError(
+            f"{len(states)} phones are connected, {', '.join(sorted(states))}; name one: --device android:SERIAL"
+        )
+    return next(iter(states))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DeviceError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

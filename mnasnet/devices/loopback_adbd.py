@@ -1,0 +1,520 @@
+"""A phone that is not there: our own adb daemon on a port of this machine, for tests and benchmarks.
+
+The real adb client speaks to it (CNXN, AUTH, OPEN, OKAY, WRTE, CLSE; `shell,v2` and `sync:` SEND), commands are run
+by the real /bin/sh, and networks are timed by the real LiteRT. What is made up: `/data/local/tmp` and `/sys` lie in
+a folder, `getprop` and `taskset` are small scripts, and `benchmark_model` is one too: it asks this process to do the
+timing, so that it need not load LiteRT a hundred times. It goes wrong on order: see `FAULTS`.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import secrets
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import fmean, median, pstdev
+from typing import Any, Self
+
+from mnasnet.devices.android_about import CPUS, ZONES
+from mnasnet.devices.runner import Clock, Network
+
+FAULTS = {
+    "unauthorized": "nobody allows the computer on the phone's screen",
+    "drop_pushing": "the cable comes out while a file is sent",
+    "drop_running": "the cable comes out while a network runs",
+    "drop_asking": "the cable comes out while something else is asked",
+    "storage_full": "there is no space left for a file",
+    "hang": "the program does not end",
+    "crash": "the program crashes",
+    "killed": "the system ends the program",
+    "wrong_abi": "the program is for another processor",
+    "cut_short": "the program ends before it has printed the times",
+    "cut_in_line": "the program ends in the middle of the line with the times",
+    "fallback": "an operator is left to slower kernels",
+    "no_delegate": "the program knows no XNNPACK",
+}
+"""What can be ordered, and what it stands for."""
+
+MODEL, RELEASE, ABI = "Loopback 8", "14", "arm64-v8a"
+MOST_MHZ = (1800, 1800, 1800, 1800, 2400, 2400, 2400, 2850)
+"""Of each core: a big one, three middle ones and four little ones."""
+PROTOCOL = 0x01000001
+AUTH_TOKEN, AUTH_SIGNATURE = 1, 2
+TAKES_BYTES = 1 << 20
+"""The most that the client may send in one message."""
+BENCHMARK = "/benchmark_model --graph"
+"""In the commands that run it."""
+HEADER = struct.Struct("<4sIIIII")
+
+SCRIPT = """#!{python} -IS
+import json, os, signal, socket, sys
+with socket.socket(socket.AF_UNIX) as phone:
+    phone.connect({path!r})
+    phone.sendall(json.dumps(sys.argv[1:]).encode() + b"\\n")
+    reply = json.loads(phone.makefile().readline())
+sys.stdout.write(reply["output"])
+sys.stdout.flush()
+if reply["signal"]:
+    os.kill(os.getpid(), reply["signal"])
+sys.exit(reply["status"])
+"""
+"""The benchmark_model that is sent to the phone."""
+GETPROP = f"""#!/bin/sh
+case "$1" in
+ro.product.model) echo '{MODEL}';;
+ro.build.version.release) echo {RELEASE};;
+ro.product.cpu.abi) echo {ABI};;
+esac
+"""
+TASKSET = '#!/bin/sh\nshift\nexec "$@"\n'
+"""Whose mask is of cores that this machine may not have."""
+
+OUTPUT = """INFO: STARTING!
+INFO: Log parameter values verbosely: [0]
+INFO: Graph: [{graph}]
+INFO: Use xnnpack: [1]
+INFO: Loaded model {graph}
+INFO: Initialized TensorFlow Lite runtime.
+INFO: Created TensorFlow Lite XNNPACK delegate for CPU.
+{delegated}INFO: The input model file size (MB): {size_mb:g}
+INFO: Initialized session in 3.1ms.
+INFO: Running benchmark for at least {warmup_runs} iterations and at least {warmup_min_secs:g} seconds but \
+terminate if exceeding {max_secs:g} seconds.
+INFO: {warm_up}
+
+INFO: Running benchmark for at least {num_runs} iterations and at least {min_secs:g} seconds but terminate if \
+exceeding {max_secs:g} seconds.
+INFO: {timed}
+
+INFO: Inference timings in us: Init: 3100, First inference: {first}, Warmup (avg): {warm_up_us:g}, \
+Inference (avg): {timed_us:g}
+INFO: Note: as the benchmark tool itself affects memory footprint, the following is only APPROXIMATE to the actual \
+memory footprint of the model at runtime. Take the information at your discretion.
+INFO: Memory footprint delta from the start of the tool (MB): init=1.5 overall=2.25
+"""
+FALLBACK = (
+    "INFO: Replacing 69 out of 70 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 2 partitions for "
+    "subgraph 0.\n"
+)
+EXPLICITLY = "INFO: Explicitly applied XNNPACK delegate, and the model graph will be "
+
+
+def adb() -> str:
+    """The adb client that adbutils would use."""
+    found = find_spec("adbutils")
+    carried = Path(next(iter(found.submodule_search_locations or []))) if found else Path()
+    return shutil.which("adb") or str(carried / "binaries" / "adb")
+
+
+@contextlib.contextmanager
+def private_adb_server() -> Iterator[int]:
+    """An adb server of its own for this process, which sees no phone but those that `connect` names; its port.
+
+    The developer's own one, with his phones, is left alone.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    before = {name: os.environ.get(name) for name in ("ANDROID_ADB_SERVER_PORT", "ANDROID_ADB_SERVER_HOST")}
+    with tempfile.TemporaryDirectory(prefix="adb-") as home:
+        mine = {
+            "ANDROID_ADB_SERVER_PORT": str(port),
+            "HOME": home,
+            "TMPDIR": home,
+            "ADB_USB": "0",
+            "ADB_EMU": "0",
+            "ADB_MDNS": "0",
+        }
+        subprocess.run([adb(), "start-server"], env=os.environ | mine, check=True, capture_output=True)
+        os.environ["ANDROID_ADB_SERVER_PORT"] = str(port)
+        os.environ.pop("ANDROID_ADB_SERVER_HOST", None)
+        try:
+            yield port
+        finally:
+            subprocess.run([adb(), "kill-server"], env=os.environ | mine, check=False, capture_output=True)
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+def asked(request: str) -> str:
+    """What the adb server of this process answers, such as to `host:connect:ADDRESS`."""
+    port = int(os.environ["ANDROID_ADB_SERVER_PORT"])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as server:
+        server.sendall(f"{len(request):04x}{request}".encode())
+        answer = server.makefile("rb").read()
+    return answer[8:].decode()
+
+
+class LoopbackPhone:
+    """A phone at `address`, which is its serial number too; `with` plugs it in and takes it away again.
+
+    The adb server of this process has to be a private one.
+    """
+
+    def __init__(self) -> None:
+        self.faults: dict[str, float] = dict.fromkeys(FAULTS, 0)
+        """How often each is still to happen; infinity for always."""
+        self.prints_median = True
+        """False as with older versions of benchmark_model."""
+        self.away_s = 0.0
+        """How long it stays away after a fault took its cable out."""
+        self.commands: list[str] = []
+        """What its shell was given, in order."""
+        self.sent: list[str] = []
+        """Where the files went that were sent to it, in order, whole or not."""
+        self.run_s = 0.0
+        """What all runs of benchmark_model took together, from their first instruction that is ours."""
+        self._folder = tempfile.TemporaryDirectory(prefix="phone-")
+        self.root = Path(self._folder.name)
+        """Where its file system lies."""
+        self.tmp = self.root / "data/local/tmp"
+        """What it calls /data/local/tmp."""
+        self.benchmark_model = self.root / "host/benchmark_model"
+        """The file to give to `AndroidDevice`."""
+        self._lock = threading.RLock()
+        self._there = False
+        self._back_at = 0.0
+        self._links: set[_Link] = set()
+        self._threads: list[threading.Thread] = []
+        self._furnish()
+        self._runtime = socket.socket(socket.AF_UNIX)
+        self._runtime.bind(str(self.root / "runtime"))
+        self._adbd = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._adbd.getsockname()[1]}"
+        for listener, serve in ((self._adbd, self._serve_client), (self._runtime, self._serve_program)):
+            listener.listen()
+            self.start(self._accept, listener, serve)
+
+    def plug_in(self) -> None:
+        """Is there, and known to the adb server."""
+        self._there, self._back_at = True, 0.0
+        asked(f"host:disconnect:{self.address}")
+        asked(f"host:connect:{self.address}")
+
+    def unplug(self) -> None:
+        """Is gone until `plug_in`."""
+        self._there = False
+        self._hang_up()
+
+    def drop(self) -> None:
+        """Is gone for `away_s`."""
+        self._back_at = time.monotonic() + self.away_s
+        self._hang_up()
+
+    def happens(self, fault: str) -> bool:
+        """Whether the fault was ordered; it happens once less from now on."""
+        with self._lock:
+            ordered = self.faults[fault] > 0
+            self.faults[fault] -= ordered
+            return ordered
+
+    def start(self, do: Callable[..., None], *arguments: object) -> None:
+        """Runs something beside everything else, until a connection ends."""
+
+        def quietly() -> None:
+            with contextlib.suppress(OSError, EOFError):
+                do(*arguments)
+
+        thread = threading.Thread(target=quietly, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def on_this_machine(self, command: str) -> str:
+        """The command with this machine's paths in place of the phone's."""
+        return command.replace("/data/local/tmp", str(self.tmp)).replace("/sys/", f"{self.root}/sys/")
+
+    def __enter__(self) -> Self:
+        self.plug_in()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.unplug()
+        asked(f"host:disconnect:{self.address}")
+        for listener in (self._adbd, self._runtime):
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self._folder.cleanup()
+
+    def _furnish(self) -> None:
+        """Its folders, its programs and what its system tells."""
+        self.tmp.mkdir(parents=True)
+        files = {
+            "bin/getprop": GETPROP,
+            "bin/taskset": TASKSET,
+            "host/benchmark_model": SCRIPT.format(python=sys.executable, path=str(self.root / "runtime")),
+            f"{ZONES}/thermal_zone0/type": "cpu-0-0",
+            f"{ZONES}/thermal_zone0/temp": "31500",
+            f"{ZONES}/thermal_zone1/type": "soc",
+            f"{ZONES}/thermal_zone1/temp": "100",
+        }
+        for number, mhz in enumerate(MOST_MHZ):
+            folder = f"{CPUS}/cpu{number}/cpufreq"
+            files[f"{folder}/cpuinfo_max_freq"] = f"{mhz * 1000}\n"
+            files[f"{folder}/scaling_cur_freq"] = "576000\n"
+            files[f"{folder}/scaling_governor"] = "schedutil\n"
+        for name, text in files.items():
+            path = self.root / name.lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            path.chmod(0o755)
+
+    def _accept(self, listener: socket.socket, serve: Callable[[socket.socket], None]) -> None:
+        while True:
+            self.start(serve, listener.accept()[0])
+
+    def _serve_client(self, connection: socket.socket) -> None:
+        with connection:
+            if not self._there or time.monotonic() < self._back_at:
+                return
+            link = _Link(self, connection)
+            self._links.add(link)
+            try:
+                link.serve()
+            finally:
+                self._links.discard(link)
+                link.end_shells()
+
+    def _hang_up(self) -> None:
+        for link in list(self._links):
+            with contextlib.suppress(OSError):
+                link.connection.shutdown(socket.SHUT_RDWR)
+
+    def _serve_program(self, connection: socket.socket) -> None:
+        """What benchmark_model does, asked by a script of that name."""
+        with connection, connection.makefile("r") as requests:
+            options = dict(option.lstrip("-").split("=", 1) for option in json.loads(requests.readline()))
+            begun = time.perf_counter()
+            reply = {"output": "", "status": 0, "signal": 0}
+            if self.happens("hang"):
+                requests.read()  # until somebody ends the script
+                return
+            if self.happens("drop_running"):
+                self.drop()
+            if self.happens("wrong_abi"):
+                binary = options["graph"].replace("candidate.tflite", "benchmark_model")
+                reply |= {"output": f"sh: {binary}: not executable: 64-bit ELF file\n", "status": 126}
+            else:
+                reply |= self._benchmark(options)
+            self.run_s += time.perf_counter() - begun
+            connection.sendall(json.dumps(reply).encode() + b"\n")
+
+    def _benchmark(self, options: dict[str, str]) -> dict[str, Any]:
+        graph = options["graph"]
+        if self.happens("crash"):
+            return {"signal": signal.SIGSEGV}
+        if self.happens("killed"):
+            return {"signal": signal.SIGKILL}
+        try:
+            network = Network(graph, threads=int(options["num_threads"]))
+        except ValueError as error:
+            return {"output": f"ERROR: {error}\nERROR: Benchmarking failed.\n", "status": 1}
+        clock = Clock(name="wall time", now_ns=time.perf_counter_ns)
+        warm_up, timed = (
+            [max(1, round(1000 * ms)) for ms in network.time_ms(clock, 1000 * float(options[name]))]
+            for name in ("warmup_min_secs", "min_secs")
+        )
+        delegated = EXPLICITLY + "completely executed by the delegate.\n"
+        if self.happens("fallback") or network.not_delegated:
+            delegated = FALLBACK + EXPLICITLY + "partially executed by the delegate w/ 1 delegate kernels.\n"
+        if self.happens("no_delegate"):
+            delegated = ""
+        output = OUTPUT.format(
+            graph=graph,
+            delegated=delegated,
+            size_mb=Path(graph).stat().st_size / 1e6,
+            warm_up=self._summary(warm_up),
+            timed=self._summary(timed),
+            first=warm_up[0],
+            warm_up_us=fmean(warm_up),
+            timed_us=fmean(timed),
+            **{name: float(options[name]) for name in ("warmup_min_secs", "min_secs", "max_secs")},
+            **{name: int(options[name]) for name in ("warmup_runs", "num_runs")},
+        )
+        summary = output.rindex("count=")
+        if self.happens("cut_short"):
+            output = output[:summary]
+        if self.happens("cut_in_line"):
+            output = output[: output.index("curr=", summary) + len("curr=1")]
+        return {"output": output}
+
+    def _summary(self, times_us: list[int]) -> str:
+        """As `StatWithPercentiles` of TensorFlow prints it, or the older `Stat`."""
+        count, last = len(times_us), times_us[-1]
+        if len(set(times_us)) == 1:
+            text = f"count={count} curr={last}" + ("(all same)" if count > 1 else "")
+        else:
+            text = (
+                f"count={count} first={times_us[0]} curr={last} min={min(times_us)} max={max(times_us)} "
+                f"avg={fmean(times_us):g} std={int(pstdev(times_us))}"
+            )
+        if not self.prints_median:
+            return text
+        ordered = sorted(times_us)
+        return (
+            f"{text} p5={ordered[count // 20]} median={int(median(ordered))} p95={ordered[count * 95 // 100]}"
+        )
+
+
+class _Link:
+    """A connection to the adb server, and the streams in it."""
+
+    def __init__(self, phone: LoopbackPhone, connection: socket.socket) -> None:
+        self.phone, self.connection = phone, connection
+        self._sending = threading.Lock()
+        self._streams: dict[int, _Stream] = {}
+
+    def serve(self) -> None:
+        """Answers messages until the connection ends."""
+        while True:
+            command, first, second, length, _, _ = HEADER.unpack(self._receive(HEADER.size))
+            data = self._receive(length)
+            if command == b"CNXN" and self.phone.happens("unauthorized"):
+                self.send(b"AUTH", AUTH_TOKEN, 0, secrets.token_bytes(20))
+            elif command == b"CNXN":
+                banner = f"device::ro.product.name=loopback;ro.product.model={MODEL};features=shell_v2,cmd"
+                self.send(b"CNXN", PROTOCOL, TAKES_BYTES, banner.encode())
+            elif command == b"AUTH" and first == AUTH_SIGNATURE:
+                self.send(b"AUTH", AUTH_TOKEN, 0, secrets.token_bytes(20))  # it knows no key
+            elif command == b"OPEN":
+                stream = self._streams[first] = _Stream(self, first)
+                self.send(b"OKAY", first, first)
+                self.phone.start(stream.serve, data.rstrip(b"\0").decode())
+            elif command == b"CLSE" and second in self._streams:
+                self._streams.pop(second).close()
+            elif second in self._streams:
+                self._streams[second].take(command, data)
+
+    def send(self, command: bytes, first: int, second: int, data: bytes = b"") -> None:
+        """One message; streams have the number at this end that they have at the other."""
+        magic = int.from_bytes(command, "little") ^ 0xFFFFFFFF
+        header = HEADER.pack(command, first, second, len(data), sum(data) & 0xFFFFFFFF, magic)
+        with self._sending:
+            self.connection.sendall(header + data)
+
+    def end_shells(self) -> None:
+        """As the daemon does when the connection is gone."""
+        for stream in self._streams.values():
+            stream.close()
+
+    def _receive(self, length: int) -> bytes:
+        data = b""
+        while len(data) < length:
+            if not (part := self.connection.recv(length - len(data))):
+                raise EOFError
+            data += part
+        return data
+
+
+class _Stream:
+    """One service that the client asked for."""
+
+    def __init__(self, link: _Link, number: int) -> None:
+        self._link, self._number = link, number
+        self._phone = link.phone
+        self._came: queue.Queue[bytes | None] = queue.Queue()
+        self._read = b""
+        self._taken: queue.Queue[None] = queue.Queue()
+        self._shell: subprocess.Popen[bytes] | None = None
+
+    def serve(self, service: str) -> None:
+        """Does what was asked for, and ends the stream."""
+        kind, _, rest = service.partition(":")
+        if kind == "shell,v2":
+            self._serve_shell(rest)
+        elif kind == "sync":
+            self._serve_sync()
+        self._link.send(b"CLSE", self._number, self._number)
+
+    def take(self, command: bytes, data: bytes) -> None:
+        """A message of this stream."""
+        if command == b"WRTE":
+            self._came.put(data)
+            self._link.send(b"OKAY", self._number, self._number)
+        elif command == b"OKAY":
+            self._taken.put(None)
+
+    def close(self) -> None:
+        """The other side is gone."""
+        self._came.put(None)
+        if self._shell is not None:
+            # The daemon's hint to its child, and to no grandchild.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._shell.pid, signal.SIGHUP)
+
+    def _write(self, data: bytes) -> None:
+        """As many messages as that takes, each after the one before was taken."""
+        for start in range(0, len(data), TAKES_BYTES):
+            self._link.send(b"WRTE", self._number, self._number, data[start : start + TAKES_BYTES])
+            self._taken.get(timeout=10)
+
+    def _serve_shell(self, command: str) -> None:
+        phone = self._phone
+        phone.commands.append(command)
+        if BENCHMARK not in command and phone.happens("drop_asking"):
+            phone.drop()
+        self._shell = subprocess.Popen(
+            ["/bin/sh", "-c", phone.on_this_machine(command)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"PATH": f"{phone.root / 'bin'}:/usr/bin:/bin"},
+            start_new_session=True,
+        )
+        outputs = self._shell.communicate()
+        status = self._shell.returncode
+        ended = bytes([status if status >= 0 else 128 - status])
+        for kind, data in ((1, outputs[0]), (2, outputs[1]), (3, ended)):
+            data = data.replace(str(phone.root).encode(), b"")
+            if data:
+                self._write(bytes([kind]) + len(data).to_bytes(4, "little") + data)
+
+    def _serve_sync(self) -> None:
+        while True:
+            request, length = self._next(4), int.from_bytes(self._next(4), "little")
+            if request != b"SEND":
+                return
+            name, _, mode = self._next(length).decode().rpartition(",")
+            self._phone.sent.append(name)
+            path = Path(self._phone.on_this_machine(name))
+            full = self._phone.happens("storage_full")
+            with path.open("wb") as file:
+                while self._next(4) == b"DATA":
+                    data = self._next(int.from_bytes(self._next(4), "little"))
+                    if self._phone.happens("drop_pushing"):
+                        self._phone.drop()
+                        return
+                    if not full:
+                        file.write(data)
+            self._next(4)  # the time it was changed, after DONE
+            if full:
+                path.unlink()
+                reason = b"write failed: No space left on device"
+                self._write(b"FAIL" + len(reason).to_bytes(4, "little") + reason)
+            else:
+                path.chmod(int(mode) & 0o777)
+                self._write(b"OKAY" + bytes(4))
+
+    def _next(self, length: int) -> bytes:
+        while len(self._read) < length:
+            if (data := self._came.get()) is None:
+                raise EOFError
+            self._read += data
+        data, self._read = self._read[:length], self._read[length:]
+        return data
