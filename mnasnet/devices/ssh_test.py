@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from mnasnet.arch.records import Artifact
+from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.host_test import ends
 from mnasnet.devices.loopback_sshd import LoopbackSshd
 from mnasnet.devices.named import DeviceNameError, open_device
 from mnasnet.devices.ssh import Address, SshDevice, fault_of, known_as, parse_address
+from mnasnet.devices.untrained import Untrained
 
 # As the ssh client does it: whatever follows the host, joined with spaces, is the business of a shell there.
 SHELL = """#!/bin/sh
@@ -507,6 +509,45 @@ def test_a_server_that_is_away_between_measurements_is_waited_for(
             wait_for(device, limit_s=0)
         wait_for(device, limit_s=30, sleep=lambda _: fresh.start())
         assert device.measure(artifact, reference=reference, agreed=None).median_ms > 0
+
+
+@pytest.mark.slow
+def test_a_search_waits_for_a_server_that_went_away_and_measures_again(fresh: LoopbackSshd) -> None:
+    network = MOBILENET_V2.scaled(0.35).fitted(32)
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if not said[1:]:
+            fresh.start()
+
+    with board(fresh) as device, Untrained(device, network, agreed=None, say=say, wait_s=30) as untrained:
+        before = untrained.calibrate(launches=1)
+        fresh.stop()
+        after = untrained(network)
+    assert after.reference_ms == before.reference_ms
+    assert [line.rpartition("; ")[2] for line in said] == [
+        "waiting for it, at most 0.5 min",
+        "it is back, measuring again",
+    ]
+
+
+@pytest.mark.slow
+def test_the_users_own_settings_count_and_those_for_a_terminal_do_not_get_in_the_way(
+    fresh: LoopbackSshd,
+) -> None:
+    with (fresh.folder / "ssh_config").open("a") as config:
+        config.write(
+            f"Host bench\nHostName 127.0.0.1\nHostKeyAlias [127.0.0.1]:{fresh.port}\nPort {fresh.port}\n"
+            f"LocalForward {fresh.folder}/forwarded 127.0.0.1:9\nExitOnForwardFailure yes\nRequestTTY force\n"
+            f"RemoteCommand top\nControlMaster auto\nControlPath {fresh.folder}/control\nLogLevel QUIET\n"
+        )
+    first, second = (SshDevice("bench", python=sys.executable, ssh=fresh.client) for _ in range(2))
+    with first, second:
+        assert first.about()["process"] != second.about()["process"]
+        fresh.stop()
+        with pytest.raises(DeviceLostError, match="closed by remote host"):
+            first.card()
 
 
 @pytest.mark.slow
