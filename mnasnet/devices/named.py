@@ -30,6 +30,20 @@ def open_device(
     kind, _, rest = name.partition(":")
     if kind == "host" and rest in ("", "onnx"):
         return HostDevice(threads=threads, format="onnx" if rest else None)
+    if kind == "table" and rest:
+        # Imported when it is asked for: no other device needs scipy.
+        from mnasnet.devices.table import TableDevice, TableFileError, read_table
+
+        try:
+            table = read_table(Path(rest))
+        except TableFileError as error:
+            raise DeviceNameError(f"--device {name}: {error}") from error
+        if threads != table.card.threads:
+            raise DeviceNameError(
+                f"--threads {threads}: {rest} was calibrated with {table.card.threads}; give that, or calibrate "
+                "again"
+            )
+        return TableDevice(table)
     near = difflib.get_close_matches(kind, ["host", "android", "ssh", "table"], n=1)
     nearest = f"the nearest is {near[0]!r}, of" if near else "give one of"
     raise DeviceNameError(f"--device {name}: {nearest} {', '.join(NAMES)}")

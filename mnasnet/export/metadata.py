@@ -127,7 +127,7 @@ def attach_metadata(artifact: Artifact, metadata: Metadata, path: Path) -> Artif
         archive.writestr(zipfile.ZipInfo(JSON), metadata.to_json())
     content = file.getvalue()
     replace_file(path, content)
-    return Artifact(path=path, format=artifact.format, digest=artifact.digest, size_bytes=len(content))
+    return dataclasses.replace(artifact, path=path, size_bytes=len(content))
 
 
 def read_metadata(path: Path) -> Metadata:
