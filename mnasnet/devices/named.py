@@ -36,6 +36,20 @@ def open_device(
             return SshDevice(rest, threads=threads, python=python)
         except ValueError as error:
             raise DeviceNameError(f"--device ssh: {error}") from error
+    if kind == "table" and rest:
+        # Imported when it is asked for: no other device needs scipy.
+        from mnasnet.devices.table import TableDevice, TableFileError, read_table
+
+        try:
+            table = read_table(Path(rest))
+        except TableFileError as error:
+            raise DeviceNameError(f"--device {name}: {error}") from error
+        if threads != table.card.threads:
+            raise DeviceNameError(
+                f"--threads {threads}: {rest} was calibrated with {table.card.threads}; give that, or calibrate "
+                "again"
+            )
+        return TableDevice(table)
     near = difflib.get_close_matches(kind, ["host", "android", "ssh", "table"], n=1)
     nearest = f"the nearest is {near[0]!r}, of" if near else "give one of"
     raise DeviceNameError(f"--device {name}: {nearest} {', '.join(NAMES)}")
