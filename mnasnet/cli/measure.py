@@ -64,7 +64,7 @@ def _print(timed: Sequence[Timed], console: Console) -> None:
             str(one.path),
             f"{latency.median_ms:.4g}",
             f"{latency.low_ms:.4g} to {latency.high_ms:.4g}",
-            f"{latency.ratio:.3f}",
+            f"{latency.median_ms / timed[0].latency.median_ms:.3f}",
             f"{latency.blocks_discarded} of {latency.blocks_discarded + len(latency.raw_ms)}",
         )
     console.print(table)
