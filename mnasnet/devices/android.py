@@ -6,9 +6,11 @@ one block.
 
 import contextlib
 import hashlib
+import itertools
 import shlex
 import signal
 import stat
+import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -153,13 +155,7 @@ class AndroidDevice:
             against, timed = found["reference.tflite"], found["candidate.tflite"]
             statistics.update((against.statistic, timed.statistic))
             not_delegated = timed.not_delegated
-            return [
-                timing.Block(
-                    reference_ms=(against.ms,),
-                    candidate_ms=(timed.ms,),
-                    summarized=min(against.runs, timed.runs),
-                )
-            ]
+            return [timing.Block(reference_ms=(against.ms,), candidate_ms=(timed.ms,), summarized=timed.runs)]
 
         state, waited_s = timing.cooled(lambda: self._state(cores))
         try:
@@ -254,7 +250,7 @@ class AndroidDevice:
             _, path = networks[len(outputs) - 1]
             raise DeviceError(f"timing {path} failed: {self._failure(result.returncode, outputs[-1])}")
         found = {}
-        for (name, path), output in zip(networks, outputs, strict=False):
+        for (name, path), output in itertools.zip_longest(networks, outputs, fillvalue=""):
             if (run := run_of(output)) is not None:
                 found[name] = run
             else:
@@ -424,7 +420,7 @@ class AndroidDevice:
         """The phones that adb knows, and how they are."""
         try:
             return {one.serial: one.state for one in self._client.list()}
-        except (adbutils.AdbError, OSError, EOFError) as error:
+        except (adbutils.AdbError, OSError, EOFError, subprocess.SubprocessError) as error:
             raise DeviceError(
                 f"adb cannot be started: {error or type(error).__name__}; does `adb devices` work here?"
             ) from error
