@@ -18,8 +18,9 @@ from mnasnet.devices.loopback_adbd import BENCHMARK, LoopbackPhone, asked, priva
 from mnasnet.devices.named import DeviceNameError, open_device
 from mnasnet.devices.untrained import Untrained
 
-TIMED_S = 0.004
+TIMED_S = 0.002
 """Short, for networks of some 10 µs."""
+NETWORK = replace(MNASNET_A1, classes=10).scaled(0.25).fitted(32)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,6 +76,14 @@ def test_the_record_says_on_what_and_with_what(
     assert (latency.statistic, latency.not_delegated) == ("median", ())
     assert (latency.governor, latency.frequency_mhz, latency.temperature_c) == ("schedutil", 576, 31.5)
     assert latency.runs > 3 * len(latency.raw_ms)  # each stands for all the runs of one process
+    # Core 7 is the only big one.
+    assert latency.cores == (7,)
+    assert all(command.count("taskset 80 ") == 2 for command in runs_of(phone))
+    # Each network goes first in half of the loads.
+    first = [
+        command.index("candidate.tflite") < command.index("reference.tflite") for command in runs_of(phone)
+    ]
+    assert first == [load % 2 == 0 for load in range(len(first))]
 
 
 def test_the_card_has_all_clusters(android: AndroidDevice) -> None:
@@ -91,64 +100,40 @@ def test_what_others_leave_of_each_core_is_a_share(android: AndroidDevice) -> No
     assert all(0 <= share <= 1 for share in shares.values())
 
 
-# Core 7 is the only big one; cores 4 to 6 are the next fastest.
-@pytest.mark.parametrize(("threads", "mask", "cores"), [(1, "80", (7,)), (2, "f0", (4, 5, 6, 7))])
-def test_runs_are_pinned_to_as_many_of_the_fastest_cores_as_there_are_threads(
-    phone: LoopbackPhone,
-    artifact: Artifact,
-    reference: Artifact,
-    threads: int,
-    mask: str,
-    cores: tuple[int, ...],
+def test_two_threads_get_the_next_fastest_cores_too(
+    phone: LoopbackPhone, artifact: Artifact, broken: Artifact
 ) -> None:
-    with AndroidDevice(phone.address, phone.benchmark_model, threads=threads, timed_s=TIMED_S) as device:
-        latency = device.measure(artifact, reference=reference, agreed=None)
-    assert latency.cores == cores
-    for command in runs_of(phone):
-        assert command.count(f"taskset {mask} ") == 2
-        assert command.count(f"--num_threads={threads} ") == 2
+    with (
+        AndroidDevice(phone.address, phone.benchmark_model, threads=2) as device,
+        pytest.raises(DeviceError),
+    ):
+        device.measure(broken, reference=artifact, agreed=None)
+    assert device.card().pinned == (4, 5, 6, 7)
+    [command] = runs_of(phone)
+    assert command.count("taskset f0 ") == command.count("--num_threads=2 ") == 2
 
 
-def test_each_network_goes_first_in_half_of_the_loads(
-    phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact
-) -> None:
-    android.measure(artifact, reference=reference, agreed=None)
-    first = [
-        command.index("candidate.tflite") < command.index("reference.tflite") for command in runs_of(phone)
-    ]
-    assert first == [load % 2 == 0 for load in range(len(first))]
-
-
-def test_a_tool_that_prints_no_median_gives_a_mean_and_the_record_says_so(
+def test_an_old_tool_gives_means_and_delegates_nothing_and_the_record_says_so(
     phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact
 ) -> None:
     phone.prints_median = False
-    assert android.measure(artifact, reference=reference, agreed=None).statistic == "mean"
+    phone.faults["no_delegate"] = math.inf
+    latency = android.measure(artifact, reference=reference, agreed=None)
+    assert latency.statistic == "mean"
+    assert latency.not_delegated == ("all operators",)
 
 
-def test_tool_and_reference_are_sent_once_and_the_candidate_each_time(
-    phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact
-) -> None:
-    for _ in range(2):
-        android.measure(artifact, reference=reference, agreed=None)
-    names = [Path(path).name for path in phone.sent]
-    assert names == ["benchmark_model", "reference.tflite", "candidate.tflite", "candidate.tflite"]
-
-
-def test_another_reference_is_sent(
-    phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact
-) -> None:
-    android.measure(artifact, reference=reference, agreed=None)
-    android.measure(reference, reference=artifact, agreed=None)
-    assert sum(path.endswith("reference.tflite") for path in phone.sent) == 2
-
-
-def test_a_measurement_leaves_no_candidate_and_closing_nothing(
-    phone: LoopbackPhone, artifact: Artifact, reference: Artifact
+def test_what_is_there_is_not_sent_again_and_the_candidate_never_stays(
+    phone: LoopbackPhone, artifact: Artifact, reference: Artifact, broken: Artifact
 ) -> None:
     with AndroidDevice(phone.address, phone.benchmark_model, timed_s=TIMED_S) as device:
         device.measure(artifact, reference=reference, agreed=None)
-        assert [path.name for path in phone.tmp.rglob("*.tflite")] == ["reference.tflite"]
+        for other in (reference, artifact):
+            with pytest.raises(DeviceError):
+                device.measure(broken, reference=other, agreed=None)
+            assert [path.name for path in phone.tmp.rglob("*.tflite")] == ["reference.tflite"]
+    names = [Path(path).stem for path in phone.sent]
+    assert names == ["benchmark_model", "reference", "candidate", "candidate", "reference", "candidate"]
     assert list(phone.tmp.iterdir()) == []
 
 
@@ -164,14 +149,15 @@ def test_closing_removes_also_what_lay_there_when_the_phone_went_away(
 
 
 def test_what_a_killed_process_left_goes_after_two_days(
-    phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact
+    phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, broken: Artifact
 ) -> None:
     for name, days in (("old", 4), ("new", 1)):
         folder = phone.tmp / f"mnasnet-{name}"
         folder.mkdir()
         long_ago = time.time() - 86_400 * days
         os.utime(folder, (long_ago, long_ago))
-    android.measure(artifact, reference=reference, agreed=None)
+    with pytest.raises(DeviceError):
+        android.measure(broken, reference=artifact, agreed=None)
     assert not (phone.tmp / "mnasnet-old").exists()
     (phone.tmp / "mnasnet-new").rmdir()
 
@@ -199,10 +185,14 @@ def test_what_a_killed_process_left_goes_after_two_days(
             r"benchmark_model is for another processor .*, arm64-v8a; take android_aarch64_benchmark_model",
         ),
         ("cut_short", DeviceError, r"candidate\.tflite failed: benchmark_model said nothing of the time"),
-        ("cut_in_line", DeviceError, r"said nothing of the time it took, but: .*count=\d+ first=\d+ curr=1$"),
+        (
+            "cut_in_line",
+            DeviceError,
+            r"said nothing of the time it took, but: .*count=\d+ first=\d+ curr=\d$",
+        ),
     ],
 )
-def test_a_fault_is_one_clear_line_and_the_next_measurement_works(
+def test_a_fault_is_one_clear_line(
     phone: LoopbackPhone,
     android: AndroidDevice,
     artifact: Artifact,
@@ -217,6 +207,15 @@ def test_a_fault_is_one_clear_line_and_the_next_measurement_works(
     assert type(raised.value) is kind
     assert "\n" not in str(raised.value)
     assert phone.faults[fault] == 0
+
+
+def test_after_one_fault_upon_another_the_phone_can_be_measured(
+    phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact
+) -> None:
+    for fault in ("drop_asking", "storage_full", "crash", "drop_pushing", "cut_short", "drop_running"):
+        phone.faults[fault] = 1
+        with pytest.raises(DeviceError):
+            android.measure(artifact, reference=reference, agreed=None)
     assert android.measure(artifact, reference=reference, agreed=None).median_ms > 0
 
 
@@ -241,18 +240,15 @@ def test_a_file_that_cannot_be_loaded_is_named_with_the_tool_s_words(
         android.measure(artifact, reference=broken, agreed=None)
 
 
-@pytest.mark.parametrize(
-    ("fault", "left"), [("fallback", "1 of 70 operators"), ("no_delegate", "all operators")]
-)
-def test_what_the_delegate_leaves_is_in_the_record_and_an_error_in_a_search(
-    phone: LoopbackPhone, android: AndroidDevice, fault: str, left: str
+def test_an_operator_that_is_left_to_slower_kernels_is_an_error_in_a_search(
+    phone: LoopbackPhone, android: AndroidDevice
 ) -> None:
-    network = replace(MNASNET_A1, classes=10).scaled(0.25).fitted(32)
-    phone.faults[fault] = math.inf
-    with Untrained(android, network, agreed=None) as untrained:
-        assert untrained.of(untrained.reference, launches=1).not_delegated == (left,)
-        with pytest.raises(DeviceError, match=rf"{left} of it would fall back"):
-            untrained(network)
+    phone.faults["fallback"] = math.inf
+    with (
+        Untrained(android, NETWORK, agreed=None) as untrained,
+        pytest.raises(DeviceError, match=r"1 of 70 operators of it would fall back"),
+    ):
+        untrained(NETWORK)
 
 
 def test_a_phone_that_lets_nobody_in_is_an_error_until_somebody_allows_it(
@@ -269,9 +265,10 @@ def test_a_phone_that_lets_nobody_in_is_an_error_until_somebody_allows_it(
 
 
 def test_a_phone_that_was_unplugged_between_measurements_is_lost_and_then_sent_everything_again(
-    phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact
+    phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact, broken: Artifact
 ) -> None:
-    android.measure(artifact, reference=reference, agreed=None)
+    with pytest.raises(DeviceError):
+        android.measure(broken, reference=reference, agreed=None)
     phone.unplug()
     with pytest.raises(DeviceLostError):
         android.measure(artifact, reference=reference, agreed=None)
@@ -286,11 +283,10 @@ def test_a_phone_that_was_unplugged_between_measurements_is_lost_and_then_sent_e
 def test_a_search_waits_for_a_phone_that_went_away_and_measures_again(
     phone: LoopbackPhone, android: AndroidDevice
 ) -> None:
-    network = replace(MNASNET_A1, classes=10).scaled(0.25).fitted(32)
     said: list[str] = []
-    with Untrained(android, network, agreed=None, say=said.append, wait_s=10) as untrained:
+    with Untrained(android, NETWORK, agreed=None, say=said.append, wait_s=10) as untrained:
         phone.faults["drop_running"] = 1
-        assert untrained(network).median_ms > 0
+        assert untrained(NETWORK).median_ms > 0
     assert [line.rpartition(";")[2].strip() for line in said] == [
         "waiting for it, at most 0.167 min",
         "it is back, measuring again",
@@ -351,7 +347,7 @@ def test_a_file_of_another_format_is_refused(
 @pytest.mark.parametrize("settings", [{"threads": 0}, {"limit_s": 0}, {"timed_s": 0}])
 def test_settings_without_meaning_are_refused(settings: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="not 0"):
-        AndroidDevice(None, Path("benchmark_model"), **settings)  # type: ignore[arg-type]
+        AndroidDevice(None, Path("benchmark_model"), **settings)
 
 
 def test_no_launch_is_refused(android: AndroidDevice, artifact: Artifact, reference: Artifact) -> None:

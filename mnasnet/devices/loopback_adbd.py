@@ -179,8 +179,6 @@ class LoopbackPhone:
         self.benchmark_model = self.root / "host/benchmark_model"
         """The file to give to `AndroidDevice`."""
         self._lock = threading.RLock()
-        self._there = False
-        self._back_at = 0.0
         self._links: set[_Link] = set()
         self._threads: list[threading.Thread] = []
         self._furnish()
@@ -188,26 +186,34 @@ class LoopbackPhone:
         """What runs now."""
         self._requests = self.root / "requests"
         os.mkfifo(self._requests)
-        self._adbd = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._adbd.getsockname()[1]}"
-        self.start(self._serve_clients)
+        self._adbd: socket.socket | None = None
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port: int = free.getsockname()[1]
+        self.address = f"127.0.0.1:{self._port}"
         self.start(self._serve_programs)
 
     def plug_in(self) -> None:
         """Is there, and known to the adb server."""
-        self._there, self._back_at = True, 0.0
+        self._listen()
         asked(f"host:disconnect:{self.address}")
         asked(f"host:connect:{self.address}")
 
     def unplug(self) -> None:
         """Is gone until `plug_in`."""
-        self._there = False
+        with self._lock:
+            if self._adbd is not None:
+                self._adbd.shutdown(socket.SHUT_RDWR)  # which wakes who waits in accept
+                self._adbd.close()
+                self._adbd = None
         self._hang_up()
 
     def drop(self) -> None:
         """Is gone for `away_s`."""
-        self._back_at = time.monotonic() + self.away_s
-        self._hang_up()
+        if self.away_s:
+            self.unplug()
+            self.start(self._come_back, self.away_s)
+        else:
+            self._hang_up()
 
     def happens(self, fault: str) -> bool:
         """Whether the fault was ordered; it happens once less from now on."""
@@ -241,8 +247,6 @@ class LoopbackPhone:
         for shell in list(self.shells):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)
-        self._adbd.shutdown(socket.SHUT_RDWR)
-        self._adbd.close()
         self._requests.write_text("end\n", encoding="utf-8")
         for thread in self._threads:
             thread.join(timeout=1)
@@ -271,14 +275,22 @@ class LoopbackPhone:
             path.write_text(text, encoding="utf-8")
             path.chmod(0o755)
 
-    def _serve_clients(self) -> None:
+    def _listen(self) -> None:
+        with self._lock:
+            if self._adbd is None:
+                self._adbd = socket.create_server(("127.0.0.1", self._port))
+                self.start(self._serve_clients, self._adbd)
+
+    def _come_back(self, away_s: float) -> None:
+        time.sleep(away_s)
+        self._listen()
+
+    def _serve_clients(self, listener: socket.socket) -> None:
         while True:
-            self.start(self._serve_client, self._adbd.accept()[0])
+            self.start(self._serve_client, listener.accept()[0])
 
     def _serve_client(self, connection: socket.socket) -> None:
         with connection:
-            if not self._there or time.monotonic() < self._back_at:
-                return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             link = _Link(self, connection)
             self._links.add(link)
@@ -434,11 +446,12 @@ class _Stream:
         self._read = b""
         self._taken: queue.Queue[None] = queue.Queue()
         self._shell: subprocess.Popen[bytes] | None = None
+        self._gone = False
 
     def serve(self, service: str) -> None:
         """Does what was asked for, and ends the stream."""
         kind, _, rest = service.partition(":")
-        if kind == "shell,v2":
+        if kind == "shell,v2,raw":
             self._serve_shell(rest)
         elif kind == "sync":
             self._serve_sync()
@@ -454,7 +467,9 @@ class _Stream:
 
     def close(self) -> None:
         """The other side is gone."""
+        self._gone = True
         self._came.put(None)
+        self._taken.put(None)
         if self._shell is not None:
             # The daemon's hint to its child, and to no grandchild.
             with contextlib.suppress(ProcessLookupError):
@@ -464,7 +479,9 @@ class _Stream:
         """As many messages as that takes, each after the one before was taken."""
         for start in range(0, len(data), TAKES_BYTES):
             self._link.send(b"WRTE", self._number, self._number, data[start : start + TAKES_BYTES])
-            self._taken.get(timeout=10)
+            self._taken.get()
+            if self._gone:
+                raise EOFError
 
     def _serve_shell(self, command: str) -> None:
         phone = self._phone
