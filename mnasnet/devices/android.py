@@ -9,6 +9,7 @@ import hashlib
 import shlex
 import signal
 import stat
+import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,8 @@ ANSWER_S = 10.0
 """For questions that a phone that is there answers within a second."""
 CHUNK_BYTES = 64 * 1024
 """The most that adb takes at once."""
+EXIT = 3
+"""The kind of a message of the phone's shell that holds the exit status; the others hold output."""
 SECOND = "mnasnet: the second network"
 """Printed between the runs of the two networks."""
 
@@ -90,8 +93,8 @@ class AndroidDevice:
         self._client = adbutils.AdbClient(socket_timeout=ANSWER_S)
         self._seen = False
         """Whether the phone was ever there: an unknown serial is a mistake, a known one comes back."""
-        self._phone: Any = None
-        """The connection; None before the first and after one broke."""
+        self._connected = False
+        """Whether it was there the last time that something was asked of it."""
         self._there: dict[str, str] = {}
         """Name and digest of the bytes of what was put into the folder over this connection."""
         self._made = False
@@ -153,13 +156,7 @@ class AndroidDevice:
             against, timed = found["reference.tflite"], found["candidate.tflite"]
             statistics.update((against.statistic, timed.statistic))
             not_delegated = timed.not_delegated
-            return [
-                timing.Block(
-                    reference_ms=(against.ms,),
-                    candidate_ms=(timed.ms,),
-                    summarized=min(against.runs, timed.runs),
-                )
-            ]
+            return [timing.Block(reference_ms=(against.ms,), candidate_ms=(timed.ms,), summarized=timed.runs)]
 
         state, waited_s = timing.cooled(lambda: self._state(cores))
         try:
@@ -237,7 +234,7 @@ class AndroidDevice:
         )
         try:
             # The number of the shell is that of its process group: by it a run that hangs is ended.
-            result = self._shell(
+            status, output = self._shell(
                 f"echo $$ > {self._folder}/group; {runs}",
                 what=f"timing {both}",
                 limit_s=deadline - time.monotonic(),
@@ -249,18 +246,18 @@ class AndroidDevice:
                 f"timing {both} took more than {self._limit_s:g} s on {self._serial}; take a smaller --width or "
                 "--image-size"
             ) from error
-        outputs = result.output.split(f"{SECOND}\n")
-        if result.returncode != 0:
+        outputs = output.split(f"{SECOND}\n")
+        if status != 0:
             _, path = networks[len(outputs) - 1]
-            raise DeviceError(f"timing {path} failed: {self._failure(result.returncode, outputs[-1])}")
+            raise DeviceError(f"timing {path} failed: {self._failure(status, outputs[-1])}")
         found = {}
-        for (name, path), output in zip(networks, outputs, strict=False):
-            if (run := run_of(output)) is not None:
+        for (name, path), said in zip(networks, [*outputs, ""], strict=False):
+            if (run := run_of(said)) is not None:
                 found[name] = run
             else:
                 raise DeviceError(
                     f"timing {path} failed: benchmark_model said nothing of the time it took, but: "
-                    f"{last_words(output)}"
+                    f"{last_words(said)}"
                 )
         return found
 
@@ -300,7 +297,7 @@ class AndroidDevice:
         """
         content = _read(path)
         digest = _digest(content)
-        self._connected()
+        self._connect()
         if self._there.get(name) == digest:
             return
         if not self._there:
@@ -310,8 +307,7 @@ class AndroidDevice:
                 f"mkdir -p {self._folder}"
             )
         what = f"sending {path}"
-        with self._talking(what, limit_s=ANSWER_S):
-            reason = self._send(content, f"{self._folder}/{name}", mode=mode)
+        reason = self._send(content, f"{self._folder}/{name}", mode=mode, what=what)
         if reason is not None:
             self._drop(name)
             if "No space left" in reason:
@@ -322,14 +318,12 @@ class AndroidDevice:
             raise DeviceError(f"{what} to {self._serial} failed: {reason}")
         self._there[name] = digest
 
-    def _send(self, content: bytes, path: str, *, mode: int) -> str | None:
+    def _send(self, content: bytes, path: str, *, mode: int, what: str) -> str | None:
         """Why the phone did not take the file; None when it did.
 
         `adbutils.sync.push` keeps the reason to itself, and waits for ever.
         """
-        with self._phone.open_transport(timeout=ANSWER_S) as connection:
-            connection.send_command("sync:")
-            connection.check_okay()
+        with self._service("sync:", what=what, limit_s=ANSWER_S) as connection:
             target = f"{path},{stat.S_IFREG | mode}".encode()
             connection.conn.sendall(b"SEND" + len(target).to_bytes(4, "little") + target)
             for start in range(0, len(content), CHUNK_BYTES):
@@ -343,7 +337,7 @@ class AndroidDevice:
     def _drop(self, name: str) -> None:
         """Removes a file from the folder, if the phone is there; if it is not, a later file takes its place."""
         self._there.pop(name, None)
-        if self._phone is not None:
+        if self._connected:
             with contextlib.suppress(DeviceError):
                 self._answer(f"rm -f {self._folder}/{name}")
 
@@ -353,44 +347,59 @@ class AndroidDevice:
         Raises:
             DeviceLostError: it does not answer.
         """
-        what = f"asking {self._serial or 'the phone'}"
-        return str(self._shell(command, what=what, limit_s=ANSWER_S).output)
+        return self._shell(command, what=f"asking {self._serial or 'the phone'}", limit_s=ANSWER_S)[1]
 
-    def _shell(self, command: str, *, what: str, limit_s: float) -> Any:
-        """Exit status and output of a command.
+    def _shell(self, command: str, *, what: str, limit_s: float) -> tuple[int, str]:
+        """Exit status of a command, and all that it printed.
 
         Raises:
-            DeviceLostError: the phone went away, or did not answer for `limit_s`.
+            DeviceLostError: the phone went away, or the command did not end within `limit_s`.
         """
-        self._connected()
-        with self._talking(what, limit_s=limit_s):
-            return self._phone.shell2(command, timeout=max(0.1, limit_s), v2=True)
+        deadline = time.monotonic() + limit_s
+        output = b""
+        with self._service(f"shell,v2,raw:{command}", what=what, limit_s=limit_s) as connection:
+            while True:
+                connection.conn.settimeout(max(0.001, deadline - time.monotonic()))
+                kind, *length = connection.read_exact(5)
+                data = connection.read_exact(int.from_bytes(length, "little"))
+                if kind == EXIT:
+                    return data[0], output.decode(errors="replace")
+                output += data
 
     @contextlib.contextmanager
-    def _talking(self, what: str, *, limit_s: float) -> Iterator[None]:
-        """Around an exchange with the phone: one that breaks off is a phone that went away."""
+    def _service(self, service: str, *, what: str, limit_s: float) -> Iterator[Any]:
+        """A connection to a service of the phone's daemon; one that breaks off is a phone that went away.
+
+        Raises:
+            DeviceLostError: it did, or nothing came for `limit_s`.
+        """
+        self._connect()
         try:
-            yield
+            # Not through adbutils.AdbDevice: what that opens stays open when it fails.
+            with self._client.make_connection(timeout=limit_s) as connection:
+                for request in (f"host:transport:{self._serial}", service):
+                    connection.send_command(request)
+                    connection.check_okay()
+                yield connection
         except (adbutils.AdbTimeout, TimeoutError) as error:
             self._forget()
             raise _SilentError(
                 f"{what}: {self._serial} did not answer for {limit_s:.3g} s; unplug it and plug it in again"
             ) from error
-        # adbutils raises what it happens upon, down to its own assertions.
-        except (adbutils.AdbError, EOFError, OSError, AssertionError) as error:
+        except (adbutils.AdbError, EOFError, OSError) as error:
             self._forget()
             raise DeviceLostError(
                 f"{what} broke off: the connection to {self._serial} is lost; is its cable plugged in?"
             ) from error
 
-    def _connected(self) -> None:
-        """Has the connection, made anew where it broke.
+    def _connect(self) -> None:
+        """Knows the phone to be there, when there is nothing else to be known yet or after a connection broke.
 
         Raises:
             DeviceLostError: the phone is away.
             DeviceError: there is no adb, or something has to be done at the phone or to the command.
         """
-        if self._phone is not None:
+        if self._connected:
             return
         states = self._states()
         if self._serial is not None and ":" in self._serial and states.get(self._serial) in (None, "offline"):
@@ -418,20 +427,20 @@ class AndroidDevice:
             )
         if state != "device":
             raise DeviceLostError(f"{serial} is {state}; unplug it and plug it in again")
-        self._phone = self._client.device(serial)
+        self._connected = True
 
     def _states(self) -> dict[str, str]:
         """The phones that adb knows, and how they are."""
         try:
             return {one.serial: one.state for one in self._client.list()}
-        except (adbutils.AdbError, OSError, EOFError) as error:
+        except (adbutils.AdbError, OSError, EOFError, subprocess.SubprocessError) as error:
             raise DeviceError(
                 f"adb cannot be started: {error or type(error).__name__}; does `adb devices` work here?"
             ) from error
 
     def _forget(self) -> None:
         """The phone may come back as another one: nothing is known to be there."""
-        self._phone = None
+        self._connected = False
         self._there = {}
 
 

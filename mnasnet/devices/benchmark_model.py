@@ -30,10 +30,11 @@ def run_of(output: str) -> Run | None:
     Older ones end with `std=`, and runs that took all the same read `count=50 curr=1240(all same)`. None where the
     summary of the timed runs is not there, or not known to be whole: one more line follows it.
     """
-    *_, summary = re.findall(r"^.*\bcount=\d.*$", output, re.MULTILINE) or [""]
-    if "Inference timings in us:" not in output.partition(summary)[2]:
+    before, whole, _ = output.rpartition("Inference timings in us:")
+    summaries = re.findall(r"^.*\bcount=\d.*$", before, re.MULTILINE)
+    if not (whole and summaries):
         return None
-    said = dict(re.findall(r"\b(\w+)=([-+.\de]+)", summary))
+    said = dict(re.findall(r"\b(\w+)=([-+.\de]+)", summaries[-1]))
     key = next((key for key in ("median", "avg", "curr") if key in said), None)
     if key is None or not float(said[key]) > 0:
         return None

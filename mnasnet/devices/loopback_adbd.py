@@ -2,12 +2,11 @@
 
 The real adb client speaks to it (CNXN, AUTH, OPEN, OKAY, WRTE, CLSE; `shell,v2` and `sync:` SEND), commands are run
 by the real /bin/sh, and networks are timed by the real LiteRT. What is made up: `/data/local/tmp` and `/sys` lie in
-a folder, `getprop` and `taskset` are small scripts, and `benchmark_model` is one too: it asks this process to do the
+a folder, `getprop` and `taskset` are small scripts, and so is `benchmark_model`: it asks this process to do the
 timing, so that it need not load LiteRT a hundred times. It goes wrong on order: see `FAULTS`.
 """
 
 import contextlib
-import json
 import os
 import queue
 import secrets
@@ -16,7 +15,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -24,7 +22,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean, median, pstdev
-from typing import Any, Self
+from typing import Self
 
 from mnasnet.devices.android_about import CPUS, ZONES
 from mnasnet.devices.runner import Clock, Network
@@ -57,19 +55,14 @@ BENCHMARK = "/benchmark_model --graph"
 """In the commands that run it."""
 HEADER = struct.Struct("<4sIIIII")
 
-SCRIPT = """#!{python} -IS
-import json, os, signal, socket, sys
-with socket.socket(socket.AF_UNIX) as phone:
-    phone.connect({path!r})
-    phone.sendall(json.dumps(sys.argv[1:]).encode() + b"\\n")
-    reply = json.loads(phone.makefile().readline())
-sys.stdout.write(reply["output"])
-sys.stdout.flush()
-if reply["signal"]:
-    os.kill(os.getpid(), reply["signal"])
-sys.exit(reply["status"])
+SCRIPT = """#!/bin/sh
+mkfifo "$0.$$"
+echo "$0.$$ $*" > {requests}
+{{ read -r status signal; cat; }} < "$0.$$"
+[ "$signal" = 0 ] || kill -"$signal" $$
+exit "$status"
 """
-"""The benchmark_model that is sent to the phone."""
+"""The benchmark_model that is sent to the phone: it has this process do the work, and prints what that says."""
 GETPROP = f"""#!/bin/sh
 case "$1" in
 ro.product.model) echo '{MODEL}';;
@@ -186,34 +179,41 @@ class LoopbackPhone:
         self.benchmark_model = self.root / "host/benchmark_model"
         """The file to give to `AndroidDevice`."""
         self._lock = threading.RLock()
-        self._there = False
-        self._back_at = 0.0
         self._links: set[_Link] = set()
         self._threads: list[threading.Thread] = []
         self._furnish()
-        self._runtime = socket.socket(socket.AF_UNIX)
-        self._runtime.bind(str(self.root / "runtime"))
-        self._adbd = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._adbd.getsockname()[1]}"
-        for listener, serve in ((self._adbd, self._serve_client), (self._runtime, self._serve_program)):
-            listener.listen()
-            self.start(self._accept, listener, serve)
+        self.shells: set[subprocess.Popen[bytes]] = set()
+        """What runs now."""
+        self._requests = self.root / "requests"
+        os.mkfifo(self._requests)
+        self._adbd: socket.socket | None = None
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port: int = free.getsockname()[1]
+        self.address = f"127.0.0.1:{self._port}"
+        self.start(self._serve_programs)
 
     def plug_in(self) -> None:
         """Is there, and known to the adb server."""
-        self._there, self._back_at = True, 0.0
+        self._listen()
         asked(f"host:disconnect:{self.address}")
         asked(f"host:connect:{self.address}")
 
     def unplug(self) -> None:
         """Is gone until `plug_in`."""
-        self._there = False
+        with self._lock:
+            if self._adbd is not None:
+                self._adbd.shutdown(socket.SHUT_RDWR)  # which wakes who waits in accept
+                self._adbd.close()
+                self._adbd = None
         self._hang_up()
 
     def drop(self) -> None:
         """Is gone for `away_s`."""
-        self._back_at = time.monotonic() + self.away_s
-        self._hang_up()
+        if self.away_s:
+            self.unplug()
+            self.start(self._come_back, self.away_s)
+        else:
+            self._hang_up()
 
     def happens(self, fault: str) -> bool:
         """Whether the fault was ordered; it happens once less from now on."""
@@ -244,12 +244,12 @@ class LoopbackPhone:
     def __exit__(self, *error: object) -> None:
         self.unplug()
         asked(f"host:disconnect:{self.address}")
-        for listener in (self._adbd, self._runtime):
-            with contextlib.suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
+        for shell in list(self.shells):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+        self._requests.write_text("end\n", encoding="utf-8")
         for thread in self._threads:
-            thread.join(timeout=5)
+            thread.join(timeout=1)
         self._folder.cleanup()
 
     def _furnish(self) -> None:
@@ -258,7 +258,7 @@ class LoopbackPhone:
         files = {
             "bin/getprop": GETPROP,
             "bin/taskset": TASKSET,
-            "host/benchmark_model": SCRIPT.format(python=sys.executable, path=str(self.root / "runtime")),
+            "host/benchmark_model": SCRIPT.format(requests=self.root / "requests"),
             f"{ZONES}/thermal_zone0/type": "cpu-0-0",
             f"{ZONES}/thermal_zone0/temp": "31500",
             f"{ZONES}/thermal_zone1/type": "soc",
@@ -275,14 +275,23 @@ class LoopbackPhone:
             path.write_text(text, encoding="utf-8")
             path.chmod(0o755)
 
-    def _accept(self, listener: socket.socket, serve: Callable[[socket.socket], None]) -> None:
+    def _listen(self) -> None:
+        with self._lock:
+            if self._adbd is None:
+                self._adbd = socket.create_server(("127.0.0.1", self._port))
+                self.start(self._serve_clients, self._adbd)
+
+    def _come_back(self, away_s: float) -> None:
+        time.sleep(away_s)
+        self._listen()
+
+    def _serve_clients(self, listener: socket.socket) -> None:
         while True:
-            self.start(serve, listener.accept()[0])
+            self.start(self._serve_client, listener.accept()[0])
 
     def _serve_client(self, connection: socket.socket) -> None:
         with connection:
-            if not self._there or time.monotonic() < self._back_at:
-                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             link = _Link(self, connection)
             self._links.add(link)
             try:
@@ -296,35 +305,35 @@ class LoopbackPhone:
             with contextlib.suppress(OSError):
                 link.connection.shutdown(socket.SHUT_RDWR)
 
-    def _serve_program(self, connection: socket.socket) -> None:
+    def _serve_programs(self) -> None:
         """What benchmark_model does, asked by a script of that name."""
-        with connection, connection.makefile("r") as requests:
-            options = dict(option.lstrip("-").split("=", 1) for option in json.loads(requests.readline()))
-            begun = time.perf_counter()
-            reply = {"output": "", "status": 0, "signal": 0}
-            if self.happens("hang"):
-                requests.read()  # until somebody ends the script
-                return
-            if self.happens("drop_running"):
-                self.drop()
-            if self.happens("wrong_abi"):
-                binary = options["graph"].replace("candidate.tflite", "benchmark_model")
-                reply |= {"output": f"sh: {binary}: not executable: 64-bit ELF file\n", "status": 126}
-            else:
-                reply |= self._benchmark(options)
-            self.run_s += time.perf_counter() - begun
-            connection.sendall(json.dumps(reply).encode() + b"\n")
+        with os.fdopen(os.open(self._requests, os.O_RDWR), "r+b", buffering=0) as requests:
+            while (request := requests.readline().decode().split()) != ["end"]:
+                begun = time.perf_counter()
+                replies, *options = request
+                if self.happens("hang"):
+                    continue  # until somebody ends the script
+                if self.happens("drop_running"):
+                    self.drop()
+                reply = self._benchmark(dict(option.lstrip("-").split("=", 1) for option in options))
+                self.run_s += time.perf_counter() - begun
+                self.start(
+                    _told, Path(replies), reply
+                )  # beside, as nobody reads it where the script was ended
 
-    def _benchmark(self, options: dict[str, str]) -> dict[str, Any]:
+    def _benchmark(self, options: dict[str, str]) -> str:
+        """Exit status and signal, and from the next line on what is printed."""
         graph = options["graph"]
         if self.happens("crash"):
-            return {"signal": signal.SIGSEGV}
+            return f"0 {signal.SIGSEGV:d}\n"
         if self.happens("killed"):
-            return {"signal": signal.SIGKILL}
+            return f"0 {signal.SIGKILL:d}\n"
+        if self.happens("wrong_abi"):
+            return f"126 0\nsh: {Path(graph).with_name('benchmark_model')}: not executable: 64-bit ELF file\n"
         try:
             network = Network(graph, threads=int(options["num_threads"]))
         except ValueError as error:
-            return {"output": f"ERROR: {error}\nERROR: Benchmarking failed.\n", "status": 1}
+            return f"1 0\nERROR: {error}\nERROR: Benchmarking failed.\n"
         clock = Clock(name="wall time", now_ns=time.perf_counter_ns)
         warm_up, timed = (
             [max(1, round(1000 * ms)) for ms in network.time_ms(clock, 1000 * float(options[name]))]
@@ -352,7 +361,7 @@ class LoopbackPhone:
             output = output[:summary]
         if self.happens("cut_in_line"):
             output = output[: output.index("curr=", summary) + len("curr=1")]
-        return {"output": output}
+        return f"0 0\n{output}"
 
     def _summary(self, times_us: list[int]) -> str:
         """As `StatWithPercentiles` of TensorFlow prints it, or the older `Stat`."""
@@ -370,6 +379,11 @@ class LoopbackPhone:
         return (
             f"{text} p5={ordered[count // 20]} median={int(median(ordered))} p95={ordered[count * 95 // 100]}"
         )
+
+
+def _told(pipe: Path, text: str) -> None:
+    pipe.write_text(text, encoding="utf-8")
+    pipe.unlink()
 
 
 class _Link:
@@ -432,11 +446,12 @@ class _Stream:
         self._read = b""
         self._taken: queue.Queue[None] = queue.Queue()
         self._shell: subprocess.Popen[bytes] | None = None
+        self._gone = False
 
     def serve(self, service: str) -> None:
         """Does what was asked for, and ends the stream."""
         kind, _, rest = service.partition(":")
-        if kind == "shell,v2":
+        if kind == "shell,v2,raw":
             self._serve_shell(rest)
         elif kind == "sync":
             self._serve_sync()
@@ -452,7 +467,9 @@ class _Stream:
 
     def close(self) -> None:
         """The other side is gone."""
+        self._gone = True
         self._came.put(None)
+        self._taken.put(None)
         if self._shell is not None:
             # The daemon's hint to its child, and to no grandchild.
             with contextlib.suppress(ProcessLookupError):
@@ -462,7 +479,9 @@ class _Stream:
         """As many messages as that takes, each after the one before was taken."""
         for start in range(0, len(data), TAKES_BYTES):
             self._link.send(b"WRTE", self._number, self._number, data[start : start + TAKES_BYTES])
-            self._taken.get(timeout=10)
+            self._taken.get()
+            if self._gone:
+                raise EOFError
 
     def _serve_shell(self, command: str) -> None:
         phone = self._phone
@@ -477,7 +496,9 @@ class _Stream:
             env={"PATH": f"{phone.root / 'bin'}:/usr/bin:/bin"},
             start_new_session=True,
         )
+        phone.shells.add(self._shell)
         outputs = self._shell.communicate()
+        phone.shells.discard(self._shell)
         status = self._shell.returncode
         ended = bytes([status if status >= 0 else 128 - status])
         for kind, data in ((1, outputs[0]), (2, outputs[1]), (3, ended)):

@@ -3,6 +3,7 @@
 import difflib
 from pathlib import Path
 
+from mnasnet.arch.libraries import MissingLibraryError
 from mnasnet.devices.device import Device
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.ssh import SshDevice
@@ -50,6 +51,19 @@ def open_device(
                 "again"
             )
         return TableDevice(table)
+    if kind == "android":
+        if benchmark_model is None:
+            raise DeviceNameError(
+                f"--device {name}: give LiteRT's tool for the phone with --benchmark-model; docs/measuring.md says "
+                "where it is published"
+            )
+        if not benchmark_model.is_file():
+            raise DeviceNameError(f"--benchmark-model {benchmark_model}: there is no such file")
+        try:
+            from mnasnet.devices.android import AndroidDevice
+        except MissingLibraryError as error:
+            raise DeviceNameError(f"--device {name}: {error}") from error
+        return AndroidDevice(rest or None, benchmark_model, threads=threads)
     near = difflib.get_close_matches(kind, ["host", "android", "ssh", "table"], n=1)
     nearest = f"the nearest is {near[0]!r}, of" if near else "give one of"
     raise DeviceNameError(f"--device {name}: {nearest} {', '.join(NAMES)}")

@@ -1,0 +1,370 @@
+"""Tests of timing on a phone: the real adb client, and a phone that this process plays."""
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.zoo import MNASNET_A1
+from mnasnet.devices.android import AndroidDevice
+from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
+from mnasnet.devices.device_contract import DeviceContract
+from mnasnet.devices.loopback_adbd import BENCHMARK, LoopbackPhone, asked, private_adb_server
+from mnasnet.devices.named import DeviceNameError, open_device
+from mnasnet.devices.untrained import Untrained
+
+TIMED_S = 0.002
+"""Short, for networks of some 10 µs."""
+NETWORK = replace(MNASNET_A1, classes=10).scaled(0.25).fitted(32)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def adb_server() -> Iterator[int]:
+    with private_adb_server() as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def plugged_in(adb_server: int) -> Iterator[LoopbackPhone]:
+    with LoopbackPhone() as phone:
+        yield phone
+
+
+@pytest.fixture
+def phone(plugged_in: LoopbackPhone) -> LoopbackPhone:
+    """Without the faults and the memories that other tests left."""
+    plugged_in.faults = dict.fromkeys(plugged_in.faults, 0)
+    plugged_in.prints_median, plugged_in.away_s = True, 0
+    plugged_in.commands.clear()
+    plugged_in.sent.clear()
+    plugged_in.plug_in()
+    return plugged_in
+
+
+@pytest.fixture
+def android(phone: LoopbackPhone) -> Iterator[AndroidDevice]:
+    with AndroidDevice(phone.address, phone.benchmark_model, timed_s=TIMED_S) as device:
+        yield device
+
+
+def runs_of(phone: LoopbackPhone) -> list[str]:
+    """The commands in which networks ran."""
+    return [command for command in phone.commands if BENCHMARK in command]
+
+
+class TestAndroidDevice(DeviceContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def device(cls, plugged_in: LoopbackPhone) -> Iterator[Device]:
+        with AndroidDevice(None, plugged_in.benchmark_model, timed_s=TIMED_S) as device:
+            yield device
+
+
+def test_the_record_says_on_what_and_with_what(
+    phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact
+) -> None:
+    latency = android.measure(artifact, reference=reference, agreed=None)
+    assert latency.ratio > 1.5  # about five times the multiply-adds
+    assert latency.device == f"android (Loopback 8, {phone.address})"
+    assert latency.runtime.startswith("LiteRT benchmark_model ")
+    assert latency.runtime.endswith(", XNNPACK, wall time")
+    assert (latency.statistic, latency.not_delegated) == ("median", ())
+    assert (latency.governor, latency.frequency_mhz, latency.temperature_c) == ("schedutil", 576, 31.5)
+    assert latency.runs > 3 * len(latency.raw_ms)  # each stands for all the runs of one process
+    # Core 7 is the only big one.
+    assert latency.cores == (7,)
+    assert all(command.count("taskset 80 ") == 2 for command in runs_of(phone))
+    # Each network goes first in half of the loads.
+    first = [
+        command.index("candidate.tflite") < command.index("reference.tflite") for command in runs_of(phone)
+    ]
+    assert first == [load % 2 == 0 for load in range(len(first))]
+
+
+def test_the_card_has_all_clusters(android: AndroidDevice) -> None:
+    card = android.card()
+    assert (card.system, card.abi) == ("Android 14", "arm64-v8a")
+    assert [[core.number for core in cluster] for cluster in card.clusters] == [[7], [4, 5, 6], [0, 1, 2, 3]]
+    assert card.clusters[0][0].most_mhz == 2850
+    assert card.pinned == (7,)
+
+
+def test_what_others_leave_of_each_core_is_a_share(android: AndroidDevice) -> None:
+    shares = android.idle()
+    assert set(shares) == set(range(os.cpu_count() or 1))
+    assert all(0 <= share <= 1 for share in shares.values())
+
+
+def test_two_threads_get_the_next_fastest_cores_too(
+    phone: LoopbackPhone, artifact: Artifact, broken: Artifact
+) -> None:
+    with (
+        AndroidDevice(phone.address, phone.benchmark_model, threads=2) as device,
+        pytest.raises(DeviceError),
+    ):
+        device.measure(broken, reference=artifact, agreed=None)
+    assert device.card().pinned == (4, 5, 6, 7)
+    [command] = runs_of(phone)
+    assert command.count("taskset f0 ") == command.count("--num_threads=2 ") == 2
+
+
+def test_an_old_tool_gives_means_and_delegates_nothing_and_the_record_says_so(
+    phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact
+) -> None:
+    phone.prints_median = False
+    phone.faults["no_delegate"] = math.inf
+    latency = android.measure(artifact, reference=reference, agreed=None)
+    assert latency.statistic == "mean"
+    assert latency.not_delegated == ("all operators",)
+
+
+def test_what_is_there_is_not_sent_again_and_the_candidate_never_stays(
+    phone: LoopbackPhone, artifact: Artifact, reference: Artifact, broken: Artifact
+) -> None:
+    with AndroidDevice(phone.address, phone.benchmark_model, timed_s=TIMED_S) as device:
+        device.measure(artifact, reference=reference, agreed=None)
+        for other in (reference, artifact):
+            with pytest.raises(DeviceError):
+                device.measure(broken, reference=other, agreed=None)
+            assert [path.name for path in phone.tmp.rglob("*.tflite")] == ["reference.tflite"]
+    names = [Path(path).stem for path in phone.sent]
+    assert names == ["benchmark_model", "reference", "candidate", "candidate", "reference", "candidate"]
+    assert list(phone.tmp.iterdir()) == []
+
+
+def test_closing_removes_also_what_lay_there_when_the_phone_went_away(
+    phone: LoopbackPhone, artifact: Artifact, reference: Artifact
+) -> None:
+    with AndroidDevice(phone.address, phone.benchmark_model, timed_s=TIMED_S) as device:
+        phone.faults["drop_running"] = 1
+        with pytest.raises(DeviceLostError):
+            device.measure(artifact, reference=reference, agreed=None)
+        assert list(phone.tmp.iterdir()) != []
+    assert list(phone.tmp.iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes_after_two_days(
+    phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, broken: Artifact
+) -> None:
+    for name, days in (("old", 4), ("new", 1)):
+        folder = phone.tmp / f"mnasnet-{name}"
+        folder.mkdir()
+        long_ago = time.time() - 86_400 * days
+        os.utime(folder, (long_ago, long_ago))
+    with pytest.raises(DeviceError):
+        android.measure(broken, reference=artifact, agreed=None)
+    assert not (phone.tmp / "mnasnet-old").exists()
+    (phone.tmp / "mnasnet-new").rmdir()
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "says"),
+    [
+        ("drop_pushing", DeviceLostError, r"sending .*benchmark_model broke off: the connection .* is lost"),
+        (
+            "drop_running",
+            DeviceLostError,
+            r"timing .*candidate\.tflite .* broke off: the connection .* is lost",
+        ),
+        ("drop_asking", DeviceLostError, r"asking 127\.0\.0\.1:\d+ broke off: the connection .* is lost"),
+        (
+            "storage_full",
+            DeviceError,
+            r"sending .*: the storage of 127\.0\.0\.1:\d+ is full; free \d+ MB or more",
+        ),
+        ("crash", DeviceError, r"timing .*candidate\.tflite failed: benchmark_model crashed \(SIGSEGV\)"),
+        ("killed", DeviceError, r"benchmark_model was ended from outside \(SIGKILL\)"),
+        (
+            "wrong_abi",
+            DeviceError,
+            r"benchmark_model is for another processor .*, arm64-v8a; take android_aarch64_benchmark_model",
+        ),
+        ("cut_short", DeviceError, r"candidate\.tflite failed: benchmark_model said nothing of the time"),
+        (
+            "cut_in_line",
+            DeviceError,
+            r"said nothing of the time it took, but: .*count=\d+ first=\d+ curr=\d$",
+        ),
+    ],
+)
+def test_a_fault_is_one_clear_line(
+    phone: LoopbackPhone,
+    android: AndroidDevice,
+    artifact: Artifact,
+    reference: Artifact,
+    fault: str,
+    kind: type[DeviceError],
+    says: str,
+) -> None:
+    phone.faults[fault] = 1
+    with pytest.raises(DeviceError, match=says) as raised:
+        android.measure(artifact, reference=reference, agreed=None)
+    assert type(raised.value) is kind
+    assert "\n" not in str(raised.value)
+    assert phone.faults[fault] == 0
+
+
+def test_after_one_fault_upon_another_the_phone_can_be_measured(
+    phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact
+) -> None:
+    for fault in ("drop_asking", "storage_full", "crash", "drop_pushing", "cut_short", "drop_running"):
+        phone.faults[fault] = 1
+        with pytest.raises(DeviceError):
+            android.measure(artifact, reference=reference, agreed=None)
+    assert android.measure(artifact, reference=reference, agreed=None).median_ms > 0
+
+
+def test_a_run_that_hangs_is_ended_at_the_limit(
+    phone: LoopbackPhone, artifact: Artifact, reference: Artifact
+) -> None:
+    with AndroidDevice(phone.address, phone.benchmark_model, timed_s=TIMED_S, limit_s=0.5) as device:
+        phone.faults["hang"] = 1
+        with pytest.raises(DeviceError, match=r"took more than 0\.5 s on 127") as raised:
+            device.measure(artifact, reference=reference, agreed=None)
+        assert not isinstance(raised.value, DeviceLostError)
+        deadline = time.monotonic() + 5
+        while phone.shells and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not phone.shells
+
+
+def test_a_file_that_cannot_be_loaded_is_named_with_the_tool_s_words(
+    android: AndroidDevice, artifact: Artifact, broken: Artifact
+) -> None:
+    with pytest.raises(DeviceError, match=r"broken\.tflite failed: .* exit status 1, .*Benchmarking failed"):
+        android.measure(artifact, reference=broken, agreed=None)
+
+
+def test_an_operator_that_is_left_to_slower_kernels_is_an_error_in_a_search(
+    phone: LoopbackPhone, android: AndroidDevice
+) -> None:
+    phone.faults["fallback"] = math.inf
+    with (
+        Untrained(android, NETWORK, agreed=None) as untrained,
+        pytest.raises(DeviceError, match=r"1 of 70 operators of it would fall back"),
+    ):
+        untrained(NETWORK)
+
+
+def test_a_phone_that_lets_nobody_in_is_an_error_until_somebody_allows_it(
+    phone: LoopbackPhone, android: AndroidDevice
+) -> None:
+    phone.faults["unauthorized"] = math.inf
+    phone.plug_in()
+    with pytest.raises(DeviceError, match=r"allow USB debugging on the phone's screen") as raised:
+        android.card()
+    assert not isinstance(raised.value, DeviceLostError)
+    phone.faults["unauthorized"] = 0
+    phone.plug_in()
+    assert android.card().system == "Android 14"
+
+
+def test_a_phone_that_was_unplugged_between_measurements_is_lost_and_then_sent_everything_again(
+    phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact, broken: Artifact
+) -> None:
+    with pytest.raises(DeviceError):
+        android.measure(broken, reference=reference, agreed=None)
+    phone.unplug()
+    with pytest.raises(DeviceLostError):
+        android.measure(artifact, reference=reference, agreed=None)
+    with pytest.raises(DeviceLostError, match=rf"{phone.address} is not connected any more"):
+        android.measure(artifact, reference=reference, agreed=None)
+    phone.plug_in()
+    phone.sent.clear()
+    assert android.measure(artifact, reference=reference, agreed=None).median_ms > 0
+    assert len(phone.sent) == 3
+
+
+def test_a_search_waits_for_a_phone_that_went_away_and_measures_again(
+    phone: LoopbackPhone, android: AndroidDevice
+) -> None:
+    said: list[str] = []
+    with Untrained(android, NETWORK, agreed=None, say=said.append, wait_s=10) as untrained:
+        phone.faults["drop_running"] = 1
+        assert untrained(NETWORK).median_ms > 0
+    assert [line.rpartition(";")[2].strip() for line in said] == [
+        "waiting for it, at most 0.167 min",
+        "it is back, measuring again",
+    ]
+
+
+def test_a_phone_that_stays_away_is_given_up_after_the_limit(
+    phone: LoopbackPhone, android: AndroidDevice
+) -> None:
+    android.card()
+    phone.unplug()
+    waits: list[float] = []
+    with pytest.raises(DeviceLostError):
+        wait_for(android, limit_s=0, sleep=waits.append)
+    assert waits == []
+
+
+def test_an_unknown_serial_is_an_error_with_those_that_are_connected(phone: LoopbackPhone) -> None:
+    with (
+        AndroidDevice("R58M42", phone.benchmark_model) as device,
+        pytest.raises(
+            DeviceError, match=rf"no phone has the serial number R58M42; connected: {phone.address}$"
+        ),
+    ):
+        device.card()
+
+
+def test_of_two_phones_one_has_to_be_named(phone: LoopbackPhone) -> None:
+    with LoopbackPhone() as second:
+        with (
+            AndroidDevice(None, phone.benchmark_model) as device,
+            pytest.raises(
+                DeviceError, match=r"2 phones are connected, .*; name one: --device android:SERIAL"
+            ),
+        ):
+            device.card()
+        with AndroidDevice(second.address, phone.benchmark_model) as device:
+            assert second.address in device.name
+
+
+def test_no_phone_at_all_may_still_be_plugged_in(phone: LoopbackPhone) -> None:
+    phone.unplug()
+    asked(f"host:disconnect:{phone.address}")
+    with AndroidDevice(None, phone.benchmark_model) as device:
+        with pytest.raises(DeviceLostError, match=r"no phone is connected; plug one in"):
+            device.card()
+        phone.plug_in()
+        assert device.card().abi == "arm64-v8a"
+
+
+def test_a_file_of_another_format_is_refused(
+    android: AndroidDevice, artifact: Artifact, reference: Artifact
+) -> None:
+    with pytest.raises(DeviceError, match=r"is of the format onnx; benchmark_model runs tflite"):
+        android.measure(replace(artifact, format="onnx"), reference=reference, agreed=None)
+
+
+@pytest.mark.parametrize("settings", [{"threads": 0}, {"limit_s": 0}, {"timed_s": 0}])
+def test_settings_without_meaning_are_refused(settings: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="not 0"):
+        AndroidDevice(None, Path("benchmark_model"), **settings)
+
+
+def test_no_launch_is_refused(android: AndroidDevice, artifact: Artifact, reference: Artifact) -> None:
+    with pytest.raises(ValueError, match="at least 1 launch, not 0"):
+        android.measure(artifact, reference=reference, agreed=None, launches=0)
+
+
+def test_the_name_of_a_device_needs_the_tool(phone: LoopbackPhone, tmp_path: Path) -> None:
+    with pytest.raises(DeviceNameError, match=r"--benchmark-model; docs/measuring\.md says where"):
+        open_device("android")
+    with pytest.raises(DeviceNameError, match=r"nowhere: there is no such file"):
+        open_device("android", benchmark_model=tmp_path / "nowhere")
+    with open_device(f"android:{phone.address}", benchmark_model=phone.benchmark_model) as device:
+        assert phone.address in device.name
+
+
+@pytest.mark.slow
+def test_a_network_takes_as_long_as_a_copy_of_itself(android: AndroidDevice, artifact: Artifact) -> None:
+    latencies: list[Latency] = [android.measure(artifact, reference=artifact, agreed=None) for _ in range(10)]
+    assert sorted(latency.ratio for latency in latencies)[5] == pytest.approx(1.0, rel=0.05)
