@@ -136,7 +136,8 @@ def measure(
 
     The first `LEAST` are the ends of the space, networks that between them have the fewest and the most channels of
     every kind of operator on every map, and random ones; after them come those that tell most about all the others.
-    The minutes are counted from `begun`, in seconds of `clock`.
+    The minutes are counted from `begun`, in seconds of `clock`; a device that has become slower since its pace was
+    taken ends late rather than with less than a table needs.
 
     Raises:
         CalibrationError: the minutes hold too few measurements, or the space too few networks.

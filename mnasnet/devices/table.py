@@ -231,7 +231,7 @@ def read_table(path: Path) -> Table:
     try:
         table = _table_from_json(data)
         _ = table.predictor
-    except (KeyError, TypeError, ValueError, IndexError, ArithmeticError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise TableFileError(
             f"{path} is damaged ({type(error).__name__}: {error}): calibrate again"
         ) from error

@@ -160,6 +160,8 @@ def changed(**values: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
         (changed(version=99), "is a table of version 99, and this mnasnet reads version 1"),
         (changed(kind="study"), "is no table"),
         (changed(measured=[]), "is damaged"),
+        (changed(measured=[[8, 1.0]]), "is damaged"),
+        (changed(measured=[["mb_k3_s1_e6_c16_n1", -1.0]]), "is damaged"),
         (changed(measured=[["mb_k3", 1.0]]), "is damaged"),
         (changed(fit={"rates": [1.0], "strengths": [1.0], "stretch": 1.0}), "is damaged"),
         (changed(card=None), "is damaged"),
