@@ -1,11 +1,11 @@
-"""How well does a calibrated table tell latencies that it has not seen? Calibrates this machine and tests the table.
+"""How well does a calibrated table tell latencies that it has not seen? Calibrates this machine, tests the table.
 
     OMP_NUM_THREADS=1 python benchmarks/calibration.py --minutes 10
 
 As long as the minutes say, and half a minute more for the fits. The rows: the table; a straight line through the
-logarithms of multiply-adds; ridge regression over the choices of 100 whole networks; and the device itself, asked a
-second time, which is as good as any of them can be. Each is held against the first measurement of random networks of
-the space that nothing was fitted to.
+logarithms of multiply-adds; ridge regression over the choices of 100 whole networks; and the device itself, asked
+a second time, which is as good as any of them can be. Each is held against the first measurement of random networks
+of the space that nothing was fitted to.
 """
 
 import time

@@ -36,7 +36,7 @@ HELD_OUT_SHARE = 0.25
 """Of all measurements, for these tests, between the two."""
 POOL = 1000
 """Random networks to choose from."""
-DRAWS = 20
+DRAWS = 5
 """For each different network wanted of a space; one that gives fewer is too small to calibrate on."""
 PACE = 10
 """Measurements that tell how many the minutes hold."""
@@ -136,7 +136,8 @@ def measure(
 
     The first `LEAST` are the ends of the space, networks that between them have the fewest and the most channels of
     every kind of operator on every map, and random ones; after them come those that tell most about all the others.
-    The minutes are counted from `begun`, in seconds of `clock`.
+    The minutes are counted from `begun`, in seconds of `clock`; a device that has become slower since its pace was
+    taken ends late rather than with less than a table needs.
 
     Raises:
         CalibrationError: the minutes hold too few measurements, or the space too few networks.
@@ -159,22 +160,22 @@ def measure(
     end = begun + 60 * minutes
     fits = PACE + int((end - clock()) / each_s)
     if fits < least:
-        needed = math.ceil((started - begun + 1.1 * least * each_s) / 60)
+        needed = math.ceil((started - begun + (least + least // 10) * each_s) / 60)
         raise CalibrationError(
             f"--minutes {minutes:g}: a measurement takes {each_s:.2g} s there, and a table needs {least} of them: "
             f"give --minutes {needed}"
         )
     held_out = held_out[: max(HELD_OUT[0], int(HELD_OUT_SHARE * fits / 2))]
     twice = [*held_out, *held_out]
-    most = min(MOST, fits - len(twice))
     tested: list[float] = []
     while True:
-        done = max((clock() - started) / (end - started), len(training) / most)
+        done = max((clock() - started) / (end - started), len(training) / MOST)
         if not queue and done < 1:
             queue += _next(training, pool)
         if done >= 1 and len(tested) == len(twice) and (len(training) >= LEAST or not queue):
             break
-        step("timing networks", len(training) + len(tested), most + len(twice))
+        measured = len(training) + len(tested)
+        step("timing networks", measured, max(least, round(measured / min(done, 1.0))))
         if len(tested) < len(twice) and (len(tested) < len(twice) * done or not queue):
             tested.append(time_one(twice[len(tested)]).ratio)
         elif queue:
@@ -350,7 +351,9 @@ def _kendall(one: Floats, other: Floats, times: NDArray[np.int64]) -> Floats:
         found: Floats = ((times @ pairs) * times).sum(1)
         return found
 
-    return summed(order * order_of_other) / np.sqrt(summed(order**2) * summed(order_of_other**2))
+    pairs = np.sqrt(summed(order**2) * summed(order_of_other**2))
+    # Without pairs there is no order: a draw of one network alone.
+    return summed(order * order_of_other) / np.maximum(pairs, 1.0)
 
 
 HEADINGS = ("prediction by", "within ± 10 %", "± 5 %", "mean error", "Kendall's τ", "95 % interval")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from mnasnet.arch.architecture import POOL_KERNEL, Architecture, Convolution, Layer, map_size
@@ -37,7 +38,9 @@ class Operator:
         return self.inputs * self.size**2 + self.outputs * self.out_size**2
 
 
-def operators(architecture: Architecture) -> list[Operator]:
+# A calibration asks for those of a thousand networks again and again.
+@lru_cache(maxsize=4096)
+def operators(architecture: Architecture) -> tuple[Operator, ...]:
     """In the order in which they run; what `mnasnet.export.tflite` writes for the network."""
     size = architecture.image_size
     stem = architecture.stem_convolution
@@ -52,7 +55,7 @@ def operators(architecture: Architecture) -> list[Operator]:
         _elementwise("mean", head.outputs, head.outputs, size, 1),
         _dense("classifier", head.outputs, architecture.classes),
     ]
-    return found
+    return tuple(found)
 
 
 def _layer(layer: Layer, size: int) -> Iterator[Operator]:

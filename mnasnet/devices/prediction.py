@@ -63,8 +63,8 @@ class Fit:
     strengths: tuple[float, ...]
     """As `USUAL_STRENGTHS`."""
     stretch: float
-    """What standard deviations are multiplied by, so that 95 % of the networks measured lie within 1.96 of them
-    when each is predicted from the others."""
+    """What standard deviations are multiplied by, at least 1, so that 95 % of the networks measured lie within 1.96
+    of them when each is predicted from the others."""
 
 
 class Predictor:
@@ -82,7 +82,7 @@ class Predictor:
         self._weights = cho_solve((self._lower, True), self._residuals)
 
     def __call__(self, architectures: Sequence[Architecture]) -> tuple[Floats, Floats]:
-        """Of each network the latency, and the standard deviation that the logarithm of a measurement has around it."""
+        """Of each network the latency, and the standard deviation of a measurement's logarithm around its own."""
         networks = _Networks.of(architectures, np.array(self.fit.rates))
         cross = _covariance(_parts(networks, self._networks, self._networks), self.fit.strengths)
         variance = _variance(networks, self.fit.strengths)
@@ -117,8 +117,11 @@ def fitted(measured: Sequence[Architecture], latencies: Sequence[float]) -> Pred
     fit = Fit(rates=tuple(rates.tolist()), strengths=tuple(strengths.tolist()), stretch=1.0)
     predictor = Predictor(measured, latencies, fit)
     off, spread = predictor.left_out()
-    stretch = float(np.quantile(np.abs(off) / spread, 0.95)) / Z_95
-    predictor.fit = replace(fit, stretch=stretch)
+    # One more network lies below the k-th of n with a chance of k / (n + 1).
+    share = min(1.0, 0.95 * (len(off) + 1) / len(off))
+    within = float(np.quantile(np.abs(off) / spread, share, method="higher"))
+    # Strengths were fitted to the same networks, and flatter them: never less than they say.
+    predictor.fit = replace(fit, stretch=max(1.0, within / Z_95))
     return predictor
 
 

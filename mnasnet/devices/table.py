@@ -45,6 +45,13 @@ MOST_UNKNOWN = 2.0
 measured, each predicted from the others."""
 
 
+NEAR = 2.0
+"""An operator is told from one of its kind with at most so many times its channels, or as much fewer."""
+BEYOND = 1.25
+"""A network is outside when it would take this many times as long as the slowest measured, or as much less than the
+fastest: it has other numbers of layers."""
+
+
 class TableFileError(ValueError):
     """No table can be read; the message is one line that names the file."""
 
@@ -139,6 +146,14 @@ class Table:
         if (outside := self._reached.outside(architecture)) is not None:
             raise DeviceError(f"{outside}: calibrate again for that, with mnasnet calibrate")
         (ratio,), (spread,) = self.predictor([architecture])
+        least, most = (end(one.ratio for one in self.measured) for end in (min, max))
+        if not least / BEYOND <= ratio <= most * BEYOND:
+            unit_ms = self.agreed.reference_ms
+            raise DeviceError(
+                f"the network would take {ratio * unit_ms:.3g} ms, and those that the table was made of took "
+                f"{least * unit_ms:.3g} to {most * unit_ms:.3g}: "
+                "calibrate again for its space, with mnasnet calibrate"
+            )
         if spread > self._most_spread:
             raise DeviceError(
                 f"the table knows too little of networks like this one (its prediction would be good to "
@@ -216,7 +231,7 @@ def read_table(path: Path) -> Table:
     try:
         table = _table_from_json(data)
         _ = table.predictor
-    except (KeyError, TypeError, ValueError, IndexError, ArithmeticError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise TableFileError(
             f"{path} is damaged ({type(error).__name__}: {error}): calibrate again"
         ) from error
@@ -271,23 +286,27 @@ class Reached:
 
     fixed: Mapping[str, Any]
     """Of `FIXED`, what they all have."""
-    channels: Mapping[tuple[str, int], tuple[tuple[int, int], tuple[int, int]]]
-    """Of each kind of operator on each size of map, the fewest and the most inputs and outputs."""
+    channels: Mapping[tuple[str, int], Sequence[tuple[int, int]]]
+    """Of each kind of operator on each size of map, the different inputs and outputs."""
 
     @staticmethod
     def of(architectures: Sequence[Architecture]) -> "Reached":
-        channels: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        channels: dict[tuple[str, int], set[tuple[int, int]]] = {}
         for architecture in architectures:
-            for operator in operators(architecture):
-                ends = channels.setdefault((operator.kind, operator.size), [])
-                ends.append((operator.inputs, operator.outputs))
+            for one in operators(architecture):
+                channels.setdefault((one.kind, one.size), set()).add((one.inputs, one.outputs))
         return Reached(
             fixed={name: getattr(architectures[0], name) for name in FIXED},
-            channels={
-                key: (_ends([inputs for inputs, _ in pairs]), _ends([outputs for _, outputs in pairs]))
-                for key, pairs in channels.items()
-            },
+            channels={key: sorted(pairs) for key, pairs in channels.items()},
         )
+
+    @cached_property
+    def ends(self) -> Mapping[tuple[str, int], Sequence[tuple[int, int]]]:
+        """Of each kind of operator on each size of map, the fewest and the most inputs, and outputs."""
+        return {
+            key: [(min(sides), max(sides)) for sides in zip(*pairs, strict=True)]
+            for key, pairs in self.channels.items()
+        }
 
     def outside(self, architecture: Architecture) -> str | None:
         """What of the network lies beyond, in words; None where all of it lies between."""
@@ -297,35 +316,31 @@ class Reached:
                 hint = f" (another {FLAGS[name]})" if name in FLAGS else ""
                 return f"the network's {name.replace('_', ' ')} is {own}{hint}, and the table's is {value}"
         for operator in operators(architecture):
+            key, own = (operator.kind, operator.size), (operator.inputs, operator.outputs)
             where = f"{operator.kind} on maps of {operator.size} px"
-            known = self.channels.get((operator.kind, operator.size))
-            if known is None:
+            if key not in self.channels:
                 return f"the table has no {where}, which the network has"
-            for what, own, (low, high) in (
-                ("from", operator.inputs, known[0]),
-                ("to", operator.outputs, known[1]),
-            ):
-                if not low <= own <= high:
-                    return f"{where} {what} {own} channels is outside of the table's {low} to {high}"
+            for what, side, (low, high) in zip(("from", "to"), own, self.ends[key], strict=True):
+                if not low <= side <= high:
+                    return f"{where} {what} {side} channels is outside of the table's {low} to {high}"
+            if not any(_near(own, other) for other in self.channels[key]):
+                return f"{where} from {own[0]} to {own[1]} channels is unlike all that the table has"
         return None
 
     def corners(self, architecture: Architecture) -> set[tuple[str, int, str, int]]:
         """At which of the ends the network has an operator."""
-        found = set()
-        for operator in operators(architecture):
-            for what, own, ends in zip(
-                ("inputs", "outputs"),
-                (operator.inputs, operator.outputs),
-                self.channels[operator.kind, operator.size],
-                strict=True,
-            ):
-                if own in ends:
-                    found.add((operator.kind, operator.size, what, own))
-        return found
+        return {
+            (one.kind, one.size, what, side)
+            for one in operators(architecture)
+            for what, side, ends in zip(
+                ("from", "to"), (one.inputs, one.outputs), self.ends[one.kind, one.size], strict=True
+            )
+            if side in ends
+        }
 
 
-def _ends(values: Sequence[int]) -> tuple[int, int]:
-    return min(values), max(values)
+def _near(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return all(1 / NEAR <= a / b <= NEAR for a, b in zip(one, other, strict=True))
 
 
 class TableDevice:
