@@ -103,6 +103,7 @@ def test_a_core_kept_busy_on_purpose_is_found_by_measuring(busy_core: int) -> No
     assert any(f"keeps core {busy_core} busy on which measurements run" in p.what for p in found.problems())
 
 
+@pytest.mark.slow
 def test_what_it_says_of_time_is_what_was_measured() -> None:
     with HostDevice() as host:
         found = examine(host, image_size=32, width=0.35)
