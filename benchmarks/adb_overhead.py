@@ -3,9 +3,9 @@
     python benchmarks/adb_overhead.py
 
 Half a minute. The real adb client and server, and our own daemon on loopback. Each measurement is what a search
-does for one candidate: its file is sent, and each of its loads is a command to the phone's shell. From what it takes,
-what the runs of the tool took is subtracted; what is left is adb, the file, the shells, and the starts of the tool,
-which here are those of a small script. A cable adds what a file of A1's size, 15 MB, takes on it.
+does for one candidate: its file is sent, and each of its loads is a command to the phone's shell. The time that the
+runs of the tool took is subtracted; what is left is adb, the file, the shells and the tool's start, here that of a
+small script. A cable adds what a file of A1's size, 15 MB, takes on it.
 
 Wanted: at most 1 s a candidate beyond the runs.
 """

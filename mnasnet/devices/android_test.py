@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,10 @@ from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.loopback_adbd import BENCHMARK, LoopbackPhone, asked, private_adb_server
 from mnasnet.devices.named import DeviceNameError, open_device
 from mnasnet.devices.untrained import Untrained
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="the loopback phone is made of this system's parts"
+)
 
 TIMED_S = 0.002
 """Short, for networks of some 10 µs."""
