@@ -95,6 +95,9 @@ class Learned:
 Format = Literal["tflite", "onnx", "executorch"]
 """Of a model file."""
 
+Precision = Literal["fp32", "fp16", "int8"]
+"""Of the numbers in a model file."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
@@ -107,6 +110,8 @@ class Artifact:
     size_bytes: int
     architecture: Architecture | None = None
     """What is in it, where it was written here; a calibrated table knows networks by it."""
+    precision: Precision = "fp32"
+    """Of its numbers; nothing is known of a file that is not ours."""
 
 
 @dataclass(frozen=True, kw_only=True)

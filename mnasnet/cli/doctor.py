@@ -1,14 +1,16 @@
 """`mnasnet doctor`: what a device is, how noisy it is, and what to do about it before measuring there."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mnasnet.cli.parse import parse, served
 from mnasnet.devices.device import DeviceError
-from mnasnet.devices.doctor import card_lines, examine
+from mnasnet.devices.doctor import card_lines, examine, measured_lines
 from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.options import DeviceOptions
+from mnasnet.devices.table import TableDevice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,17 +40,44 @@ def main(arguments: Sequence[str]) -> int:
 def _doctor(options: Options) -> None:
     check_size(options.image_size, options.width)
     with options.open() as device:
+        if isinstance(device, TableDevice):
+            _say_table(device, as_json=options.json)
+            return
         found = examine(device, image_size=options.image_size, width=options.width)
     if options.json:
         print(json.dumps(found.to_json(), indent=2))
         return
-    for line in card_lines(found):
+    for line in (*card_lines(found.card), *measured_lines(found)):
         print(line)
     problems = found.problems()
     for problem in problems:
         print(f"problem: {problem.what}\n  to do: {problem.todo}")
     if not problems:
         print("nothing is wrong with it for measuring")
+
+
+def _say_table(device: TableDevice, *, as_json: bool) -> None:
+    """What a table knows of its device, and how well it predicts; nothing can be measured on it."""
+    table, card = device.table, device.card()
+    if as_json:
+        accordance = [dataclasses.asdict(one) for one in table.accordance]
+        print(
+            json.dumps(
+                {"card": card.to_json(), "accordance": accordance, "coverage": table.coverage}, indent=2
+            )
+        )
+        return
+    for line in card_lines(card):
+        print(line)
+    for one in table.accordance:
+        print(
+            f"told by {one.way}: {one.within_10:.0%} within ± 10 %, mean error {one.mean_error:.1%}, Kendall's τ "
+            f"{one.tau:.3f}, on {len(table.held_out)} networks that it had not seen"
+        )
+    print(
+        f"of its 95 % intervals {table.coverage:.0%} hold what was measured; calibrated at {table.calibrated_at}"
+    )
+    print(f"to examine the device itself: mnasnet doctor --device {table.device}")
 
 
 def check_size(image_size: int, width: float) -> None:

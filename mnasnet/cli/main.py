@@ -16,6 +16,7 @@ VERBS = {
     "measure": "mnasnet.cli.measure",
     "doctor": "mnasnet.cli.doctor",
     "reach": "mnasnet.cli.reach",
+    "calibrate": "mnasnet.cli.calibrate",
 }
 
 USAGE = """usage: mnasnet VERB [OPTIONS]
@@ -31,6 +32,7 @@ USAGE = """usage: mnasnet VERB [OPTIONS]
   measure   time model files on a device and say which are faster, and which tied
   doctor    examine a device: what it is, how noisy, and what to do about it
   reach     before any training: which latencies a space can reach on a device
+  calibrate make a table of a device, for when it is not at hand
 
 `mnasnet VERB --help` lists the options of a verb."""
 

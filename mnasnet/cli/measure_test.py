@@ -18,6 +18,7 @@ from mnasnet.devices.runner_test import with_an_operator_of_its_own
 SMALL = ("--image-size", "32", "--width", "0.35")
 
 
+@pytest.mark.slow
 def test_files_are_timed_and_every_pair_is_judged(
     capsys: pytest.CaptureFixture[str], artifact: Artifact, reference: Artifact, tmp_path: Path
 ) -> None:
@@ -30,6 +31,7 @@ def test_files_are_timed_and_every_pair_is_judged(
     assert "LiteRT" in ended.out
 
 
+@pytest.mark.slow
 def test_json_has_latency_interval_verdicts_and_the_whole_record(
     capsys: pytest.CaptureFixture[str], artifact: Artifact, reference: Artifact
 ) -> None:
@@ -77,6 +79,7 @@ def test_a_file_that_is_no_model_is_one_line(capsys: pytest.CaptureFixture[str],
     assert f"timing {path} failed" in ended.line
 
 
+@pytest.mark.slow
 def test_the_doctor_says_what_the_device_is_and_how_noisy(capsys: pytest.CaptureFixture[str]) -> None:
     ended = called(capsys, "doctor", *SMALL)
     assert (ended.status, ended.err) == (0, "")
@@ -84,6 +87,7 @@ def test_the_doctor_says_what_the_device_is_and_how_noisy(capsys: pytest.Capture
         assert word in ended.out
 
 
+@pytest.mark.slow
 def test_the_doctors_json_has_the_card_and_the_problems(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(called(capsys, "doctor", "--json", *SMALL).out)
     assert found["card"]["abi"] == os.uname().machine
@@ -91,6 +95,7 @@ def test_the_doctors_json_has_the_card_and_the_problems(capsys: pytest.CaptureFi
     assert isinstance(found["problems"], list)
 
 
+@pytest.mark.slow
 def test_reach_says_what_a_target_leaves_to_choose_from(capsys: pytest.CaptureFixture[str]) -> None:
     ended = called(capsys, "reach", *SMALL, "--sample", "3", "--target-ms", "0.0001")
     assert (ended.status, ended.err) == (0, "")

@@ -96,6 +96,8 @@ def _reach(options: Options) -> None:
         f"threads: {latency.threads}, {latency.pinning}; {options.precision}, {options.image_size} px, width "
         f"{options.width:g}; the median is of {len(found.sample)} random networks"
     )
+    if found.unknown:
+        console.print(f"outside of what the table tells: {', '.join(found.unknown)}")
     if options.target_ms is not None:
         for line in verdict_lines(found, options.target_ms):
             console.print(line)

@@ -87,6 +87,8 @@ def export(
             name=model.name,
             description=f"Classifies images, {precision}" + ("" if model.trained else ", untrained"),
             learned=model.learned,
+            architecture=model.network.architecture,
+            precision=precision,
         )
         if format == "onnx":
             from mnasnet.export.onnx import write_onnx

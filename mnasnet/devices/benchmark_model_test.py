@@ -11,7 +11,10 @@ NONE = (
     "Though XNNPACK delegate is explicitly applied, the model graph will not be executed by the delegate.\n"
 )
 WARM_UP = "INFO: count=3 first=2200 curr=2004 min=1995 max=2200 avg=2066.33 std=166\n\n"
-END = "\nINFO: Inference timings in us: Init: 924, First inference: 2200, Warmup (avg): 2066, Inference (avg): 9\n"
+END = (
+    "\nINFO: Inference timings in us: Init: 924, First inference: 2200, Warmup (avg): 2066, "
+    "Inference (avg): 141\n"
+)
 
 
 def replaced(taken: int, of: int, subgraph: int = 0) -> str:

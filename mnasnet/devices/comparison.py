@@ -8,6 +8,9 @@ from typing import Literal
 
 from mnasnet.arch.records import Artifact, Format, Latency
 from mnasnet.devices.device import Device
+from mnasnet.devices.model_file import ModelFileError, open_model_file
+from mnasnet.devices.table import TableDevice
+from mnasnet.export.metadata import MetadataError
 
 FORMATS: dict[str, Format] = {".tflite": "tflite", ".onnx": "onnx"}
 """By how the names of files end."""
@@ -46,6 +49,17 @@ def artifact_at(path: Path) -> Artifact:
     return Artifact(path=path, format=FORMATS[path.suffix], digest=digest, size_bytes=len(content))
 
 
+def _with_architecture(artifact: Artifact) -> Artifact:
+    """The file with what it says of its network; only files of ours say anything."""
+    try:
+        metadata = open_model_file(artifact.path).metadata
+    except MetadataError:
+        return artifact
+    except ModelFileError as error:
+        raise FileError(str(error)) from error
+    return replace(artifact, architecture=metadata.architecture, precision=metadata.precision)
+
+
 def compare(
     device: Device,
     paths: Sequence[Path],
@@ -56,7 +70,8 @@ def compare(
     """Times all files against the first of them, which is timed against a copy of itself.
 
     The first is of similar size to the others if anything is, which a network of ours need not be; and it makes
-    every difference to it a direct one.
+    every difference to it a direct one. A table knows its own reference only, and of files those that were written
+    by `mnasnet`.
 
     Raises:
         FileError: one of them is no file to be timed; nothing has been timed then.
@@ -64,11 +79,13 @@ def compare(
     """
     artifacts = [artifact_at(path) for path in paths]
     first, agreed = artifacts[0], None
+    if isinstance(device, TableDevice):
+        artifacts, first = [_with_architecture(one) for one in artifacts], device.reference
     done: list[Timed] = []
     for number, artifact in enumerate(artifacts):
         progress(f"timing {artifact.path.name}", number, len(artifacts))
         latency = device.measure(artifact, reference=first, agreed=agreed, launches=launches)
-        if agreed is None:
+        if agreed is None and not latency.predicted:
             agreed = latency
             latency = _unit(latency)
         done.append(Timed(path=artifact.path, latency=latency))

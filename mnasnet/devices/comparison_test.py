@@ -67,6 +67,7 @@ def test_what_is_no_file_to_be_timed_is_refused_before_anything_is(
     assert device.measured == []
 
 
+@pytest.mark.slow
 def test_a_longer_network_is_slower_on_the_real_runtime(artifact: Artifact, reference: Artifact) -> None:
     # About five times the multiply-adds.
     with HostDevice() as host:

@@ -165,9 +165,8 @@ def _problems(found: Examination) -> Iterator[Problem]:
         )
 
 
-def card_lines(found: Examination) -> Iterator[str]:
-    """The card and what was measured, in words."""
-    card = found.card
+def card_lines(card: DeviceCard) -> Iterator[str]:
+    """The card in words."""
     yield f"device: {card.name}, {card.system}, {card.abi}"
     yield f"runtime: {', '.join(card.runtimes)}; {card.clock}, threads: {card.threads}"
     for cluster in card.clusters:
@@ -180,6 +179,10 @@ def card_lines(found: Examination) -> Iterator[str]:
     pinned = ", ".join(map(str, card.pinned))
     yield "measurements are not pinned" if not card.pinned else f"measurements run on core {pinned}"
     yield "temperature: " + ("not told" if card.temperature_c is None else f"{card.temperature_c:.0f} °C")
+
+
+def measured_lines(found: Examination) -> Iterator[str]:
+    """What was measured, in words."""
     if found.idle:
         left = ", ".join(f"core {core} {share:.0%}" for core, share in found.idle.items())
         yield f"left by others, measured: {left}"

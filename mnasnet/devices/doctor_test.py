@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mnasnet.arch.records import Artifact, Core, DeviceCard, Latency
-from mnasnet.devices.doctor import Examination, card_lines, examine
+from mnasnet.devices.doctor import Examination, card_lines, examine, measured_lines
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.recorded import RecordedDevice
 
@@ -80,7 +80,7 @@ def test_each_problem_is_named_with_what_to_do(found: Examination, said: str) ->
 
 
 def test_the_card_shows_the_clusters_fastest_first() -> None:
-    lines = "\n".join(card_lines(QUIET))
+    lines = "\n".join((*card_lines(QUIET.card), *measured_lines(QUIET)))
     assert "cores 2, 3: up to 2400 MHz, governor performance\ncores 0, 1: up to 1800 MHz" in lines
     assert "noise floor: ± 1.00%" in lines
 
@@ -103,6 +103,7 @@ def test_a_core_kept_busy_on_purpose_is_found_by_measuring(busy_core: int) -> No
     assert any(f"keeps core {busy_core} busy on which measurements run" in p.what for p in found.problems())
 
 
+@pytest.mark.slow
 def test_what_it_says_of_time_is_what_was_measured() -> None:
     with HostDevice() as host:
         found = examine(host, image_size=32, width=0.35)

@@ -6,6 +6,7 @@ from pathlib import Path
 from mnasnet.arch.libraries import MissingLibraryError
 from mnasnet.devices.device import Device
 from mnasnet.devices.host import HostDevice
+from mnasnet.devices.ssh import SshDevice
 
 NAMES = ("host", "host:onnx", "android[:SERIAL]", "ssh:USER@HOST[:PORT]", "table:FILE")
 
@@ -31,6 +32,25 @@ def open_device(
     kind, _, rest = name.partition(":")
     if kind == "host" and rest in ("", "onnx"):
         return HostDevice(threads=threads, format="onnx" if rest else None)
+    if kind == "ssh":
+        try:
+            return SshDevice(rest, threads=threads, python=python)
+        except ValueError as error:
+            raise DeviceNameError(f"--device ssh: {error}") from error
+    if kind == "table" and rest:
+        # Imported when it is asked for: no other device needs scipy.
+        from mnasnet.devices.table import TableDevice, TableFileError, read_table
+
+        try:
+            table = read_table(Path(rest))
+        except TableFileError as error:
+            raise DeviceNameError(f"--device {name}: {error}") from error
+        if threads != table.card.threads:
+            raise DeviceNameError(
+                f"--threads {threads}: {rest} was calibrated with {table.card.threads}; give that, or calibrate "
+                "again"
+            )
+        return TableDevice(table)
     if kind == "android":
         if benchmark_model is None:
             raise DeviceNameError(

@@ -13,7 +13,8 @@ from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.records import Latency
 from mnasnet.arch.zoo import MOBILENET_V2, ZOO
 from mnasnet.devices.comparison import LAUNCHES
-from mnasnet.devices.device import Device
+from mnasnet.devices.device import Device, DeviceError
+from mnasnet.devices.table import TableDevice
 from mnasnet.devices.untrained import Untrained
 from mnasnet.export.quantize import Precision
 from mnasnet.space.extremes import largest_network, smallest_network
@@ -44,6 +45,8 @@ class Reach:
     """Random networks of the space, the fastest first."""
     zoo: tuple[Reached, ...]
     """The networks that have a name, at the same width and image size, the fastest first."""
+    unknown: tuple[str, ...] = ()
+    """Those of them that a table cannot tell."""
 
     @property
     def median_ms(self) -> float:
@@ -110,17 +113,24 @@ def reach(
         total = len(of_space) + len(zoo) + 1
         progress("timing MobileNetV2", 0, total)
         timed.calibrate(launches=LAUNCHES)
-        reached = []
+        reached: dict[str, Reached] = {}
+        unknown: list[str] = []
         for done, (name, architecture) in enumerate({**of_space, **zoo}.items(), start=1):
             progress(f"timing {name}", done, total)
-            reached.append(Reached(name=name, architecture=architecture, latency=timed(architecture)))
+            try:
+                reached[name] = Reached(name=name, architecture=architecture, latency=timed(architecture))
+            except DeviceError:
+                if not isinstance(device, TableDevice) or name not in zoo:
+                    raise
+                unknown.append(name)  # a table refuses what lies outside of its space
         progress("timing", total, total)
-    own, named = reached[: len(of_space)], reached[len(of_space) :]
+    own = [reached[name] for name in of_space]
     return Reach(
         smallest=min(own, key=_ms),
         largest=max(own, key=_ms),
         sample=tuple(sorted(own[2:], key=_ms)),
-        zoo=tuple(sorted(named, key=_ms)),
+        zoo=tuple(sorted((reached[name] for name in zoo if name in reached), key=_ms)),
+        unknown=tuple(unknown),
     )
 
 

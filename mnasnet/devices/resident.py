@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import itertools
 import json
 import subprocess
 import tempfile
@@ -16,7 +17,7 @@ from typing import IO, Any, Self
 
 from mnasnet.arch.records import Artifact, Core, DeviceCard, Format, Latency
 from mnasnet.devices import timing
-from mnasnet.devices.device import DeviceError, DeviceLostError
+from mnasnet.devices.device import DeviceError
 
 RUNNER = Path(__file__).with_name("runner.py")
 """Run as a file and not as a module, so that nothing of this package is imported beside it."""
@@ -32,6 +33,9 @@ DELEGATES: dict[Format, str] = {"tflite": "XNNPACK", "onnx": "CPU kernels"}
 DROP_LIMIT_S = 10.0
 """For the runner to forget a file; whoever takes longer does not answer."""
 
+ENDING_S = 5.0
+"""For a process whose stdout has ended to say why: its status tells a lost board from a dead runner."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
@@ -45,9 +49,9 @@ class Place:
     """Sent before the first request."""
     sends_files: bool = False
     """Whether it cannot read the files of this machine."""
-    lost: Callable[[int, str], str | None] = lambda status, words: None
-    """What to say when the device is away, from the exit status of `command` and its last words; None where it is
-    the runner that died."""
+    fault: Callable[[int, str], DeviceError | None] = lambda status, words: None
+    """What kept the runner from being reached, from the exit status of `command` and its last words: a
+    `DeviceLostError` where it may come back; None where it is the runner that died."""
 
 
 class ResidentDevice:
@@ -235,8 +239,8 @@ class ResidentDevice:
             except _DiedError as error:
                 self.close()
                 died = str(error)
-                if (away := self._place.lost(error.status, error.words)) is not None:
-                    raise DeviceLostError(f"{what} failed: {away}") from error
+                if (fault := self._place.fault(error.status, error.words)) is not None:
+                    raise type(fault)(f"{what} failed: {fault}") from error
             except BaseException:
                 # Ctrl-C while a reply is on its way: the next request must not read it as its own.
                 self.close()
@@ -280,10 +284,10 @@ class _Process:
             self._stderr.close()
             raise DeviceError(f"the timing process cannot be started: {error}") from error
         self.stop = weakref.finalize(self, _stop, self._popen, self._stderr)
-        self._unsent = place.greeting
-        self._sends_files = place.sends_files
-        self._put: dict[Path, str] = {}
-        """Where the files are that were sent, and have not been dropped."""
+        self._place, self._unsent = place, place.greeting
+        self._put: dict[tuple[Path, int], str] = {}
+        """Where the files are that were sent as they were at a time, and have not been dropped."""
+        self._sent = itertools.count()
 
     def ask(
         self, request: Mapping[str, Any], *, files: Mapping[str, Artifact], deadline: float
@@ -292,26 +296,34 @@ class _Process:
 
         Raises:
             _DiedError: no whole line came back until `deadline`, when the process is killed.
+            DeviceError: there is no room for a file.
         """
         paths = {}
         for name, artifact in files.items():
-            if self._sends_files and artifact.path not in self._put:
-                content = base64.b64encode(artifact.path.read_bytes()).decode()
-                reply = self._exchange(
-                    {"do": "put", "name": f"{name}{artifact.path.suffix}", "base64": content}, deadline
-                )
-                if "error" in reply:
-                    return reply
-                self._put[artifact.path] = reply["path"]
-            paths[name] = self._put.get(artifact.path, str(artifact.path))
+            paths[name] = (
+                self._send(artifact.path, deadline) if self._place.sends_files else str(artifact.path)
+            )
         return self._exchange({**request, **paths}, deadline)
+
+    def _send(self, path: Path, deadline: float) -> str:
+        """Where the file is over there, now that it has been sent."""
+        version = (path, path.stat().st_mtime_ns)
+        if version not in self._put:
+            content = base64.b64encode(path.read_bytes()).decode()
+            # A name of its own: what lies there under another one is still the file that it was.
+            name = f"{next(self._sent)}-{path.name}"
+            reply = self._exchange({"do": "put", "name": name, "base64": content}, deadline)
+            if "error" in reply:
+                raise DeviceError(f"{path} cannot be stored on {self._place.called}: {reply['error']}")
+            self._put[version] = reply["path"]
+        return self._put[version]
 
     def drop(self, artifact: Artifact) -> None:
         """Forgets a file that was sent; whatever is the matter, the next measurement will tell."""
-        path = self._put.pop(artifact.path, None)
-        if path is not None:
+        for version in [version for version in self._put if version[0] == artifact.path]:
+            request = {"do": "drop", "path": self._put.pop(version)}
             with contextlib.suppress(_DiedError):
-                self._exchange({"do": "drop", "path": path}, time.monotonic() + DROP_LIMIT_S)
+                self._exchange(request, time.monotonic() + DROP_LIMIT_S)
 
     def _exchange(self, request: Mapping[str, Any], deadline: float) -> dict[str, Any]:
         """One line there, one line back."""
@@ -327,11 +339,16 @@ class _Process:
             stdin.flush()
             self._unsent = b""
             line = stdout.readline()
+            while line.endswith(b"\n") and not line.startswith(b"{"):
+                # What a board's shell prints at every login, before the runner is there.
+                line = stdout.readline()
         except BrokenPipeError:
             line = b""
         finally:
             alarm.cancel()
         if not line.endswith(b"\n"):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(ENDING_S)
             self._popen.kill()
             raise _DiedError(self._popen.wait(), self._last_words())
         reply: dict[str, Any] = json.loads(line)

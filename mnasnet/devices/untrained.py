@@ -21,7 +21,7 @@ CALIBRATION_IMAGES = 4
 WAIT_S = 600.0
 """For a device that went away: a phone that restarts is back after two minutes, a cable after somebody saw it."""
 
-LOST_AT_MOST = 3
+LOST_AT_MOST = 5
 """So often for one network: a device that goes away each time it runs a network was not unplugged."""
 
 

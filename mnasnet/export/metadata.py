@@ -9,7 +9,7 @@ import dataclasses
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers.number_types import Float32Flags
 from flatbuffers.table import Table
 
+from mnasnet.arch.architecture import Architecture, architecture_from_json
 from mnasnet.arch.files import replace_file
-from mnasnet.arch.records import Artifact, Learned
+from mnasnet.arch.records import Artifact, Learned, Precision
 from mnasnet.export.tflite import packed
 
 JSON_ENTRY = "mnasnet"
@@ -76,10 +77,14 @@ class Metadata:
     description: str
     """In a sentence."""
     learned: Learned
+    architecture: Architecture | None = None
+    """Of the network, so that a calibrated table knows the file; None in files of earlier versions."""
+    precision: Precision = "fp32"
 
     def to_json(self) -> str:
         """As JSON, for the formats that have no form of their own for it."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+        own = None if self.architecture is None else self.architecture.to_json()
+        return json.dumps(dataclasses.asdict(self) | {"architecture": own}, ensure_ascii=False)
 
 
 def metadata_from_json(text: str | None, path: Path) -> Metadata:
@@ -91,7 +96,9 @@ def metadata_from_json(text: str | None, path: Path) -> Metadata:
     try:
         data = json.loads(text or "")
         learned = Learned(**{name: tuple(values) for name, values in data["learned"].items()})
-        return Metadata(name=data["name"], description=data["description"], learned=learned)
+        return Metadata(
+            name=data["name"], description=data["description"], learned=learned, **_network_of(data)
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MetadataError(f"{path} has no labels and normalisation inside") from error
 
@@ -127,7 +134,7 @@ def attach_metadata(artifact: Artifact, metadata: Metadata, path: Path) -> Artif
         archive.writestr(zipfile.ZipInfo(JSON), metadata.to_json())
     content = file.getvalue()
     replace_file(path, content)
-    return Artifact(path=path, format=artifact.format, digest=artifact.digest, size_bytes=len(content))
+    return dataclasses.replace(artifact, path=path, size_bytes=len(content))
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -147,6 +154,7 @@ def read_metadata(path: Path) -> Metadata:
         mean, std = (_floats(options, NORMALIZATION[field]) for field in ("mean", "std"))
         with zipfile.ZipFile(path) as archive:
             classes = archive.read(LABELS).decode("utf-8").splitlines()
+            of_ours = json.loads(archive.read(JSON)) if JSON in archive.namelist() else {}
         name, description = (_string(root, MODEL[field]) for field in ("name", "description"))
     except Exception as error:  # a damaged flatbuffer fails in any way
         raise MetadataError(f"{path} has no labels and normalisation inside") from error
@@ -158,7 +166,17 @@ def read_metadata(path: Path) -> Metadata:
             mean=tuple(value / 255 for value in mean),
             std=tuple(value / 255 for value in std),
         ),
+        **_network_of(of_ours),
     )
+
+
+def _network_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the JSON of `Metadata` what it says of the network, which files of others and earlier ones do not."""
+    own = data.get("architecture")
+    return {
+        "architecture": None if own is None else architecture_from_json(own),
+        "precision": data.get("precision", "fp32"),
+    }
 
 
 def _flatbuffer(metadata: Metadata) -> bytes:

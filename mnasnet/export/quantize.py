@@ -2,8 +2,8 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from mnasnet.arch.files import replace_file
 from mnasnet.arch.libraries import quiet
 from mnasnet.arch.records import Artifact
+from mnasnet.arch.records import Precision as Precision
 from mnasnet.export.countable import make_countable
 from mnasnet.export.tflite import INPUT, SIGNATURE, packed
-
-Precision = Literal["fp32", "fp16", "int8"]
 
 
 def in_precision(
@@ -50,7 +49,7 @@ def to_float16(artifact: Artifact, path: Path) -> Artifact:
     with _quantizing():
         quantizer = Quantizer(artifact.path, manager.get_quantization_recipe())
         result = quantizer.quantize(enable_progress_report=False)
-    return _written(artifact, result.quantized_model, path)
+    return _written(artifact, result.quantized_model, path, "fp16")
 
 
 def to_int8(artifact: Artifact, images: Iterable[NDArray[np.float32]], path: Path) -> Artifact:
@@ -81,13 +80,15 @@ def to_int8(artifact: Artifact, images: Iterable[NDArray[np.float32]], path: Pat
         make_countable(model, ranges)
         quantizer = Quantizer(bytes(packed(model)), recipe.static_wi8_ai8())
         result = quantizer.quantize(ranges, enable_progress_report=False)
-    return _written(artifact, result.quantized_model, path)
+    return _written(artifact, result.quantized_model, path, "int8")
 
 
-def _written(artifact: Artifact, content: bytes | bytearray | None, path: Path) -> Artifact:
+def _written(
+    artifact: Artifact, content: bytes | bytearray | None, path: Path, precision: Precision
+) -> Artifact:
     assert content is not None
     replace_file(path, content)
-    return Artifact(path=path, format=artifact.format, digest=artifact.digest, size_bytes=len(content))
+    return replace(artifact, path=path, size_bytes=len(content), precision=precision)
 
 
 @contextlib.contextmanager

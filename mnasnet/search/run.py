@@ -3,7 +3,8 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,10 +15,12 @@ import torch
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
+from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.comparison import LAUNCHES
-from mnasnet.devices.device import Device, DeviceLostError
+from mnasnet.devices.device import Device, DeviceError, DeviceLostError
 from mnasnet.devices.named import DeviceNameError
+from mnasnet.devices.table import TableDevice
 from mnasnet.devices.untrained import Untrained
 from mnasnet.report.findings import Findings, find
 from mnasnet.report.report import write_report
@@ -151,18 +154,21 @@ def search(
                     watcher=watcher,
                     still_held=still_held,
                 )
-                finishing = Finishing(
-                    folder=out / "finalists",
-                    data=data,
-                    recipe=_recipe(settings, epochs=settings.final_epochs),
-                    seed=settings.seed,
-                    timed=timed,
-                    command=command,
-                )
                 candidates = choose(read_trials(study), setup.rewarded(), count=settings.finalists)
+                tested: Sequence[str] = ()
+                failed: list[str] = []
                 if candidates:
                     candidates.append(Candidate(name=CONTROL, architecture=control, record=None))
-                tested, failed = _finish(candidates, finishing, watcher) if candidates else ((), [])
+                    with _finally(timed, device, control, settings, setup, watcher) as timed_last:
+                        finishing = Finishing(
+                            folder=out / "finalists",
+                            data=data,
+                            recipe=_recipe(settings, epochs=settings.final_epochs),
+                            seed=settings.seed,
+                            timed=timed_last,
+                            command=command,
+                        )
+                        tested, failed = _finish(candidates, finishing, watcher)
         updates = getattr(study.sampler, "updates", None)
         result = Result(
             study=study,
@@ -175,6 +181,39 @@ def search(
         if failed:
             raise SearchError(f"no finalist of {'; '.join(failed)}; all else is in {result.report}")
         return result
+
+
+@contextmanager
+def _finally(
+    timed: Untrained,
+    device: Device,
+    control: Architecture,
+    settings: Settings,
+    setup: Setup,
+    watcher: Watcher,
+) -> Iterator[Untrained]:
+    """What the finalists are timed by: of a table its own device, where that is there."""
+    if not isinstance(device, TableDevice):
+        yield timed
+        return
+    called = device.table.device
+    try:
+        real = replace(settings, device=called).open()
+        found = real.card().name
+    except (DeviceError, DeviceNameError) as error:
+        watcher.say(f"finalists keep the table's predictions, {called} is not at hand: {error}")
+        yield timed
+        return
+    with real:
+        if found != device.table.card.name:
+            watcher.say(f"finalists keep the table's predictions: {called} is now {found}")
+            yield timed
+            return
+        watcher.say(f"finalists are measured on {found}")
+        with Untrained(
+            real, control, agreed=setup.reference, precision=settings.precision, say=watcher.say
+        ) as timed_there:
+            yield timed_there
 
 
 def _finish(

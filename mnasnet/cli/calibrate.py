@@ -1,0 +1,104 @@
+"""`mnasnet calibrate`: a table of a device, from networks measured on it, tested on others that it has not seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from mnasnet.arch.records import Precision
+from mnasnet.cli.doctor import check_size
+from mnasnet.cli.parse import called, parse, served
+from mnasnet.cli.reach import check_space
+from mnasnet.cli.terminal import Terminal, plain_console
+from mnasnet.devices.calibrate import HEADINGS, CalibrationError, calibrate, report_lines, rows
+from mnasnet.devices.device import DeviceError
+from mnasnet.devices.named import DeviceNameError
+from mnasnet.devices.options import DeviceOptions
+from mnasnet.devices.table import TableDevice, write_table
+from mnasnet.space.hierarchical import SPACES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(DeviceOptions):
+    """Make a table of a device: it predicts the latency of every network of a space, and says how well."""
+
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """File to write; an older one there is replaced."""
+    minutes: float = 10.0
+    """For how long the device is measured."""
+    space: str = "mnasnet"
+    """What may be chosen, as in the search that it is for: mnasnet, mnasnet-published or flat."""
+    image_size: int = 64
+    """Side of the images in pixels, as in that search."""
+    width: float = 0.5
+    """Multiplies all filters, as in that search."""
+    classes: int = 10
+    """As many as its images have."""
+    in_channels: int = 3
+    """3 for colour, 1 for grey."""
+    precision: Precision = "fp32"
+    """Of the files: fp32, fp16 or int8."""
+    seed: int = 0
+    """Of the networks that are measured."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve `mnasnet calibrate ARGUMENTS`."""
+    options = parse(Options, arguments, verb="calibrate")
+    return served(
+        lambda: _calibrate(options),
+        verb="calibrate",
+        refused=(DeviceNameError, CalibrationError),
+        failed=(DeviceError, OSError),
+        kept=f"{options.output} was not written",
+    )
+
+
+def _calibrate(options: Options) -> None:
+    check_size(options.image_size, options.width)
+    check_space(options.space)
+    if not 0 < options.minutes <= 24 * 60:
+        raise DeviceNameError(f"--minutes {options.minutes:g}: give a number above 0, at most a day's 1440")
+    if options.output.is_dir() or not options.output.parent.is_dir():
+        raise DeviceNameError(f"-o {options.output}: give a file in a folder that is there")
+    size = {"image_size": options.image_size, "in_channels": options.in_channels, "classes": options.classes}
+    space = SPACES[options.space](**size, width=options.width)
+    console = plain_console()
+    with options.open() as device, Terminal(console=console) as terminal:
+        if isinstance(device, TableDevice):
+            raise DeviceNameError(
+                f"--device {options.device}: is a table already; name a device, such as {device.table.device}"
+            )
+        terminal.say(f"calibrating {options.device} for {options.minutes:g} min")
+        found = calibrate(
+            device,
+            called=options.device,
+            space=space,
+            **size,
+            width=options.width,
+            minutes=options.minutes,
+            precision=options.precision,
+            seed=options.seed,
+            say=terminal.say,
+            step=terminal.step,
+        )
+    write_table(found.table, options.output)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column(HEADINGS[0], no_wrap=True)
+    for heading in HEADINGS[1:]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows(found.table):
+        table.add_row(*row)
+    console.print(table)
+    for line in report_lines(found):
+        console.print(line)
+    program = called("search", ())[0]
+    console.print(f"table: {options.output}")
+    console.print(
+        f"next: {program} search --data FOLDER --image-size {options.image_size} --width {options.width:g} "
+        f"--device table:{options.output}, for images of {options.classes} classes"
+    )

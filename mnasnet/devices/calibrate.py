@@ -1,0 +1,393 @@
+"""A table for a device: which networks to measure, and how well the table does on those that it has not seen."""
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import RidgeCV
+
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.cost import multiply_adds
+from mnasnet.arch.records import Z_95, DeviceCard, Format, Latency, Precision
+from mnasnet.arch.zoo import MOBILENET_V2
+from mnasnet.devices.comparison import LAUNCHES
+from mnasnet.devices.device import Device, DeviceError
+from mnasnet.devices.prediction import fitted, informative
+from mnasnet.devices.table import Accordance, Measured, Reached, Table
+from mnasnet.devices.untrained import Untrained
+from mnasnet.space.extremes import largest_network, smallest_network
+from mnasnet.space.space import Space
+
+Floats = NDArray[np.float64]
+
+LEAST = 100
+"""Networks that a table is made of at least, and as many as the prediction from whole networks has."""
+MOST = 800
+"""What more of them would gain is lost in the noise of a measurement, and the fit would take minutes."""
+HELD_OUT = (50, 100)
+"""Networks that the table is tested on, at least and at most; each is measured twice."""
+HELD_OUT_SHARE = 0.25
+"""Of all measurements, for these tests, between the two."""
+POOL = 1000
+"""Random networks to choose from."""
+DRAWS = 5
+"""For each different network wanted of a space; one that gives fewer is too small to calibrate on."""
+PACE = 10
+"""Measurements that tell how many the minutes hold."""
+BOOTSTRAPS = 1000
+
+
+class CalibrationError(ValueError):
+    """What was asked for cannot be calibrated; the message is one line with the way out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """A table and what it took."""
+
+    table: Table
+    seconds: float
+    """Of measuring."""
+    refused: int
+    """Networks held out that lie outside of what was calibrated; in the table's errors they count all the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurements:
+    """What a calibration measured, in units of the reference."""
+
+    training: Sequence[Measured]
+    """In the order in which they were measured."""
+    held_out: Sequence[Measured]
+    again: Sequence[float]
+    """Of each network held out the second measurement; all of them come after the first ones."""
+    seconds: float
+
+
+def calibrate(
+    device: Device,
+    *,
+    called: str,
+    space: Space,
+    image_size: int,
+    classes: int,
+    in_channels: int,
+    width: float,
+    minutes: float,
+    precision: Precision = "fp32",
+    seed: int = 0,
+    say: Callable[[str], None] = lambda line: None,
+    step: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Calibration:
+    """Measures networks of `space` on `device` for so many minutes, fits a table to them and tests it.
+
+    `called` is the device as the user named it; `space` was made with the same sizes. `step` hears what is done,
+    how far it is and how far it will go, `say` what the user should read.
+
+    Raises:
+        CalibrationError: the minutes hold too few measurements, or the space too few networks.
+        DeviceError: the device cannot run the networks, was lost, or is a table itself.
+    """
+    begun = time.monotonic()
+    card = device.card()
+    reference = replace(
+        MOBILENET_V2.scaled(width).fitted(image_size), in_channels=in_channels, classes=classes
+    )
+    with Untrained(device, reference, agreed=None, precision=precision, say=say) as timed:
+        step("timing MobileNetV2", 0, 1)
+        agreed = timed.calibrate(launches=LAUNCHES)
+        step("timing MobileNetV2", 1, 1)
+        if agreed.predicted:
+            raise DeviceError(f"{called} is a table already: name the device itself")
+        measurements = measure(
+            timed, space=space, minutes=minutes, begun=begun, seed=seed, step=step, clock=time.monotonic
+        )
+    say(f"fitting the table to {len(measurements.training)} networks")
+    return fit(
+        measurements,
+        called=called,
+        space=space,
+        width=width,
+        precision=precision,
+        format=timed.format,
+        card=card,
+        reference=reference,
+        agreed=agreed,
+    )
+
+
+def measure(
+    time_one: Callable[[Architecture], Latency],
+    *,
+    space: Space,
+    minutes: float,
+    begun: float,
+    seed: int,
+    step: Callable[[str, int, int], None],
+    clock: Callable[[], float],
+) -> Measurements:
+    """Measures what a table is made of and, between them, the networks that it is tested on.
+
+    The first `LEAST` are the ends of the space, networks that between them have the fewest and the most channels of
+    every kind of operator on every map, and random ones; after them come those that tell most about all the others.
+    The minutes are counted from `begun`, in seconds of `clock`; a device that has become slower since its pace was
+    taken ends late rather than with less than a table needs.
+
+    Raises:
+        CalibrationError: the minutes hold too few measurements, or the space too few networks.
+        DeviceError: as of `time_one`.
+    """
+    held_out, pool = _drawn(space, random.Random(seed))
+    queue = _first(space, pool, besides=held_out)
+    training: list[Measured] = []
+    started = clock()
+
+    def train() -> None:
+        network = queue.pop(0)
+        training.append(Measured(architecture=network, ratio=time_one(network).ratio))
+
+    least = LEAST + 2 * HELD_OUT[0]
+    while len(training) < PACE:
+        step("timing networks", len(training), least)
+        train()
+    each_s = (clock() - started) / PACE
+    end = begun + 60 * minutes
+    fits = PACE + int((end - clock()) / each_s)
+    if fits < least:
+        needed = math.ceil((started - begun + (least + least // 10) * each_s) / 60)
+        raise CalibrationError(
+            f"--minutes {minutes:g}: a measurement takes {each_s:.2g} s there, and a table needs {least} of them: "
+            f"give --minutes {needed}"
+        )
+    held_out = held_out[: max(HELD_OUT[0], int(HELD_OUT_SHARE * fits / 2))]
+    twice = [*held_out, *held_out]
+    tested: list[float] = []
+    while True:
+        done = max((clock() - started) / (end - started), len(training) / MOST)
+        if not queue and done < 1:
+            queue += _next(training, pool)
+        if done >= 1 and len(tested) == len(twice) and (len(training) >= LEAST or not queue):
+            break
+        measured = len(training) + len(tested)
+        step("timing networks", measured, max(least, round(measured / min(done, 1.0))))
+        if len(tested) < len(twice) and (len(tested) < len(twice) * done or not queue):
+            tested.append(time_one(twice[len(tested)]).ratio)
+        elif queue:
+            train()
+        else:
+            break
+    first, again = tested[: len(held_out)], tested[len(held_out) :]
+    return Measurements(
+        training=training,
+        held_out=[
+            Measured(architecture=one, ratio=ratio) for one, ratio in zip(held_out, first, strict=True)
+        ],
+        again=again,
+        seconds=clock() - begun,
+    )
+
+
+def _drawn(space: Space, generator: random.Random) -> tuple[list[Architecture], list[Architecture]]:
+    """Different random networks: those to hold out, and those to choose from."""
+    drawn: dict[str, Architecture] = {}
+    wanted = HELD_OUT[1] + POOL
+    for _ in range(DRAWS * wanted):
+        params: dict[str, Any] = {
+            name: generator.choice(choice.choices) for name, choice in space.distributions.items()
+        }
+        network = space.decode(params)
+        drawn.setdefault(network.digest(), network)
+        if len(drawn) == wanted:
+            break
+    if len(drawn) < HELD_OUT[1] + LEAST:
+        raise CalibrationError(
+            f"the space has few networks ({len(drawn)} found): search it by measuring, without a table"
+        )
+    networks = list(drawn.values())
+    return networks[: HELD_OUT[1]], networks[HELD_OUT[1] :]
+
+
+def _first(
+    space: Space, pool: Sequence[Architecture], *, besides: Sequence[Architecture]
+) -> list[Architecture]:
+    """`LEAST` networks: the ends of the space, then by greed those that cover what all of `pool` has, then any."""
+    away = {one.digest() for one in besides}
+    ends = [one for one in (smallest_network(space), largest_network(space)) if one.digest() not in away]
+    reached = Reached.of([*ends, *pool])
+    corners = [reached.corners(one) for one in pool]
+    missing = set().union(*corners).difference(*(reached.corners(one) for one in ends))
+    first = {one.digest(): one for one in ends}
+    while missing and len(first) < LEAST:
+        best = max(range(len(pool)), key=lambda index: len(corners[index] & missing))
+        missing -= corners[best]
+        first[pool[best].digest()] = pool[best]
+    for one in pool:
+        if len(first) == LEAST:
+            break
+        first.setdefault(one.digest(), one)
+    return list(first.values())
+
+
+def _next(training: Sequence[Measured], pool: Sequence[Architecture]) -> list[Architecture]:
+    """The networks of `pool` that tell most, as many as there are already."""
+    known = {one.architecture.digest() for one in training}
+    unknown = [one for one in pool if one.digest() not in known]
+    if not unknown:
+        return []
+    predictor = fitted([one.architecture for one in training], [one.ratio for one in training])
+    return informative(predictor, unknown, len(training))
+
+
+def fit(
+    measurements: Measurements,
+    *,
+    called: str,
+    space: Space,
+    width: float,
+    precision: Precision,
+    format: Format,
+    card: DeviceCard,
+    reference: Architecture,
+    agreed: Latency,
+) -> Calibration:
+    """The table that measurements give, held against the networks held out and against other ways to predict."""
+    training, held_out = measurements.training, measurements.held_out
+    predictor = fitted([one.architecture for one in training], [one.ratio for one in training])
+    networks = [one.architecture for one in held_out]
+    truth = np.array([one.ratio for one in held_out])
+    predicted, spread = predictor(networks)
+    ways = {
+        "the table": predicted,
+        "multiply-adds alone": _by_multiply_adds(training, networks),
+        f"{LEAST} whole networks": _by_choices(training[:LEAST], networks, space),
+        "the device again": np.array(measurements.again),
+    }
+    generator = np.random.default_rng(0)
+    table = Table(
+        device=called,
+        format=format,
+        precision=precision,
+        space=space.name,
+        width=width,
+        card=card,
+        reference=reference,
+        agreed=agreed,
+        measured=tuple(training),
+        held_out=tuple(held_out),
+        again=tuple(measurements.again),
+        accordance=tuple(accordance(way, told, truth, generator) for way, told in ways.items()),
+        coverage=float((np.abs(np.log(predicted / truth)) <= Z_95 * spread).mean()),
+        fit=predictor.fit,
+        calibrated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    refused = sum(_refuses(table, one) for one in networks)
+    return Calibration(table=table, seconds=measurements.seconds, refused=refused)
+
+
+def _refuses(table: Table, network: Architecture) -> bool:
+    try:
+        table.predict(network)
+    except DeviceError:
+        return True
+    return False
+
+
+def _by_multiply_adds(training: Sequence[Measured], networks: Sequence[Architecture]) -> Floats:
+    """Latency as a power of multiply-adds: the straight line between their logarithms."""
+    adds = np.log([multiply_adds(one.architecture) for one in training])
+    line = np.polyfit(adds, np.log([one.ratio for one in training]), 1)
+    found: Floats = np.exp(np.polyval(line, np.log([multiply_adds(one) for one in networks])))
+    return found
+
+
+def _by_choices(training: Sequence[Measured], networks: Sequence[Architecture], space: Space) -> Floats:
+    """Latency as a sum over the choices of whole networks, by ridge regression.
+
+    On this project's host it did better than the logarithm's sum and than a Gaussian process over choices.
+    """
+    options = [(name, option) for name, choice in space.distributions.items() for option in choice.choices]
+
+    def chosen(architecture: Architecture) -> list[float]:
+        params = space.encode(architecture)
+        return [float(params.get(name) == option) for name, option in options]
+
+    ratios = np.array([one.ratio for one in training])
+    ridge = RidgeCV(alphas=np.logspace(-3, 3, 13))
+    ridge.fit([chosen(one.architecture) for one in training], ratios)
+    found: Floats = np.maximum(ridge.predict([chosen(one) for one in networks]), ratios.min())
+    return found
+
+
+def accordance(way: str, told: Floats, truth: Floats, generator: np.random.Generator) -> Accordance:
+    """How well latencies told in some `way` agree with measured ones."""
+    errors = np.abs(told / truth - 1)
+    # How often each network is drawn in each bootstrap, [bootstraps, networks], the sample itself in front.
+    draws = generator.integers(len(truth), size=(BOOTSTRAPS, len(truth)))
+    times = np.array([np.bincount(draw, minlength=len(truth)) for draw in [np.arange(len(truth)), *draws]])
+    tau = _kendall(told, truth, times)
+    low, high = np.quantile(tau[1:], (0.025, 0.975))
+    return Accordance(
+        way=way,
+        within_10=float((errors <= 0.1).mean()),
+        within_5=float((errors <= 0.05).mean()),
+        mean_error=float(errors.mean()),
+        tau=float(tau[0]),
+        tau_low=float(low),
+        tau_high=float(high),
+    )
+
+
+def _kendall(one: Floats, other: Floats, times: NDArray[np.int64]) -> Floats:
+    """Kendall's τ-b of two series in which each value stands so many times, for each row of `times`."""
+    order, order_of_other = (np.sign(values[:, None] - values) for values in (one, other))
+
+    def summed(pairs: Floats) -> Floats:
+        found: Floats = ((times @ pairs) * times).sum(1)
+        return found
+
+    pairs = np.sqrt(summed(order**2) * summed(order_of_other**2))
+    # Without pairs there is no order: a draw of one network alone.
+    return summed(order * order_of_other) / np.maximum(pairs, 1.0)
+
+
+HEADINGS = ("prediction by", "within ± 10 %", "± 5 %", "mean error", "Kendall's τ", "95 % interval")
+"""Of `rows`."""
+
+
+def rows(table: Table) -> list[tuple[str, ...]]:
+    """The ways to tell a latency, side by side; one text for each of `HEADINGS`."""
+    return [
+        (
+            one.way,
+            f"{one.within_10:.0%}",
+            f"{one.within_5:.0%}",
+            f"{one.mean_error:.1%}",
+            f"{one.tau:.3f}",
+            f"{one.tau_low:.3f} to {one.tau_high:.3f}",
+        )
+        for one in table.accordance
+    ]
+
+
+def report_lines(found: Calibration) -> Iterator[str]:
+    """What stands under the table of `rows`: what it was made of, and what its intervals are worth."""
+    table = found.table
+    common = table.measured[0].architecture
+    yield (
+        f"from {len(table.measured)} networks of {table.space} at {common.image_size} px and width "
+        f"{table.width:g}, {table.precision}, measured in {found.seconds / 60:.1f} min; tested on "
+        f"{len(table.held_out)} others, each measured twice"
+    )
+    yield f"device: {table.card.name}, {table.agreed.runtime}, threads: {table.card.threads}"
+    yield f"{table.coverage:.0%} of the table's 95 % intervals hold what was measured"
+    if found.refused:
+        yield (
+            f"{found.refused} of the {len(table.held_out)} would be refused, as outside of what was calibrated: "
+            "give more --minutes"
+        )

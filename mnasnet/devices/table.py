@@ -1,0 +1,464 @@
+"""A calibrated table: latencies predicted from measurements of other networks on one device, and its file."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mnasnet.arch.architecture import Architecture, architecture_from_json
+from mnasnet.arch.files import replace_file
+from mnasnet.arch.records import (
+    Z_95,
+    Artifact,
+    DeviceCard,
+    Format,
+    Latency,
+    Precision,
+    device_card_from_json,
+    latency_from_json,
+)
+from mnasnet.devices.device import DeviceError
+from mnasnet.devices.operators import operators
+from mnasnet.devices.prediction import Fit, Predictor
+
+KIND, VERSION = "mnasnet latency table", 1
+"""How a file says that it is one. The version changes with what a fit means: with `prediction` and `operators`."""
+
+FIXED = ("image_size", "in_channels", "classes", "stem", "stem_stride", "head", "activation", "padding")
+"""What all networks of a table have in common."""
+FLAGS = {
+    "image_size": "--image-size",
+    "in_channels": "--in-channels",
+    "classes": "--classes",
+    "stem": "--width",
+    "stem_stride": "--image-size",
+}
+"""With which of them a table is calibrated for another value."""
+
+MOST_UNKNOWN = 2.0
+"""A network is outside of what was calibrated when its uncertainty is this many times the largest among those
+measured, each predicted from the others."""
+
+
+NEAR = 2.0
+"""An operator is told from one of its kind with at most so many times its channels, or as much fewer."""
+BEYOND = 1.25
+"""A network is outside when it would take this many times as long as the slowest measured, or as much less than the
+fastest: it has other numbers of layers."""
+
+
+class TableFileError(ValueError):
+    """No table can be read; the message is one line that names the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A network and how long it took in units of the reference."""
+
+    architecture: Architecture
+    ratio: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accordance:
+    """How well something agrees with the first measurement of networks that no table has seen."""
+
+    way: str
+    """By which the latencies were told, in words."""
+    within_10: float
+    within_5: float
+    """Share of the networks told to within ± 10 % and ± 5 %, as fractions."""
+    mean_error: float
+    """Mean of the absolute relative errors, as a fraction."""
+    tau: float
+    """Kendall's rank correlation (τ-b)."""
+    tau_low: float
+    tau_high: float
+    """95 % interval of `tau` over the choice of the networks, by bootstrap."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """What a calibration found: enough to predict, and to measure on the same device again."""
+
+    device: str
+    """As the user called it, such as `ssh:pi@board`."""
+    format: Format
+    """Of the files that were timed."""
+    precision: Precision
+    space: str
+    """Of whose networks it knows, by name."""
+    width: float
+    card: DeviceCard
+    reference: Architecture
+    agreed: Latency
+    """The reference against itself in several launches, before all else."""
+    measured: tuple[Measured, ...]
+    """What predictions are made from."""
+    held_out: tuple[Measured, ...]
+    """Networks that it has not seen, with their first measurement."""
+    again: tuple[float, ...]
+    """Their second one."""
+    accordance: tuple[Accordance, ...]
+    """Of the table, of other ways to predict and of the device with itself, on `held_out`."""
+    coverage: float
+    """Share of the 95 % intervals that hold the first measurement of `held_out`."""
+    fit: Fit
+    calibrated_at: str
+    """UTC, ISO 8601."""
+
+    def __post_init__(self) -> None:
+        if not self.measured:
+            raise ValueError("a table needs measurements")
+
+    @cached_property
+    def digest(self) -> str:
+        """Eight hexadecimal digits of all that is in it."""
+        text = json.dumps(self.to_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """Its unit is one run of the reference."""
+        return Predictor(
+            [one.architecture for one in self.measured], [one.ratio for one in self.measured], self.fit
+        )
+
+    @cached_property
+    def _reached(self) -> "Reached":
+        return Reached.of([one.architecture for one in self.measured])
+
+    @cached_property
+    def _most_spread(self) -> float:
+        return MOST_UNKNOWN * self.fit.stretch * float(self.predictor.left_out()[1].max())
+
+    def predict(self, architecture: Architecture) -> tuple[float, float]:
+        """Latency in units of the reference, and the standard deviation of its logarithm.
+
+        Raises:
+            DeviceError: the network lies outside of what was calibrated.
+        """
+        if (outside := self._reached.outside(architecture)) is not None:
+            raise DeviceError(f"{outside}: calibrate again for that, with mnasnet calibrate")
+        (ratio,), (spread,) = self.predictor([architecture])
+        least, most = (end(one.ratio for one in self.measured) for end in (min, max))
+        if not least / BEYOND <= ratio <= most * BEYOND:
+            unit_ms = self.agreed.reference_ms
+            raise DeviceError(
+                f"the network would take {ratio * unit_ms:.3g} ms, and those that the table was made of took "
+                f"{least * unit_ms:.3g} to {most * unit_ms:.3g}: "
+                "calibrate again for its space, with mnasnet calibrate"
+            )
+        if spread > self._most_spread:
+            raise DeviceError(
+                f"the table knows too little of networks like this one (its prediction would be good to "
+                f"± {Z_95 * spread:.0%}): calibrate again for its space, with mnasnet calibrate"
+            )
+        return float(ratio), float(spread)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `json.dump`."""
+        common = self.measured[0].architecture.to_json()
+        del common["blocks"]
+        return {
+            "kind": KIND,
+            "version": VERSION,
+            "device": self.device,
+            "format": self.format,
+            "precision": self.precision,
+            "space": self.space,
+            "width": self.width,
+            "calibrated_at": self.calibrated_at,
+            "accordance": [asdict(one) for one in self.accordance],
+            "coverage": self.coverage,
+            "card": self.card.to_json(),
+            "reference": self.reference.to_json(),
+            "agreed": self.agreed.to_json(),
+            "fit": asdict(self.fit),
+            "networks": common,
+            "measured": [[_blocks(one.architecture), one.ratio] for one in self.measured],
+            "held_out": [
+                [_blocks(one.architecture), one.ratio, again]
+                for one, again in zip(self.held_out, self.again, strict=True)
+            ],
+        }
+
+
+def write_table(table: Table, path: Path) -> None:
+    """Put the table at `path`, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; what was there is unchanged.
+    """
+    # One network a line: the rest is for reading.
+    data = table.to_json()
+    lines = []
+    for name, value in data.items():
+        if name in ("measured", "held_out"):
+            text = "[\n" + ",\n".join(f"  {json.dumps(one)}" for one in value) + "\n ]"
+        else:
+            text = json.dumps(value)
+        lines.append(f" {json.dumps(name)}: {text}")
+    replace_file(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+
+
+def read_table(path: Path) -> Table:
+    """The table at `path`.
+
+    Raises:
+        TableFileError: it cannot be read, is no table or one of another version, or is damaged.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TableFileError(
+            f"{path} cannot be read ({error.strerror}): mnasnet calibrate writes one"
+        ) from error
+    except ValueError as error:
+        raise TableFileError(f"{path} is no table, or a damaged one: calibrate again") from error
+    if not isinstance(data, Mapping) or data.get("kind") != KIND:
+        raise TableFileError(f"{path} is no table: give a file that mnasnet calibrate wrote")
+    if data.get("version") != VERSION:
+        raise TableFileError(
+            f"{path} is a table of version {data.get('version')}, and this mnasnet reads version {VERSION}: "
+            "calibrate again"
+        )
+    try:
+        table = _table_from_json(data)
+        _ = table.predictor
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise TableFileError(
+            f"{path} is damaged ({type(error).__name__}: {error}): calibrate again"
+        ) from error
+    return table
+
+
+def _table_from_json(data: Mapping[str, Any]) -> Table:
+    def network(blocks: str) -> Architecture:
+        return architecture_from_json({**data["networks"], "blocks": blocks.split()})
+
+    fit = data["fit"]
+    return Table(
+        device=data["device"],
+        format=data["format"],
+        precision=data["precision"],
+        space=data["space"],
+        width=data["width"],
+        card=device_card_from_json(data["card"]),
+        reference=architecture_from_json(data["reference"]),
+        agreed=latency_from_json(data["agreed"]),
+        measured=tuple(
+            Measured(architecture=network(blocks), ratio=_positive(ratio))
+            for blocks, ratio in data["measured"]
+        ),
+        held_out=tuple(
+            Measured(architecture=network(blocks), ratio=_positive(ratio))
+            for blocks, ratio, _ in data["held_out"]
+        ),
+        again=tuple(_positive(again) for _, _, again in data["held_out"]),
+        accordance=tuple(Accordance(**one) for one in data["accordance"]),
+        coverage=data["coverage"],
+        fit=Fit(
+            rates=tuple(fit["rates"]), strengths=tuple(fit["strengths"]), stretch=_positive(fit["stretch"])
+        ),
+        calibrated_at=data["calibrated_at"],
+    )
+
+
+def _blocks(architecture: Architecture) -> str:
+    return " ".join(block.notation() for block in architecture.blocks)
+
+
+def _positive(value: float) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{value} is not a positive number")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """How far measured networks reach: predictions are for what lies between them."""
+
+    fixed: Mapping[str, Any]
+    """Of `FIXED`, what they all have."""
+    channels: Mapping[tuple[str, int], Sequence[tuple[int, int]]]
+    """Of each kind of operator on each size of map, the different inputs and outputs."""
+
+    @staticmethod
+    def of(architectures: Sequence[Architecture]) -> "Reached":
+        channels: dict[tuple[str, int], set[tuple[int, int]]] = {}
+        for architecture in architectures:
+            for one in operators(architecture):
+                channels.setdefault((one.kind, one.size), set()).add((one.inputs, one.outputs))
+        return Reached(
+            fixed={name: getattr(architectures[0], name) for name in FIXED},
+            channels={key: sorted(pairs) for key, pairs in channels.items()},
+        )
+
+    @cached_property
+    def ends(self) -> Mapping[tuple[str, int], Sequence[tuple[int, int]]]:
+        """Of each kind of operator on each size of map, the fewest and the most inputs, and outputs."""
+        return {
+            key: [(min(sides), max(sides)) for sides in zip(*pairs, strict=True)]
+            for key, pairs in self.channels.items()
+        }
+
+    def outside(self, architecture: Architecture) -> str | None:
+        """What of the network lies beyond, in words; None where all of it lies between."""
+        for name, value in self.fixed.items():
+            own = getattr(architecture, name)
+            if own != value:
+                hint = f" (another {FLAGS[name]})" if name in FLAGS else ""
+                return f"the network's {name.replace('_', ' ')} is {own}{hint}, and the table's is {value}"
+        for operator in operators(architecture):
+            key, own = (operator.kind, operator.size), (operator.inputs, operator.outputs)
+            where = f"{operator.kind} on maps of {operator.size} px"
+            if key not in self.channels:
+                return f"the table has no {where}, which the network has"
+            for what, side, (low, high) in zip(("from", "to"), own, self.ends[key], strict=True):
+                if not low <= side <= high:
+                    return f"{where} {what} {side} channels is outside of the table's {low} to {high}"
+            if not any(_near(own, other) for other in self.channels[key]):
+                return f"{where} from {own[0]} to {own[1]} channels is unlike all that the table has"
+        return None
+
+    def corners(self, architecture: Architecture) -> set[tuple[str, int, str, int]]:
+        """At which of the ends the network has an operator."""
+        return {
+            (one.kind, one.size, what, side)
+            for one in operators(architecture)
+            for what, side, ends in zip(
+                ("from", "to"), (one.inputs, one.outputs), self.ends[one.kind, one.size], strict=True
+            )
+            if side in ends
+        }
+
+
+def _near(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return all(1 / NEAR <= a / b <= NEAR for a, b in zip(one, other, strict=True))
+
+
+class TableDevice:
+    """Predicts what a device would measure; runs nothing.
+
+    It knows networks by `Artifact.architecture`. The interval of a latency is the table's own uncertainty.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    @property
+    def name(self) -> str:
+        """As the protocol says: whose table it is, and which."""
+        return f"table of {self.table.card.name} ({self.table.digest})"
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """As the protocol says: of the files that were timed."""
+        return (self.table.format,)
+
+    @property
+    def reference(self) -> Artifact:
+        """The network that its latencies are in units of; there is no such file."""
+        table = self.table
+        return Artifact(
+            path=Path("MobileNetV2"),
+            format=table.format,
+            digest=table.reference.digest(),
+            size_bytes=0,
+            architecture=table.reference,
+            precision=table.precision,
+        )
+
+    def measure(
+        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
+    ) -> Latency:
+        """As the protocol says; the file is not opened.
+
+        The reference against itself takes what it took when the table was calibrated, with that interval.
+
+        Raises:
+            DeviceError: the network lies outside of what was calibrated, or is not known at all; or the reference
+                is another one.
+            ValueError: `launches` is less than 1.
+        """
+        if launches < 1:
+            raise ValueError(f"a measurement takes at least 1 launch, not {launches}")
+        table = self.table
+        network = self._known(artifact)
+        if self._known(reference).digest() != table.reference.digest():
+            raise DeviceError(
+                f"the table's unit is its own reference, MobileNetV2 at {table.reference.image_size} px and width "
+                f"{table.width:g} for {table.reference.classes} classes, and not {reference.path.name}: calibrate "
+                "again for that, with mnasnet calibrate"
+            )
+        own = table.agreed
+        unit_ms = own.reference_ms if agreed is None else agreed.reference_ms
+        itself = network.digest() == table.reference.digest()
+        if itself:
+            ratio, low, high = 1.0, own.low_ms / own.median_ms, own.high_ms / own.median_ms
+        else:
+            ratio, spread = table.predict(network)
+            low, high = (ratio * math.exp(sign * Z_95 * spread) for sign in (-1, 1))
+        return Latency(
+            median_ms=ratio * unit_ms,
+            low_ms=low * unit_ms,
+            high_ms=high * unit_ms,
+            ratio=ratio,
+            reference_ms=unit_ms,
+            raw_ms=(),
+            raw_reference_ms=(),
+            runs=0,
+            blocks_discarded=0,
+            launches=launches,
+            device=self.name,
+            runtime=f"predicted from {len(table.measured)} networks on {own.runtime}",
+            threads=table.card.threads,
+            cores=own.cores,
+            measured_at=table.calibrated_at,
+            launch_spread=own.launch_spread if itself else None,
+            statistic=own.statistic,
+            predicted=True,
+        )
+
+    def _known(self, artifact: Artifact) -> Architecture:
+        table = self.table
+        if artifact.architecture is None:
+            raise DeviceError(
+                f"{artifact.path}: a table knows networks that mnasnet wrote itself, not files; measure it on "
+                f"{table.device}"
+            )
+        asked, known = (
+            (artifact.format, artifact.precision),
+            (table.format, table.precision),
+        )
+        if asked != known:
+            raise DeviceError(
+                f"the table is of {' in '.join(known)}, not of {' in '.join(asked)}: calibrate again for that, "
+                "with mnasnet calibrate --precision"
+            )
+        return artifact.architecture
+
+    def card(self) -> DeviceCard:
+        """The device's, as it was when the table was calibrated, under the table's name."""
+        return replace(self.table.card, name=self.name)
+
+    def idle(self) -> Mapping[int, float]:
+        """Nothing runs on a table."""
+        return {}
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

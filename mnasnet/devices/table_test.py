@@ -1,0 +1,192 @@
+"""Tests of the table and of its file."""
+
+import json
+import math
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnasnet.arch.architecture import Architecture, parse_block
+from mnasnet.arch.records import Z_95, Artifact
+from mnasnet.devices.calibrate import Calibration
+from mnasnet.devices.conftest import drawn_network, unwritten
+from mnasnet.devices.device import Device, DeviceError
+from mnasnet.devices.device_contract import DeviceContract
+from mnasnet.devices.named import DeviceNameError, open_device
+from mnasnet.devices.table import Table, TableDevice, TableFileError, read_table, write_table
+from mnasnet.space.hierarchical import mnasnet_space
+
+
+@pytest.fixture(scope="module")
+def table(calibration: Calibration) -> Table:
+    return calibration.table
+
+
+@pytest.fixture
+def file(table: Table, tmp_path: Path) -> Path:
+    path = tmp_path / "phone.table"
+    write_table(table, path)
+    return path
+
+
+def some_network(
+    seed: int = 1, *, image_size: int = 64, width: float = 0.5, classes: int = 10
+) -> Architecture:
+    generator = random.Random(seed)
+    space = mnasnet_space(image_size=image_size, classes=classes, width=width)
+    return drawn_network(space, generator)
+
+
+def predicted_ms(table: Table, network: Architecture) -> float:
+    latency = TableDevice(table).measure(
+        unwritten(network), reference=unwritten(table.reference), agreed=table.agreed
+    )
+    return latency.median_ms
+
+
+class TestTableDevice(DeviceContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def device(cls, table: Table) -> Device:
+        return TableDevice(table)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def artifact(cls) -> Artifact:
+        return unwritten(some_network())
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def reference(cls, table: Table) -> Artifact:
+        return unwritten(table.reference)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def broken(cls) -> Artifact:
+        return Artifact(path=Path("other.tflite"), format="tflite", digest="other", size_bytes=1)
+
+
+def test_the_interval_is_the_tables_own_uncertainty(table: Table) -> None:
+    network = some_network()
+    ratio, spread = table.predict(network)
+    latency = TableDevice(table).measure(
+        unwritten(network), reference=unwritten(table.reference), agreed=table.agreed
+    )
+    assert latency.predicted
+    assert latency.high_ms / latency.median_ms == pytest.approx(math.exp(Z_95 * spread))
+    assert latency.median_ms / latency.low_ms == pytest.approx(math.exp(Z_95 * spread))
+    assert latency.median_ms == ratio * table.agreed.reference_ms
+
+
+def test_the_reference_takes_exactly_what_it_took(table: Table) -> None:
+    device, reference = TableDevice(table), unwritten(table.reference)
+    latency = device.measure(reference, reference=reference, agreed=None, launches=5)
+    assert latency.ratio == 1
+    assert latency.median_ms == latency.reference_ms == table.agreed.reference_ms
+    assert latency.launch_spread == table.agreed.launch_spread
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (some_network(image_size=96), "image size is 96 (another --image-size), and the table's is 64"),
+        (some_network(width=1.0), "stem is 32 (another --width), and the table's is 16"),
+        (some_network(classes=100), "classes is 100 (another --classes), and the table's is 10"),
+        (
+            replace(some_network(), blocks=(*some_network().blocks, parse_block("mb_k3_s1_e6_c480_n1"))),
+            "pointwise k1 s1 on maps of 2 px from 720 to 480 channels is unlike all that the table has",
+        ),
+        (
+            replace(some_network(), blocks=(parse_block("sep_k7_s1_c16_n1"), *some_network().blocks)),
+            "the table has no depthwise k7 s1 on maps of 32 px, which the network has",
+        ),
+        (
+            replace(some_network(), blocks=(*[parse_block("mb_k5_s1_e6_c16_n50")], *some_network().blocks)),
+            "the network would take",
+        ),
+    ],
+)
+def test_it_does_not_extrapolate(table: Table, network: Architecture, words: str) -> None:
+    with pytest.raises(DeviceError, match="calibrate again for") as caught:
+        predicted_ms(table, network)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_it_is_of_one_precision_and_one_format(table: Table) -> None:
+    reference = unwritten(table.reference)
+    int8 = replace(unwritten(some_network()), precision="int8")
+    with pytest.raises(DeviceError, match="is of tflite in fp32, not of tflite in int8"):
+        TableDevice(table).measure(int8, reference=reference, agreed=None)
+    onnx = replace(unwritten(some_network()), format="onnx")
+    with pytest.raises(DeviceError, match="not of onnx in fp32"):
+        TableDevice(table).measure(onnx, reference=reference, agreed=None)
+
+
+def test_its_unit_is_its_own_reference(table: Table) -> None:
+    other = unwritten(replace(table.reference, head=640))
+    with pytest.raises(DeviceError, match=r"MobileNetV2 at 64 px and width 0\.5 for 10 classes"):
+        TableDevice(table).measure(unwritten(some_network()), reference=other, agreed=None)
+
+
+def test_a_table_comes_back_from_its_file_as_it_was(table: Table, file: Path) -> None:
+    back = read_table(file)
+    assert back == table
+    assert back.digest == table.digest
+    for seed in range(5):
+        network = some_network(seed)
+        assert back.predict(network) == table.predict(network)
+
+
+def test_a_device_is_opened_by_its_file(table: Table, file: Path) -> None:
+    with open_device(f"table:{file}") as device:
+        assert device.name == f"table of recorded ({table.digest})"
+        assert device.formats == ("tflite",)
+    with pytest.raises(DeviceNameError, match=r"--threads 4: .* was calibrated with 1"):
+        open_device(f"table:{file}", threads=4)
+
+
+def changed(**values: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda data: {**data, **values}
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (changed(version=99), "is a table of version 99, and this mnasnet reads version 1"),
+        (changed(kind="study"), "is no table"),
+        (changed(measured=[]), "is damaged"),
+        (changed(measured=[[8, 1.0]]), "is damaged"),
+        (changed(measured=[["mb_k3_s1_e6_c16_n1", -1.0]]), "is damaged"),
+        (changed(measured=[["mb_k3", 1.0]]), "is damaged"),
+        (changed(fit={"rates": [1.0], "strengths": [1.0], "stretch": 1.0}), "is damaged"),
+        (changed(card=None), "is damaged"),
+        (lambda data: {name: value for name, value in data.items() if name != "agreed"}, "is damaged"),
+        (lambda data: [data], "is no table"),
+    ],
+)
+def test_a_damaged_file_is_refused_in_a_line(
+    file: Path, damage: Callable[[dict[str, Any]], Any], words: str
+) -> None:
+    file.write_text(json.dumps(damage(json.loads(file.read_text()))))
+    with pytest.raises(TableFileError) as caught:
+        read_table(file)
+    assert f"{file} {words}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_half_a_file_and_none_are_refused(file: Path, tmp_path: Path) -> None:
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(DeviceNameError, match=f"--device table:{file}: .* is no table, or a damaged one"):
+        open_device(f"table:{file}")
+    file.write_bytes(b"\xff\x00")
+    with pytest.raises(TableFileError, match="is no table, or a damaged one"):
+        read_table(file)
+    with pytest.raises(DeviceNameError, match="cannot be read"):
+        open_device(f"table:{tmp_path / 'nowhere.table'}")
+    with pytest.raises(DeviceNameError, match="cannot be read"):
+        open_device(f"table:{tmp_path}")
