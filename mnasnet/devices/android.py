@@ -141,7 +141,7 @@ class AndroidDevice:
         cores = self._known().fastest(self.threads)
         files = {"reference.tflite": reference.path, "candidate.tflite": artifact.path}
         statistics: set[str] = set()
-        not_delegated: tuple[str, ...] = ()
+        not_delegated: set[str] = set()  # the reference's too: a ratio to slower kernels says as little
         deadline = 0.0
 
         def launch() -> timing.TimeLoad:
@@ -150,12 +150,11 @@ class AndroidDevice:
             return time_load
 
         def time_load(candidate_first: bool) -> timing.Load:
-            nonlocal not_delegated
             names = sorted(files, reverse=not candidate_first)
             found = self._run([(name, files[name]) for name in names], cores=cores, deadline=deadline)
             against, timed = found["reference.tflite"], found["candidate.tflite"]
             statistics.update((against.statistic, timed.statistic))
-            not_delegated = timed.not_delegated
+            not_delegated.update(against.not_delegated, timed.not_delegated)
             return [timing.Block(reference_ms=(against.ms,), candidate_ms=(timed.ms,), summarized=timed.runs)]
 
         state, waited_s = timing.cooled(lambda: self._state(cores))
@@ -173,7 +172,7 @@ class AndroidDevice:
             runtime=f"{self._runtime()}, XNNPACK, wall time",
             threads=self.threads,
             cores=cores,
-            not_delegated=not_delegated,
+            not_delegated=sorted(not_delegated),
             statistic="mean" if "mean" in statistics else "median",
             state=state,
             waited_s=waited_s,

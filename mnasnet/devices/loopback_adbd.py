@@ -170,7 +170,7 @@ class LoopbackPhone:
         self.sent: list[str] = []
         """Where the files went that were sent to it, in order, whole or not."""
         self.run_s = 0.0
-        """What all runs of benchmark_model took together, from their first instruction that is ours."""
+        """What all runs of benchmark_model took together, their starts as processes left out."""
         self._folder = tempfile.TemporaryDirectory(prefix="phone-")
         self.root = Path(self._folder.name)
         """Where its file system lies."""
@@ -187,6 +187,7 @@ class LoopbackPhone:
         self._requests = self.root / "requests"
         os.mkfifo(self._requests)
         self._adbd: socket.socket | None = None
+        self._return = threading.Timer(0, self._listen)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port: int = free.getsockname()[1]
         self.address = f"127.0.0.1:{self._port}"
@@ -201,6 +202,7 @@ class LoopbackPhone:
     def unplug(self) -> None:
         """Is gone until `plug_in`."""
         with self._lock:
+            self._return.cancel()
             if self._adbd is not None:
                 self._adbd.shutdown(socket.SHUT_RDWR)  # which wakes who waits in accept
                 self._adbd.close()
@@ -211,7 +213,8 @@ class LoopbackPhone:
         """Is gone for `away_s`."""
         if self.away_s:
             self.unplug()
-            self.start(self._come_back, self.away_s)
+            self._return = threading.Timer(self.away_s, self._listen)
+            self._return.start()
         else:
             self._hang_up()
 
@@ -280,10 +283,6 @@ class LoopbackPhone:
             if self._adbd is None:
                 self._adbd = socket.create_server(("127.0.0.1", self._port))
                 self.start(self._serve_clients, self._adbd)
-
-    def _come_back(self, away_s: float) -> None:
-        time.sleep(away_s)
-        self._listen()
 
     def _serve_clients(self, listener: socket.socket) -> None:
         while True:
