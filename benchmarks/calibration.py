@@ -6,6 +6,11 @@ As long as the minutes say, and half a minute more for the fits. The rows: the t
 logarithms of multiply-adds; ridge regression over the choices of 100 whole networks; and the device itself, asked
 a second time, which is as good as any of them can be. Each is held against the first measurement of random networks
 of the space that nothing was fitted to.
+
+Expected on a shared 2-core machine (load average 2 to 3), 800 networks measured and 74 held out: the table 100 %
+within ± 5 %, mean error 0.8 %, Kendall's τ 0.979 where the device with itself has 0.986 (wanted: within 0.05), and
+97 % of its intervals hold what was measured; multiply-adds 61 % within ± 10 % and τ 0.81; whole networks 26 % and
+0.56. In 4 minutes, 327 networks: mean error 1.0 %, τ 0.973 against 0.973.
 """
 
 import time

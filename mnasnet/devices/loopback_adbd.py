@@ -358,7 +358,7 @@ class LoopbackPhone:
         summary = output.rindex("count=")
         if self.happens("cut_short"):
             output = output[:summary]
-        if self.happens("cut_in_line"):
+        elif self.happens("cut_in_line"):
             output = output[: output.index("curr=", summary) + len("curr=1")]
         return f"0 0\n{output}"
 
