@@ -177,7 +177,11 @@ def main(arguments: Arguments) -> None:
         and (record.latency.predicted or not record.latency.raw_ms or record.latency.runs == 0)
     ]
     failed_with_latency = [
-        record.number for record in records if record.outcome == "failed" and record.latency is not None
+        record.number
+        for record in records
+        if record.outcome == "failed"
+        and record.latency is not None
+        and not str(record.reason).startswith("interrupted")  # killed in its training, after it was measured
     ]
     digests = [record.digest for record in trained]
     print(f"{machine('ai-edge-litert')}; {arguments.device}, {(time.monotonic() - begun) / 60:.1f} min")
@@ -185,6 +189,9 @@ def main(arguments: Arguments) -> None:
     print(f"trials: {dict(outcomes)}; trained {len(trained)}, different {len(set(digests))}")
     print(f"finished trials that changed: {changed}; latencies without timed blocks: {unmeasured}")
     print(f"failed trials with a latency: {failed_with_latency}")
+    right = len(trained) == len(set(digests)) == arguments.trials
+    if not right or changed or unmeasured or failed_with_latency:
+        sys.exit("something was lost, repeated, changed or made up")
     reasons = Counter(str(record.reason)[:100] for record in records if record.outcome == "failed")
     for reason, count in reasons.most_common(12):
         print(f"  {count} × {reason}")

@@ -151,6 +151,9 @@ class Latency:
     """The cores that the process was pinned to; empty where the system cannot or was not asked."""
     measured_at: str
     """UTC, ISO 8601."""
+    reference_half: float | None = None
+    """Half-width of the 95 % interval of the reference's own time over the launches, as a logarithm: how far the
+    unit itself may be off. None where there were fewer than three."""
     launch_spread: float | None = None
     """Standard deviation between the launches' means, of the logarithm of the ratio; None where there were fewer
     than three."""
@@ -161,10 +164,10 @@ class Latency:
     governor: str | None = None
     frequency_mhz: float | None = None
     temperature_c: float | None = None
-    """What the device said of its core and of its warmest sensor when the measurement began; None where it says
+    """What the device said of its core and of its warmest sensor when the measurement ended; None where it says
     nothing."""
     waited_s: float = 0.0
-    """How long it was left to cool before."""
+    """How long it was left to cool before its launches."""
     predicted: bool = False
     """Whether a calibrated table said so, and nothing was run; `low_ms` to `high_ms` is then the table's own
     uncertainty."""
@@ -172,6 +175,15 @@ class Latency:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.median_ms) and self.median_ms > 0):
             raise ValueError(f"a latency is a positive number of milliseconds, not {self.median_ms}")
+
+    def interval_ms(self, unit: "Latency") -> tuple[float, float]:
+        """95 % interval in milliseconds that holds both how far the ratio and how far the `unit` may be off.
+
+        `unit` is the measurement that agreed on `reference_ms`.
+        """
+        of_ratio = math.log(self.high_ms / self.low_ms) / 2
+        half = math.hypot(of_ratio, unit.reference_half or 0.0)
+        return self.median_ms * math.exp(-half), self.median_ms * math.exp(half)
 
     @property
     def pinning(self) -> str:

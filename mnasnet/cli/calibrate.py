@@ -10,14 +10,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mnasnet.arch.records import Precision
-from mnasnet.cli.doctor import check_size
 from mnasnet.cli.parse import called, parse, served
-from mnasnet.cli.reach import check_space
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.calibrate import HEADINGS, CalibrationError, calibrate, report_lines, rows
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.named import DeviceNameError
-from mnasnet.devices.options import DeviceOptions
+from mnasnet.devices.options import DeviceOptions, OptionError, check_size, check_space
 from mnasnet.devices.table import TableDevice, write_table
 from mnasnet.space.hierarchical import SPACES
 
@@ -52,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _calibrate(options),
         verb="calibrate",
-        refused=(DeviceNameError, CalibrationError),
+        refused=(DeviceNameError, OptionError, CalibrationError),
         failed=(DeviceError, OSError),
         kept=f"{options.output} was not written",
     )
@@ -62,15 +60,15 @@ def _calibrate(options: Options) -> None:
     check_size(options.image_size, options.width)
     check_space(options.space)
     if not 0 < options.minutes <= 24 * 60:
-        raise DeviceNameError(f"--minutes {options.minutes:g}: give a number above 0, at most a day's 1440")
+        raise OptionError(f"--minutes {options.minutes:g}: give a number above 0, at most a day's 1440")
     if options.output.is_dir() or not options.output.parent.is_dir():
-        raise DeviceNameError(f"-o {options.output}: give a file in a folder that is there")
+        raise OptionError(f"-o {options.output}: give a file in a folder that is there")
     size = {"image_size": options.image_size, "in_channels": options.in_channels, "classes": options.classes}
     space = SPACES[options.space](**size, width=options.width)
     console = plain_console()
     with options.open() as device, Terminal(console=console) as terminal:
         if isinstance(device, TableDevice):
-            raise DeviceNameError(
+            raise OptionError(
                 f"--device {options.device}: is a table already; name a device, such as {device.table.device}"
             )
         terminal.say(f"calibrating {options.device} for {options.minutes:g} min")

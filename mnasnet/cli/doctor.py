@@ -9,7 +9,7 @@ from mnasnet.cli.parse import parse, served
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.doctor import card_lines, examine, measured_lines
 from mnasnet.devices.named import DeviceNameError
-from mnasnet.devices.options import DeviceOptions
+from mnasnet.devices.options import DeviceOptions, OptionError, check_size
 from mnasnet.devices.table import TableDevice
 
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _doctor(options),
         verb="doctor",
-        refused=(DeviceNameError,),
+        refused=(DeviceNameError, OptionError),
         failed=(DeviceError, OSError),
         kept="nothing was changed",
     )
@@ -78,15 +78,3 @@ def _say_table(device: TableDevice, *, as_json: bool) -> None:
         f"of its 95 % intervals {table.coverage:.0%} hold what was measured; calibrated at {table.calibrated_at}"
     )
     print(f"to examine the device itself: mnasnet doctor --device {table.device}")
-
-
-def check_size(image_size: int, width: float) -> None:
-    """Nothing, where networks of such a size can be made.
-
-    Raises:
-        DeviceNameError: they cannot.
-    """
-    if not 16 <= image_size <= 1024:
-        raise DeviceNameError(f"--image-size {image_size}: give 16 to 1024")
-    if not 0.05 <= width <= 8:
-        raise DeviceNameError(f"--width {width}: give 0.05 to 8")

@@ -63,7 +63,7 @@ def _print(timed: Sequence[Timed], console: Console) -> None:
         table.add_row(
             str(one.path),
             f"{latency.median_ms:.4g}",
-            f"{latency.low_ms:.4g} to {latency.high_ms:.4g}",
+            "{:.4g} to {:.4g}".format(*one.interval_ms),
             f"{latency.median_ms / timed[0].latency.median_ms:.3f}",
             f"{latency.blocks_discarded} of {latency.blocks_discarded + len(latency.raw_ms)}",
         )
@@ -111,8 +111,9 @@ def _as_json(one: Timed, timed: Sequence[Timed]) -> dict[str, object]:
     return {
         "file": str(one.path),
         "latency_ms": latency.median_ms,
-        "low_ms": latency.low_ms,
-        "high_ms": latency.high_ms,
+        "low_ms": one.interval_ms[0],
+        "high_ms": one.interval_ms[1],
+        "times_the_first": latency.median_ms / timed[0].latency.median_ms,
         "than": {str(other.path): verdict(latency, other.latency) for other in timed if other is not one},
         "warnings": warnings([one]),
         "record": latency.to_json(),

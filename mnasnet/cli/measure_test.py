@@ -97,7 +97,7 @@ def test_the_doctors_json_has_the_card_and_the_problems(capsys: pytest.CaptureFi
 
 @pytest.mark.slow
 def test_reach_says_what_a_target_leaves_to_choose_from(capsys: pytest.CaptureFixture[str]) -> None:
-    ended = called(capsys, "reach", *SMALL, "--sample", "3", "--target-ms", "0.0001")
+    ended = called(capsys, "reach", *SMALL, "--sample", "6", "--target-ms", "0.0001")
     assert (ended.status, ended.err) == (0, "")
     assert "0.0001 ms is out of reach" in ended.out
     assert "mnasnet-a1" in ended.out
@@ -109,7 +109,7 @@ def test_reach_says_what_a_target_leaves_to_choose_from(capsys: pytest.CaptureFi
         (("--space", "flatt"), "--space flatt: give one of"),
         (("--image-size", "8"), "--image-size 8: give 16 to 1024"),
         (("--width", "0"), "--width 0.0: give 0.05 to 8"),
-        (("--sample", "1"), "--sample 1: give at least 3"),
+        (("--sample", "1"), "--sample 1: give at least 6"),
         (("--target-ms", "0"), "--target-ms 0: give a number above 0"),
     ],
 )

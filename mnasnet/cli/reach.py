@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from mnasnet.cli.doctor import check_size
 from mnasnet.cli.parse import parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.named import DeviceNameError
-from mnasnet.devices.options import DeviceOptions
+from mnasnet.devices.options import DeviceOptions, OptionError, check_size, check_space
 from mnasnet.devices.reach import SAMPLE, Reach, reach, rows, verdict_lines
 from mnasnet.export.quantize import Precision
 from mnasnet.report.words import millions
@@ -48,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _reach(options),
         verb="reach",
-        refused=(DeviceNameError,),
+        refused=(DeviceNameError, OptionError),
         failed=(DeviceError, OSError),
         kept="nothing was changed",
     )
@@ -57,10 +56,12 @@ def main(arguments: Sequence[str]) -> int:
 def _reach(options: Options) -> None:
     check_size(options.image_size, options.width)
     check_space(options.space)
-    if options.sample < 3:
-        raise DeviceNameError(f"--sample {options.sample}: give at least 3")
+    if options.sample < 6:
+        raise OptionError(
+            f"--sample {options.sample}: give at least 6, below which a median has no 95 % interval"
+        )
     if options.target_ms is not None and not options.target_ms > 0:
-        raise DeviceNameError(f"--target-ms {options.target_ms:g}: give a number above 0")
+        raise OptionError(f"--target-ms {options.target_ms:g}: give a number above 0")
     kind = {
         "image_size": options.image_size,
         "in_channels": options.in_channels,
@@ -103,16 +104,6 @@ def _reach(options: Options) -> None:
             console.print(line)
 
 
-def check_space(name: str) -> None:
-    """Nothing, where there is a space of this name.
-
-    Raises:
-        DeviceNameError: there is none.
-    """
-    if name not in SPACES:
-        raise DeviceNameError(f"--space {name}: give one of {', '.join(SPACES)}")
-
-
 def _as_json(found: Reach, target_ms: float | None) -> dict[str, object]:
     return {
         "networks": [
@@ -122,6 +113,7 @@ def _as_json(found: Reach, target_ms: float | None) -> dict[str, object]:
         "sample_ms": [one.latency.median_ms for one in found.sample],
         "target_ms": target_ms,
         "within_target": None if target_ms is None else found.share_within(target_ms),
-        "reachable": None if target_ms is None else target_ms >= found.smallest.latency.low_ms,
+        "reachable": None if target_ms is None else target_ms >= found.smallest.interval_ms[0],
+        "predicted": found.smallest.latency.predicted,
         "device": found.smallest.latency.device,
     }

@@ -46,6 +46,9 @@ EXIT = 3
 SECOND = "mnasnet: the second network"
 """Printed between the runs of the two networks."""
 
+RESOLUTION_MS = 1e-3
+"""The tool prints whole microseconds."""
+
 RUNTIME = "LiteRT benchmark_model"
 PUBLISHED = {"arm64-v8a": "android_aarch64_benchmark_model", "armeabi-v7a": "android_arm_benchmark_model"}
 """What the tool for an ABI is called where it is published."""
@@ -146,6 +149,7 @@ class AndroidDevice:
 
         def launch() -> timing.TimeLoad:
             nonlocal deadline
+            waited.append(timing.cooled(lambda: self._state(cores))[1])
             deadline = time.monotonic() + self._limit_s
             return time_load
 
@@ -157,12 +161,13 @@ class AndroidDevice:
             not_delegated.update(against.not_delegated, timed.not_delegated)
             return [timing.Block(reference_ms=(against.ms,), candidate_ms=(timed.ms,), summarized=timed.runs)]
 
-        state, waited_s = timing.cooled(lambda: self._state(cores))
+        waited: list[float] = []
         try:
             self._put("benchmark_model", self._binary, mode=0o755)
             for name, path in files.items():
                 self._put(name, path, mode=0o644)
             timed = timing.timed(launch, launches=launches)
+            state = self._state(cores)
         finally:
             self._drop("candidate.tflite")
         return timing.latency_of(
@@ -175,7 +180,8 @@ class AndroidDevice:
             not_delegated=sorted(not_delegated),
             statistic="mean" if "mean" in statistics else "median",
             state=state,
-            waited_s=waited_s,
+            waited_s=sum(waited),
+            resolution_ms=RESOLUTION_MS,
         )
 
     def close(self) -> None:

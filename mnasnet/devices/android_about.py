@@ -35,12 +35,10 @@ class About:
     def fastest(self, threads: int) -> tuple[int, ...]:
         """The cores of the fastest cluster, and of further ones until each thread can have a core.
 
-        Empty where the phone does not tell its frequencies.
+        Empty where the phone does not tell its frequencies. A core that tells none is taken for one that is off.
         """
-        if any(core.most_mhz is None for core in self.cores):
-            return ()
         chosen: list[int] = []
-        for mhz in sorted({core.most_mhz or 0.0 for core in self.cores}, reverse=True):
+        for mhz in sorted({core.most_mhz for core in self.cores if core.most_mhz is not None}, reverse=True):
             if len(chosen) < threads:
                 chosen += [core.number for core in self.cores if core.most_mhz == mhz]
         return tuple(sorted(chosen))

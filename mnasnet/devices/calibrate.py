@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.records import Z_95, DeviceCard, Format, Latency, Precision
 from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.comparison import LAUNCHES
-from mnasnet.devices.device import Device, DeviceError
+from mnasnet.devices.device import Device, DeviceError, DeviceLostError
 from mnasnet.devices.prediction import fitted, informative
 from mnasnet.devices.table import Accordance, Measured, Reached, Table
 from mnasnet.devices.untrained import Untrained
@@ -41,6 +42,8 @@ DRAWS = 5
 PACE = 10
 """Measurements that tell how many the minutes hold."""
 BOOTSTRAPS = 1000
+TRIES = 3
+"""For a measurement that fails."""
 
 
 class CalibrationError(ValueError):
@@ -106,7 +109,13 @@ def calibrate(
         if agreed.predicted:
             raise DeviceError(f"{called} is a table already: name the device itself")
         measurements = measure(
-            timed, space=space, minutes=minutes, begun=begun, seed=seed, step=step, clock=time.monotonic
+            partial(_tried, timed),
+            space=space,
+            minutes=minutes,
+            begun=begun,
+            seed=seed,
+            step=step,
+            clock=time.monotonic,
         )
     say(f"fitting the table to {len(measurements.training)} networks")
     return fit(
@@ -120,6 +129,22 @@ def calibrate(
         reference=reference,
         agreed=agreed,
     )
+
+
+def _tried(timed: Untrained, architecture: Architecture) -> Latency:
+    """Its latency; what fails is tried again, so that one crash does not lose hundreds of measurements.
+
+    Raises:
+        DeviceError: it fails each time.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return timed(architecture)
+        except DeviceLostError:
+            raise
+        except DeviceError:
+            continue
+    return timed(architecture)
 
 
 def measure(

@@ -31,6 +31,8 @@ class Timed:
 
     path: Path
     latency: Latency
+    interval_ms: tuple[float, float]
+    """95 %, of the milliseconds; the record's own is that of the ratio to the first file, which verdicts go by."""
 
 
 def artifact_at(path: Path) -> Artifact:
@@ -88,7 +90,8 @@ def compare(
         if agreed is None and not latency.predicted:
             agreed = latency
             latency = _unit(latency)
-        done.append(Timed(path=artifact.path, latency=latency))
+        interval_ms = latency.interval_ms(agreed or latency)
+        done.append(Timed(path=artifact.path, latency=latency, interval_ms=interval_ms))
     progress("timing", len(artifacts), len(artifacts))
     return done
 

@@ -34,6 +34,7 @@ def test_the_first_file_is_the_unit_and_as_noisy_as_a_copy_of_it(tmp_path: Path)
     first, second = compare(RecordedDevice(milliseconds.get), paths)
     assert (first.latency.ratio, first.latency.median_ms) == (1.0, 2.0)
     assert (first.latency.low_ms, first.latency.high_ms) == pytest.approx((2.0 / 1.01, 2.0 * 1.01), rel=1e-3)
+    assert first.interval_ms == pytest.approx((2.0 / 1.01, 2.0 * 1.01), rel=1e-3)
     assert second.latency.median_ms == pytest.approx(3.0)
     assert second.latency.ratio == pytest.approx(1.5)
 

@@ -1,6 +1,7 @@
 """Is a device fit for measuring? Its card, its noise, what a measurement costs, and what to do about it."""
 
 import dataclasses
+import math
 import statistics
 import time
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from mnasnet.arch.records import DeviceCard, Latency
 from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
 from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.device import Device
-from mnasnet.devices.timing import HOT_C
+from mnasnet.devices.timing import HOT_C, student
 from mnasnet.devices.untrained import Untrained
 
 FREE = 0.9
@@ -51,8 +52,16 @@ class Examination:
 
     @property
     def noise(self) -> float:
-        """Half-width of the sentinel's interval, as a fraction: differences below it are noise."""
-        return (self.sentinel.high_ms - self.sentinel.low_ms) / 2 / self.sentinel.median_ms
+        """How far a network may be off a copy of itself in several launches, as a fraction: the far end of the
+        sentinel's interval."""
+        unit_ms = self.sentinel.reference_ms
+        return max(self.sentinel.high_ms / unit_ms, unit_ms / self.sentinel.low_ms) - 1
+
+    @property
+    def single_noise(self) -> float | None:
+        """The same for one launch, as a search times its candidates; None where the sentinel had too few."""
+        spread = self.sentinel.launch_spread
+        return None if spread is None else math.exp(student(self.sentinel.launches) * spread) - 1
 
     @property
     def raw_spread(self) -> float:
@@ -75,6 +84,7 @@ class Examination:
             "card": self.card.to_json(),
             "idle": {str(core): share for core, share in self.idle.items()},
             "noise": self.noise,
+            "single_noise": self.single_noise,
             "raw_spread": self.raw_spread,
             "disturbed": self.disturbed,
             "candidate_s": self.candidate_s,
@@ -101,7 +111,7 @@ def examine(device: Device, *, image_size: int = 224, width: float = 1.0) -> Exa
         sentinel = timed.calibrate(launches=LAUNCHES)
         finalist_s = time.monotonic() - begun
         begun = time.monotonic()
-        candidate = timed.of(timed.write(candidate_network, "candidate"), launches=1)
+        candidate = timed.of(timed.write(candidate_network, "candidate"), launches=1, may_fall_back=True)
         return Examination(
             card=card,
             idle=idle,
@@ -191,7 +201,8 @@ def measured_lines(found: Examination) -> Iterator[str]:
         f"sentinel: MobileNetV2 {found.sentinel.reference_ms:.4g} ms, blocks from {min(raw):.4g} to {max(raw):.4g} "
         f"({found.raw_spread:.0%}), {found.disturbed:.0%} thrown away"
     )
-    yield f"noise floor: ± {found.noise:.2%}, MobileNetV2 against a copy of itself in {LAUNCHES} launches"
+    single = "" if found.single_noise is None else f", ± {found.single_noise:.2%} in a single one"
+    yield f"noise floor: ± {found.noise:.2%}, MobileNetV2 against a copy of itself in {LAUNCHES} launches{single}"
     latency = found.candidate
     yield (
         f"MnasNet-A1: {latency.median_ms:.4g} [{latency.low_ms:.4g}, {latency.high_ms:.4g}] ms, raw median "

@@ -5,6 +5,11 @@ from pathlib import Path
 
 from mnasnet.devices.device import Device
 from mnasnet.devices.named import DeviceNameError, open_device
+from mnasnet.space.hierarchical import SPACES
+
+
+class OptionError(ValueError):
+    """A request to measure that cannot be served; the message is one line with the value and the way out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,3 +39,25 @@ class DeviceOptions:
             benchmark_model=self.benchmark_model,
             python=self.python,
         )
+
+
+def check_size(image_size: int, width: float) -> None:
+    """Nothing, where networks of such a size can be made.
+
+    Raises:
+        OptionError: they cannot.
+    """
+    if not 16 <= image_size <= 1024:
+        raise OptionError(f"--image-size {image_size}: give 16 to 1024")
+    if not 0.05 <= width <= 8:
+        raise OptionError(f"--width {width}: give 0.05 to 8")
+
+
+def check_space(name: str) -> None:
+    """Nothing, where there is a space of this name.
+
+    Raises:
+        OptionError: there is none.
+    """
+    if name not in SPACES:
+        raise OptionError(f"--space {name}: give one of {', '.join(SPACES)}")

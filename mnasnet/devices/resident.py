@@ -119,15 +119,17 @@ class ResidentDevice:
                 f"{' and '.join(self.formats)}"
             )
         files = {"candidate": artifact, "reference": reference}
-        not_delegated: list[str] = []
+        not_delegated: set[str] = set()
         what = f"timing {artifact.path}"
+        waited: list[float] = []
         deadline = 0.0
 
         def launch() -> timing.TimeLoad:
             nonlocal deadline
-            deadline = time.monotonic() + self._limit_s
             if launches > 1:
                 self.close()
+            waited.append(timing.cooled(self._state)[1])
+            deadline = time.monotonic() + self._limit_s
             return time_load
 
         def time_load(candidate_first: bool) -> timing.Load:
@@ -138,7 +140,7 @@ class ResidentDevice:
                 "block_ms": timing.BLOCK_MS,
             }
             reply = self._ask(request, files=files, what=what, deadline=deadline)
-            not_delegated[:] = reply["not_delegated"]
+            not_delegated.update(reply["not_delegated"])
             return [
                 timing.Block(
                     reference_ms=tuple(block["reference_ms"]), candidate_ms=tuple(block["candidate_ms"])
@@ -146,9 +148,9 @@ class ResidentDevice:
                 for block in reply["blocks"]
             ]
 
-        state, waited_s = timing.cooled(self._state)
         try:
             timed = timing.timed(launch, launches=launches)
+            state = self._state()
         finally:
             if self._process is not None:
                 self._process.drop(artifact)
@@ -161,9 +163,9 @@ class ResidentDevice:
             runtime=f"{runtime}, {DELEGATES[artifact.format]}, {about['clock']}",
             threads=self.threads,
             cores=about["pinned"],
-            not_delegated=not_delegated,
+            not_delegated=sorted(not_delegated),
             state=state,
-            waited_s=waited_s,
+            waited_s=sum(waited),
         )
 
     def card(self) -> DeviceCard:

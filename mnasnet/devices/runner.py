@@ -239,7 +239,7 @@ class Runner:
                 break
             before = now
         return {
-            "not_delegated": timed.not_delegated,
+            "not_delegated": sorted({*timed.not_delegated, *against.not_delegated}),
             "blocks": [
                 {
                     "reference_ms": against.time_ms(self._clock, block_ms),
@@ -251,13 +251,13 @@ class Runner:
 
 
 def pin_to_last_core() -> int | None:
-    """Binds this process to the last core it may use, away from the first, which interrupts prefer.
+    """Binds this process to the last of the fastest cores it may use, away from the first, which interrupts prefer.
 
     None where the system has no such call (macOS, Windows).
     """
     if sys.platform != "linux":
         return None
-    core = max(os.sched_getaffinity(0))
+    core = max(os.sched_getaffinity(0), key=lambda number: (core_state(number)["most_mhz"] or 0, number))
     os.sched_setaffinity(0, {core})
     return core
 
@@ -282,9 +282,14 @@ def core_state(number: int) -> dict[str, Any]:
 
 
 def temperature_c() -> float | None:
-    """Of the warmest sensor, as Linux tells it."""
-    readings = [told(zone / "temp") for zone in ZONES.glob("thermal_zone*")]
-    return max((int(milli) / 1000 for milli in readings if milli is not None), default=None)
+    """Of the warmest sensor of the processor, as Linux tells it."""
+    readings = []
+    for zone in ZONES.glob("thermal_zone*"):
+        kind, milli = told(zone / "type") or "", told(zone / "temp") or ""
+        # Others are of batteries, radios and disks, which a network does not heat.
+        if milli.isdigit() and any(name in kind.lower() for name in ("cpu", "soc", "pkg", "core")):
+            readings.append(int(milli) / 1000)
+    return max(readings, default=None)
 
 
 def told(path: Path) -> str | None:

@@ -560,7 +560,7 @@ def test_a_connection_that_falls_silent_is_lost_within_seconds(
         begun = time.monotonic()
         with pytest.raises(DeviceLostError, match=r"not responding"):
             device.measure(artifact, reference=reference, agreed=None)
-        assert time.monotonic() - begun < 25  # four times 5 s, and the limit of a measurement is 30 s
+        assert time.monotonic() - begun < 60  # four times 5 s; a measurement itself may take 120
 
 
 @pytest.mark.slow

@@ -203,6 +203,18 @@ def ratio_of(kept: Sequence[Launch], *, agreed: Latency | None = None) -> Ratio:
     )
 
 
+def _reference_half(kept: Sequence[Launch]) -> float | None:
+    """As in `Latency`, from the median of each launch."""
+    logs = [
+        math.log(median(median(block.reference_ms) for load in launch for block in load))
+        for launch in kept
+        if any(launch)
+    ]
+    if len(logs) < FEWEST_LAUNCHES:
+        return None
+    return student(len(logs)) * stdev(logs) / math.sqrt(len(logs))
+
+
 def student(units: int) -> float:
     """The 97.5 % quantile for the mean of so many units, at least 2."""
     return STUDENT_975[min(units - 1, len(STUDENT_975)) - 1]
@@ -218,12 +230,14 @@ def latency_of(
     cores: Sequence[int],
     not_delegated: Sequence[str] = (),
     statistic: str = "median",
+    resolution_ms: float = 0.0,
     state: State = State(),
     waited_s: float = 0.0,
 ) -> Latency:
     """The record of everything timed, as of now.
 
-    `agreed` as in `Device.measure`: with None the reference lasts its median over the blocks kept.
+    `resolution_ms` is the step in which times are told, where that is coarse. `agreed` as in `Device.measure`: with
+    None the reference lasts its median over the blocks kept.
 
     Raises:
         ValueError: fewer than two loads.
@@ -233,10 +247,13 @@ def latency_of(
     raw_reference_ms = tuple(median(block.reference_ms) for block in blocks)
     reference_ms = median(raw_reference_ms) if agreed is None else agreed.reference_ms
     ratio = ratio_of(kept, agreed=agreed)
+    # No interval is narrower than what the steps of the clock leave open.
+    candidate_ms = median(median(block.candidate_ms) for block in blocks)
+    step = math.exp(resolution_ms / 2 * (1 / candidate_ms + 1 / median(raw_reference_ms)))
     return Latency(
         median_ms=ratio.middle * reference_ms,
-        low_ms=ratio.low * reference_ms,
-        high_ms=ratio.high * reference_ms,
+        low_ms=min(ratio.low, ratio.middle / step) * reference_ms,
+        high_ms=max(ratio.high, ratio.middle * step) * reference_ms,
         ratio=ratio.middle,
         reference_ms=reference_ms,
         raw_ms=tuple(median(block.candidate_ms) for block in blocks),
@@ -250,6 +267,7 @@ def latency_of(
         cores=tuple(cores),
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         launch_spread=ratio.launch_spread,
+        reference_half=_reference_half(kept),
         not_delegated=tuple(not_delegated),
         statistic=statistic,
         governor=state.governor,

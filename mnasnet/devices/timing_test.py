@@ -129,6 +129,32 @@ def test_a_single_launch_knows_no_better_than_the_launches_of_the_reference() ->
     assert latency(one).launch_spread is None
 
 
+def test_milliseconds_are_no_surer_than_the_unit() -> None:
+    # The reference took e^-0.01, 1 and e^0.01 ms in three launches: t of 2 degrees of freedom 4.303; the ratio is
+    # the same in all of them.
+    launches: list[Launch] = [[[block(math.exp(log), 2 * math.exp(log))]] * 2 for log in (-0.01, 0.0, 0.01)]
+    record = latency(launches)
+    assert record.low_ms == pytest.approx(record.high_ms) == pytest.approx(2.0)
+    half = 4.303 * 0.01 / math.sqrt(3)
+    assert record.reference_half == pytest.approx(half)
+    assert record.interval_ms(record) == pytest.approx((2 * math.exp(-half), 2 * math.exp(half)))
+    assert latency(launches[:2]).reference_half is None
+
+
+def test_no_interval_is_narrower_than_the_steps_of_the_clock() -> None:
+    # Told in whole microseconds, 60 and 70 of them may be half a step off each.
+    record = latency_of(
+        [[[block(0.06, 0.07)]] * 6],
+        agreed=None,
+        device="phone",
+        runtime="none",
+        threads=1,
+        cores=(),
+        resolution_ms=1e-3,
+    )
+    assert math.log(record.high_ms / record.median_ms) == pytest.approx(0.5 / 60 + 0.5 / 70)
+
+
 def test_launches_follow_one_another_and_each_loads_either_network_first() -> None:
     asked: list[tuple[int, bool]] = []
 

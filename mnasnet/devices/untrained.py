@@ -12,6 +12,7 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Artifact, Format, Latency
 from mnasnet.arch.weights import random_weights
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
+from mnasnet.devices.table import TableDevice
 from mnasnet.export.quantize import Precision, in_precision
 from mnasnet.export.tflite import write_tflite
 
@@ -58,6 +59,11 @@ class Untrained:
         self.reference = self.write(reference, "reference")
         self.agreed = agreed
 
+    @property
+    def predicts(self) -> bool:
+        """Whether latencies come from a table."""
+        return isinstance(self._device, TableDevice)
+
     def calibrate(self, *, launches: int) -> Latency:
         """Time the reference itself; what it takes now is the unit from here on."""
         self.agreed = self.of(self.reference, launches=launches)
@@ -68,18 +74,33 @@ class Untrained:
 
         Raises:
             DeviceLostError: the device went away and did not come back.
-            DeviceError: it cannot run the network, or not with all of it on its delegate.
+            DeviceError: as of `of`.
             OSError: the file cannot be written.
         """
-        latency = self.of(self.write(architecture, "candidate"), launches=1)
-        if latency.not_delegated:
+        return self.of(self.write(architecture, "candidate"), launches=1)
+
+    def of(self, artifact: Artifact, *, launches: int, may_fall_back: bool = False) -> Latency:
+        """Time a file that is there already.
+
+        Raises:
+            DeviceLostError: the device went away and did not come back.
+            DeviceError: it cannot run the file, or not with all of it on its delegate unless it `may_fall_back`;
+                or its runtime is not the one that the unit was agreed on with.
+        """
+        latency = self._timed(artifact, launches=launches)
+        if latency.not_delegated and not may_fall_back:
             raise DeviceError(
                 f"{', '.join(latency.not_delegated)} of it would fall back to slower kernels ({latency.runtime})"
             )
+        agreed = self.agreed
+        if agreed is not None and latency.runtime != agreed.runtime and latency.predicted == agreed.predicted:
+            raise DeviceError(
+                f"the runtime is {latency.runtime} now, and was {agreed.runtime} when the unit was agreed on, so "
+                "that their milliseconds do not compare: begin with another --out, or bring back the former one"
+            )
         return latency
 
-    def of(self, artifact: Artifact, *, launches: int) -> Latency:
-        """Time a file that is there already."""
+    def _timed(self, artifact: Artifact, *, launches: int) -> Latency:
         for _ in range(LOST_AT_MOST):
             try:
                 return self._device.measure(

@@ -131,3 +131,19 @@ def test_a_network_that_is_not_all_on_its_delegate_has_no_latency() -> None:
         pytest.raises(DeviceError, match="LOG_SOFTMAX of it would fall back"),
     ):
         timed(SMALLEST)
+
+
+def test_what_may_fall_back_is_timed_with_what_did() -> None:
+    with Untrained(Falling(lambda digest: 1.0), CONTROL, agreed=None) as timed:
+        assert timed.of(timed.reference, launches=1, may_fall_back=True).not_delegated == ("LOG_SOFTMAX",)
+        with pytest.raises(DeviceError, match="LOG_SOFTMAX of it would fall back"):
+            timed.calibrate(launches=5)
+
+
+def test_another_runtime_than_the_unit_was_agreed_on_with_is_refused() -> None:
+    before = dataclasses.replace(agreed(1.0), runtime="LiteRT 1.0")
+    with (
+        Untrained(clock(), CONTROL, agreed=before) as timed,
+        pytest.raises(DeviceError, match=r"the runtime is recorded now, and was LiteRT 1\.0 when"),
+    ):
+        timed(SMALLEST)

@@ -100,6 +100,11 @@ def gain(finalist: Card, control: Card) -> Gain:
     points = difference(
         100 * ours.top1, _times(100, ours.interval), 100 * theirs.top1, _times(100, theirs.interval)
     )
+    caveats = []
+    if ours.epochs != theirs.epochs:
+        caveats.append(f"the finalist learned for {ours.epochs} epochs, the control for {theirs.epochs}")
+    if finalist.latency.predicted != control.latency.predicted:
+        caveats.append("one of the latencies is predicted and the other measured, which does not compare")
     latency_ms = difference(
         finalist.latency.median_ms,
         (finalist.latency.low_ms, finalist.latency.high_ms),
@@ -110,9 +115,7 @@ def gain(finalist: Card, control: Card) -> Gain:
         points=points,
         latency_ms=latency_ms,
         control_ms=control.latency.median_ms,
-        caveat=None
-        if ours.epochs == theirs.epochs
-        else f"the finalist learned for {ours.epochs} epochs, the control for {theirs.epochs}",
+        caveat="; ".join(caveats) or None,
     )
 
 

@@ -39,6 +39,13 @@ def test_turned_round_a_difference_changes_its_sign(
     assert found.low <= found.value <= found.high
 
 
+def test_a_predicted_latency_beside_a_measured_one_is_said() -> None:
+    finalist, control = card(480, 0.45), card(465, 0.5, control=True)
+    assert gain(finalist, control).caveat is None
+    table = replace(control, latency=replace(control.latency, predicted=True))
+    assert "one of the latencies is predicted and the other measured" in gain(finalist, table).sentence()
+
+
 def test_a_gain_is_in_points_and_milliseconds() -> None:
     found = gain(card(480, 0.45, half=0.03), card(465, 0.5, half=0.04, control=True))
     assert found.points.value == pytest.approx(96.0 - 93.0)

@@ -16,9 +16,10 @@ def milliseconds(latency_ms: float) -> str:
 
 
 def latency_words(latency: Latency) -> str:
-    """`0.412 [0.401, 0.420]`, in milliseconds."""
+    """`0.412 [0.401, 0.420]`, in milliseconds; a table's begins with `predicted`."""
     places = decimals(latency.median_ms)
-    return f"{latency.median_ms:.{places}f} [{latency.low_ms:.{places}f}, {latency.high_ms:.{places}f}]"
+    said = "predicted " if latency.predicted else ""
+    return f"{said}{latency.median_ms:.{places}f} [{latency.low_ms:.{places}f}, {latency.high_ms:.{places}f}]"
 
 
 def accuracy_words(accuracy: Accuracy) -> str:

@@ -84,6 +84,8 @@ class Finishing:
         agreed_ms = None if self.timed.agreed is None else self.timed.agreed.reference_ms
         found = (card.fingerprint, card.latency.reference_ms, card.accuracy.epochs, card.accuracy.seed)
         wanted = (self.data.fingerprint, agreed_ms, self.recipe.epochs, self.seed)
+        if card.latency.predicted and not self.timed.predicts:
+            return None  # its device was not at hand, and is now
         return card if found == wanted else None
 
     def finish(self, candidate: Candidate, *, progress: Progress | None = None) -> Card:

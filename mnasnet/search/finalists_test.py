@@ -21,7 +21,7 @@ from mnasnet.search.conftest import CONTROL, RULER, SIZE, SPACE, TINY, Searched,
 from mnasnet.search.finalists import Candidate, Finishing, choose
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
-from mnasnet.study.card import read_card
+from mnasnet.study.card import read_card, write_card
 from mnasnet.study.conftest import accuracy, latency
 from mnasnet.study.reward import hard, soft
 from mnasnet.study.trial import TrialRecord, front
@@ -144,6 +144,18 @@ def test_what_a_killed_process_left_of_a_finalist_is_cleared(finishing: Finish, 
     (left / "network.tflite").write_bytes(b"half")
     card = finishing(tmp_path).finish(SMALLEST)
     assert [path.name for path in tmp_path.iterdir()] == [card.digest]
+
+
+def test_a_finalist_that_a_table_predicted_is_made_anew_when_its_device_is_there(
+    finishing: Finish, tmp_path: Path
+) -> None:
+    mine = finishing(tmp_path)
+    card = mine.finish(SMALLEST)
+    folder = tmp_path / card.digest
+    write_card(replace(card, latency=replace(card.latency, predicted=True)), folder)
+    assert mine.done(SMALLEST) is None
+    write_card(card, folder)
+    assert mine.done(SMALLEST) == card
 
 
 def test_what_another_search_left_in_the_folder_is_made_anew(finishing: Finish, tmp_path: Path) -> None:

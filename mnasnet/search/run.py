@@ -197,10 +197,13 @@ def _finally(
         yield timed
         return
     called = device.table.device
+    real: Device | None = None
     try:
         real = replace(settings, device=called).open()
         found = real.card().name
     except (DeviceError, DeviceNameError) as error:
+        if real is not None:
+            real.close()
         watcher.say(f"finalists keep the table's predictions, {called} is not at hand: {error}")
         yield timed
         return
@@ -415,7 +418,7 @@ def _say_setup(setup: Setup, space: Space, study: optuna.Study, watcher: Watcher
     if raw := reference.raw_reference_ms:
         took += f" (blocks of runs from {min(raw):.3g} to {max(raw):.3g})"
     if reference.predicted:
-        took = f"is predicted to take {reference.reference_ms:.3g} ms"
+        took = f"took {reference.reference_ms:.3g} ms when the table was calibrated"
     watcher.say(
         f"device: {reference.device}, {reference.runtime}, "
         f"{reference.pinning}; MobileNetV2 {took}, the network of the fewest multiply-adds "

@@ -132,13 +132,13 @@ def _rows(card: Card) -> dict[str, str]:
         f"{accuracy.train_images} images of {card.data}, "
         f"seed {accuracy.seed}, {accuracy.seconds:.0f} s",
         "latency": f"{latency.median_ms:.4g} ms (95 % interval {latency.low_ms:.4g} to "
-        f"{latency.high_ms:.4g}), batch 1; {latency.ratio:.3f} times MobileNetV2, which took "
-        f"{latency.reference_ms:.4g} ms when the search began",
+        f"{latency.high_ms:.4g}), batch 1; {latency.ratio:.3f} times MobileNetV2, which is taken to last "
+        f"{latency.reference_ms:.4g} ms",
         "predicted by"
         if latency.predicted
         else "measured on": f"{latency.device}, {latency.runtime}, threads: "
         f"{latency.threads}, {latency.pinning}",
-        "measured how": "not at all"
+        "measured how": f"not at all; the table is of {latency.measured_at}"
         if latency.predicted
         else f"{latency.runs} runs in {latency.launches} launches, {latency.blocks_discarded} disturbed "
         f"{'block' if latency.blocks_discarded == 1 else 'blocks'} thrown away, {latency.measured_at}",
