@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 
@@ -19,13 +19,17 @@ from mnasnet.deploy.export import export
 from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted
 from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.untrained import Untrained
-from mnasnet.nn.checkpoint import save_network
+from mnasnet.nn.checkpoint import load_network, save_network
 from mnasnet.nn.model import WEIGHTS, Model
+from mnasnet.nn.network import Network
 from mnasnet.study.card import CARD, Card, describe, read_card, write_card
 from mnasnet.study.reward import Reward
 from mnasnet.study.trial import TrialRecord, front
 from mnasnet.train.data import ImageData
 from mnasnet.train.loop import Progress, Recipe, score, train
+
+TRAINED = "trained.json"
+"""Beside the weights of a final training that has ended: what they were made with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,19 +125,17 @@ class Finishing:
         if os.name == "posix":
             _to_disk(self.folder)  # the new name too
         rmtree(old, ignore_errors=True)
+        rmtree(self._kept(candidate.architecture), ignore_errors=True)
         return card
 
     def _fill(self, part: Path, candidate: Candidate, *, progress: Progress | None) -> Card:
         """All of a finalist's folder, written into `part`."""
         architecture, digest = candidate.architecture, candidate.architecture.digest()
-        images = self.data.train_and_held_out
-        begun = time.monotonic()
-        network = train(architecture, self.data, images, self.recipe, seed=self.seed, progress=progress)
-        seconds = time.monotonic() - begun
+        learned = Learned(classes=self.data.classes, mean=self.data.mean, std=self.data.std)
+        network, seconds = self._trained(architecture, learned, progress=progress)
         (part / ARCHITECTURE).write_text(
             json.dumps(architecture.to_json(), indent=2) + "\n", encoding="utf-8"
         )
-        learned = Learned(classes=self.data.classes, mean=self.data.mean, std=self.data.std)
         save_network(network, part / WEIGHTS, learned=learned)
         # On the CPU, as the file: a GPU may round convolutions to ten bits.
         model = Model(name=digest, network=copy.deepcopy(network).cpu(), trained=True, learned=learned)
@@ -178,6 +180,35 @@ class Finishing:
         write_card(card, part)
         (part / "README.md").write_text(describe(card), encoding="utf-8")
         return card
+
+    def _trained(
+        self, architecture: Architecture, learned: Learned, *, progress: Progress | None
+    ) -> tuple[Network, float]:
+        """The network after its final training, and the seconds that took.
+
+        Its weights are kept until the finalist is whole: a device that fails after hours of training costs none.
+        """
+        kept = self._kept(architecture)
+        made = {"data": self.data.fingerprint, "recipe": asdict(self.recipe), "seed": self.seed}
+        try:
+            found = json.loads((kept / TRAINED).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            found = {}
+        if found.get("made") == made:
+            return load_network(kept / WEIGHTS, architecture), found["seconds"]
+        begun = time.monotonic()
+        images = self.data.train_and_held_out
+        network = train(architecture, self.data, images, self.recipe, seed=self.seed, progress=progress)
+        seconds = time.monotonic() - begun
+        rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True)
+        save_network(network, kept / WEIGHTS, learned=learned)
+        # Last: weights without it are not whole.
+        (kept / TRAINED).write_text(json.dumps({"made": made, "seconds": seconds}), encoding="utf-8")
+        return network, seconds
+
+    def _kept(self, architecture: Architecture) -> Path:
+        return self.folder / f".{architecture.digest()}.trained"
 
     def _accuracy(self, tested: Score, *, seconds: float) -> Accuracy:
         correct, images = tested.top1

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnasnet.arch.records import Latency
+from mnasnet.arch.records import Artifact, Latency
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.recorded import RecordedDevice
@@ -135,7 +135,8 @@ def test_a_finalist_that_cannot_be_measured_leaves_nothing_half_written(
 ) -> None:
     with pytest.raises(DeviceError, match="unplugged"):
         finishing(tmp_path, clock=Unplugged(lambda digest: 1.0)).finish(SMALLEST)
-    assert list(tmp_path.iterdir()) == []
+    (kept,) = tmp_path.iterdir()  # its training, and no part of a finalist
+    assert kept.suffix == ".trained"
 
 
 def test_what_a_killed_process_left_of_a_finalist_is_cleared(finishing: Finish, tmp_path: Path) -> None:
@@ -156,6 +157,32 @@ def test_a_finalist_that_a_table_predicted_is_made_anew_when_its_device_is_there
     assert mine.done(SMALLEST) is None
     write_card(card, folder)
     assert mine.done(SMALLEST) == card
+
+
+class Failing(RecordedDevice):
+    """Cannot measure the first file that it is asked for."""
+
+    def measure(
+        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
+    ) -> Latency:
+        if not self.measured:
+            self.measured.append(artifact.digest)
+            raise DeviceError("the program crashed")
+        return super().measure(artifact, reference=reference, agreed=agreed, launches=launches)
+
+
+def test_a_device_that_fails_after_the_final_training_does_not_cost_it(
+    finishing: Finish, tmp_path: Path
+) -> None:
+    mine = finishing(tmp_path, clock=Failing(lambda digest: 1.0))
+    with pytest.raises(DeviceError, match="the program crashed"):
+        mine.finish(SMALLEST)
+    steps: list[tuple[int, int]] = []
+    card = mine.finish(SMALLEST, progress=lambda done, total: steps.append((done, total)))
+    assert steps == []
+    assert [path.name for path in tmp_path.iterdir()] == [card.digest]
+    # The same network as in one go.
+    assert finishing(tmp_path / "other").finish(SMALLEST).accuracy.correct == card.accuracy.correct
 
 
 def test_what_another_search_left_in_the_folder_is_made_anew(finishing: Finish, tmp_path: Path) -> None:
