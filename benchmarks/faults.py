@@ -5,7 +5,8 @@
 
 Ten to twenty minutes each. `mnasnet search` runs as people run it, against a loopback phone behind the real adb
 client, or a real sshd. At random the cable comes out, programs crash, hang and are cut short, the storage is full,
-the server is stopped and started again; and the search itself is killed (SIGKILL) and called again.
+the server is stopped and started again; and the search itself is killed (SIGKILL) and called again, until all networks
+are trained.
 
 Wanted: fifty networks trained, each once; what was finished before a kill is unchanged at the end; every latency in
 the study has timed blocks behind it, on that device; no failed trial has one.
@@ -23,12 +24,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import optuna
 import tyro
 from figures import machine
 from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
 
 from mnasnet.devices.loopback_adbd import LoopbackPhone, private_adb_server
 from mnasnet.devices.loopback_sshd import LoopbackSshd
@@ -132,6 +134,9 @@ def main(arguments: Arguments) -> None:
 
         def trouble() -> None:
             while not done.wait(generator.expovariate(1 / arguments.fault_s)):
+                states = Counter(state for state, *_ in ended(storage).values())
+                if states[TrialState.COMPLETE] >= arguments.trials:
+                    return  # a finalist takes a minute, which no four seconds leave it
                 name = generator.choice(sorted(faults))
                 happened[name] += 1
                 faults[name]()
@@ -197,14 +202,13 @@ def main(arguments: Arguments) -> None:
         print(f"  {count} × {reason}")
 
 
-def ended(storage: str) -> dict[int, object]:
+def ended(storage: str) -> dict[int, tuple[Any, ...]]:
     """What the study says of every trial that has ended, by number."""
     try:
         study = optuna.load_study(study_name="search", storage=storage)
     except KeyError:
         return {}
-    except Exception as error:  # a study that was not begun has no tables
-        print(f"  no study yet: {type(error).__name__}")
+    except OperationalError:  # there is no file yet, or no tables in it
         return {}
     return {
         trial.number: (trial.state, trial.values, trial.params, trial.user_attrs)
