@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _calibrate(options: Options) -> None:
-    check_size(options.image_size, options.width)
+    check_size(options.image_size, options.width, classes=options.classes, in_channels=options.in_channels)
     check_space(options.space)
     if not 0 < options.minutes <= 24 * 60:
         raise OptionError(f"--minutes {options.minutes:g}: give a number above 0, at most a day's 1440")
@@ -98,5 +98,6 @@ def _calibrate(options: Options) -> None:
     console.print(f"table: {options.output}")
     console.print(
         f"next: {program} search --data FOLDER --image-size {options.image_size} --width {options.width:g} "
-        f"--device table:{options.output}, for images of {options.classes} classes"
+        f"--device table:{options.output}, for images of {options.classes} classes "
+        f"{'in grey' if options.in_channels == 1 else 'in colour'}"
     )

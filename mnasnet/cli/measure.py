@@ -55,7 +55,7 @@ def _measure(options: Options) -> None:
 
 def _print(timed: Sequence[Timed], console: Console) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("file", no_wrap=True)
+    table.add_column("file", overflow="fold")  # what gives way in a narrow terminal
     for column in ("ms", "95 % interval", "times the first", "thrown away"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in timed:
@@ -89,6 +89,11 @@ def _pair(one: Timed, other: Timed) -> str:
 def warnings(timed: Sequence[Timed]) -> list[str]:
     """What makes a latency another one than it seems, by file."""
     found = []
+    if len({one.latency.runtime for one in timed}) > 1:
+        found.append(
+            "these are files for different runtimes: "
+            + "; ".join(f"{one.path} ran on {one.latency.runtime}" for one in timed)
+        )
     for one in timed:
         latency = one.latency
         if latency.not_delegated:

@@ -61,6 +61,10 @@ def test_an_operator_that_falls_back_is_a_warning(
         (("README.md",), "README.md: give a file whose name ends in .tflite or .onnx"),
         (("a.tflite", "--device", "hots"), "--device hots: the nearest is 'host'"),
         (("a.tflite", "--threads", "0"), "--threads 0: give a whole number of at least 1"),
+        (
+            ("a.tflite", "--threads", "99999"),
+            "--threads 99999: give a whole number of at least 1 and at most",
+        ),
     ],
 )
 def test_a_request_that_cannot_be_served_is_one_line(
@@ -109,6 +113,8 @@ def test_reach_says_what_a_target_leaves_to_choose_from(capsys: pytest.CaptureFi
         (("--space", "flatt"), "--space flatt: give one of"),
         (("--image-size", "8"), "--image-size 8: give 16 to 1024"),
         (("--width", "0"), "--width 0.0: give 0.05 to 8"),
+        (("--classes", "0"), "--classes 0: give a whole number of at least 1"),
+        (("--in-channels", "-1"), "--in-channels -1: give a whole number of at least 1"),
         (("--sample", "1"), "--sample 1: give at least 6"),
         (("--target-ms", "0"), "--target-ms 0: give a number above 0"),
     ],

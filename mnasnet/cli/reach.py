@@ -31,6 +31,7 @@ class Options(DeviceOptions):
     target_ms: float | None = None
     """Latency that you would aim at."""
     classes: int = 10
+    """As many as your images have."""
     in_channels: int = 3
     """3 for colour, 1 for grey."""
     precision: Precision = "fp32"
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _reach(options: Options) -> None:
-    check_size(options.image_size, options.width)
+    check_size(options.image_size, options.width, classes=options.classes, in_channels=options.in_channels)
     check_space(options.space)
     if options.sample < 6:
         raise OptionError(

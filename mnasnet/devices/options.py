@@ -1,11 +1,15 @@
 """Which device, and what it needs: the flags that every verb that measures has."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from mnasnet.devices.device import Device
 from mnasnet.devices.named import DeviceNameError, open_device
 from mnasnet.space.hierarchical import SPACES
+
+MOST_THREADS = 64
+"""On a device whose cores are not known before it is asked."""
 
 
 class OptionError(ValueError):
@@ -31,8 +35,13 @@ class DeviceOptions:
         Raises:
             DeviceNameError: no device can be meant, or something that it needs is missing.
         """
-        if self.threads < 1:
-            raise DeviceNameError(f"--threads {self.threads}: give a whole number of at least 1")
+        here = self.device.partition(":")[0] == "host"
+        most = (os.cpu_count() or 1) if here else MOST_THREADS
+        if not 1 <= self.threads <= most:
+            raise DeviceNameError(
+                f"--threads {self.threads}: give a whole number of at least 1 and at most {most}"
+                + (", the cores of this machine" if here else "")
+            )
         return open_device(
             self.device,
             threads=self.threads,
@@ -41,7 +50,7 @@ class DeviceOptions:
         )
 
 
-def check_size(image_size: int, width: float) -> None:
+def check_size(image_size: int, width: float, *, classes: int = 1, in_channels: int = 1) -> None:
     """Nothing, where networks of such a size can be made.
 
     Raises:
@@ -51,6 +60,9 @@ def check_size(image_size: int, width: float) -> None:
         raise OptionError(f"--image-size {image_size}: give 16 to 1024")
     if not 0.05 <= width <= 8:
         raise OptionError(f"--width {width}: give 0.05 to 8")
+    for flag, value in (("--classes", classes), ("--in-channels", in_channels)):
+        if value < 1:
+            raise OptionError(f"{flag} {value}: give a whole number of at least 1")
 
 
 def check_space(name: str) -> None:

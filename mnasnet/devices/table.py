@@ -391,11 +391,21 @@ class TableDevice:
             raise ValueError(f"a measurement takes at least 1 launch, not {launches}")
         table = self.table
         network = self._known(artifact)
-        if self._known(reference).digest() != table.reference.digest():
+        asked, own_reference = self._known(reference), table.reference
+        if asked.digest() != own_reference.digest():
+            flags = {
+                "width": "stem",
+                "image size": "image_size",
+                "classes": "classes",
+                "channels": "in_channels",
+            }
+            others = [
+                what for what, name in flags.items() if getattr(asked, name) != getattr(own_reference, name)
+            ]
             raise DeviceError(
-                f"the table's unit is its own reference, MobileNetV2 at {table.reference.image_size} px and width "
-                f"{table.width:g} for {table.reference.classes} classes, and not {reference.path.name}: calibrate "
-                "again for that, with mnasnet calibrate"
+                f"the table is for images of {own_reference.image_size} px, {own_reference.in_channels} channels "
+                f"and {own_reference.classes} classes at width {table.width:g}, and not for other "
+                f"{' and '.join(others) or 'networks'}: give those, or calibrate again, with mnasnet calibrate"
             )
         own = table.agreed
         unit_ms = own.reference_ms if agreed is None else agreed.reference_ms
