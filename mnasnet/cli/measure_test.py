@@ -60,6 +60,8 @@ def test_an_operator_that_falls_back_is_a_warning(
         (("none.tflite",), "none.tflite: No such file"),
         (("README.md",), "README.md: give a file whose name ends in .tflite or .onnx"),
         (("a.tflite", "--device", "hots"), "--device hots: the nearest is 'host'"),
+        (("a.tflite", "--device", "ssh:"), "--device ssh:: name the board, as in ssh:pi@board"),
+        (("a.tflite", "--device", "table"), "--device table: name its file, as in table:phone.table"),
         (("a.tflite", "--threads", "0"), "--threads 0: give a whole number of at least 1"),
         (
             ("a.tflite", "--threads", "99999"),

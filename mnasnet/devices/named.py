@@ -32,12 +32,15 @@ def open_device(
     kind, _, rest = name.partition(":")
     if kind == "host" and rest in ("", "onnx"):
         return HostDevice(threads=threads, format="onnx" if rest else None)
+    wanted = {"ssh": "the board, as in ssh:pi@board", "table": "its file, as in table:phone.table"}
+    if kind in wanted and not rest:
+        raise DeviceNameError(f"--device {name}: name {wanted[kind]}")
     if kind == "ssh":
         try:
             return SshDevice(rest, threads=threads, python=python)
         except ValueError as error:
             raise DeviceNameError(f"--device ssh: {error}") from error
-    if kind == "table" and rest:
+    if kind == "table":
         # Imported when it is asked for: no other device needs scipy.
         from mnasnet.devices.table import TableDevice, TableFileError, read_table
 
