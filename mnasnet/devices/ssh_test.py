@@ -101,7 +101,7 @@ def test_an_address_has_a_host_and_perhaps_a_user_and_a_port(text: str, address:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "host '' of ''"),
+        ("", "name the board, as in ssh:pi@board"),
         ("pi@", "host '' of 'pi@'"),
         ("@board", "user '' of '@board'"),
         ("-oProxyCommand=reboot", "host '-oProxyCommand=reboot'"),
