@@ -202,9 +202,13 @@ class Finishing:
         seconds = time.monotonic() - begun
         rmtree(kept, ignore_errors=True)
         kept.mkdir(parents=True)
-        save_network(network, kept / WEIGHTS, learned=learned)
-        # Last: weights without it are not whole.
-        (kept / TRAINED).write_text(json.dumps({"made": made, "seconds": seconds}), encoding="utf-8")
+        try:
+            save_network(network, kept / WEIGHTS, learned=learned)
+            # Last: weights without it are not whole.
+            (kept / TRAINED).write_text(json.dumps({"made": made, "seconds": seconds}), encoding="utf-8")
+        except OSError:
+            rmtree(kept, ignore_errors=True)
+            raise
         return network, seconds
 
     def _kept(self, architecture: Architecture) -> Path:
