@@ -546,7 +546,7 @@ def test_the_users_own_settings_count_and_those_for_a_terminal_do_not_get_in_the
     with first, second:
         assert first.about()["process"] != second.about()["process"]
         fresh.stop()
-        with pytest.raises(DeviceLostError, match="closed by remote host"):
+        with pytest.raises(DeviceLostError, match="is out of reach"):
             first.card()
 
 
