@@ -10,7 +10,6 @@ tell, as a search does at its start; each repeat is what a search does for one c
 Wanted: at least 90 % on the simulated machine; reported on this one.
 """
 
-import dataclasses
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -64,25 +63,14 @@ def row(what: str, latencies: Sequence[Latency], truth: float) -> str:
 
 def simulated(disorder: Disorder, *, repeats: int, launches: int) -> list[Latency]:
     """A candidate of ratio 1.2, each repeat on a machine and in a study of its own."""
-    generator, found = np.random.default_rng(0), list[Latency]()
-    for _ in range(repeats):
-        agreed = None
-        for ratio, count in ((1.0, LAUNCHES), (1.2, launches)):
-            of_ratio = SimulatedMachine(generator, ratio=ratio, disorder=disorder)
-            agreed, before = (
-                latency_of(
-                    timed(of_ratio.launch, launches=count),
-                    agreed=agreed,
-                    device="simulated",
-                    runtime="none",
-                    threads=1,
-                    cores=(),
-                ),
-                agreed,
-            )
-        assert before is not None
-        found.append(dataclasses.replace(agreed, reference_ms=before.reference_ms))
-    return found
+    generator = np.random.default_rng(0)
+
+    def found(ratio: float, count: int, agreed: Latency | None) -> Latency:
+        machine = SimulatedMachine(generator, ratio=ratio, disorder=disorder)
+        launched = timed(machine.launch, launches=count)
+        return latency_of(launched, agreed=agreed, device="simulated", runtime="none", threads=1, cores=())
+
+    return [found(1.2, launches, found(1.0, LAUNCHES, None)) for _ in range(repeats)]
 
 
 def main(arguments: Arguments) -> None:

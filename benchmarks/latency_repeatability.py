@@ -25,7 +25,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tyro
@@ -39,7 +38,7 @@ from mnasnet.devices.comparison import LAUNCHES, Timed, compare, verdict
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.untrained import Untrained
 from mnasnet.export.tflite import write_tflite
-from mnasnet.space.extremes import largest_network, smallest_network
+from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
 
 NETWORKS = 12
@@ -85,12 +84,8 @@ def busy(core: int | None) -> Iterator[None]:
 def networks(image_size: int, width: float) -> list[Architecture]:
     """The smallest and the largest of the space, and between them those at even steps of random ones."""
     space = mnasnet_space(image_size=image_size, in_channels=3, classes=10, width=width)
-    generator, drawn = random.Random(0), list[Architecture]()
-    for _ in range(DRAWN):
-        params: dict[str, Any] = {}
-        for name, distribution in space.distributions.items():
-            params[name] = generator.choice(distribution.choices)
-        drawn.append(space.decode(params))
+    generator = random.Random(0)
+    drawn = [random_network(space, generator) for _ in range(DRAWN)]
     drawn.sort(key=multiply_adds)
     between = [drawn[round(at)] for at in np.linspace(0, DRAWN - 1, NETWORKS - 2)]
     middle = between.pop(len(between) // 2)

@@ -316,6 +316,11 @@ class Architecture:
         )
         return dataclasses.replace(self, stem=round_filters(self.stem * width), blocks=blocks).canonical()
 
+    def sized(self, *, image_size: int, in_channels: int, classes: int, width: float) -> "Architecture":
+        """The network `width` times as wide for such images, without strides that would shrink them to a point."""
+        fitted = self.scaled(width).fitted(image_size)
+        return dataclasses.replace(fitted, in_channels=in_channels, classes=classes)
+
     def fitted(self, image_size: int) -> "Architecture":
         """The network for images of `image_size`, without the strides that would shrink them to a point.
 

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnasnet.arch.libraries import MissingLibraryError
-from mnasnet.arch.records import Format
+from mnasnet.arch.records import Format, Precision
 from mnasnet.arch.zoo import NamedNetworkError
 from mnasnet.cli.parse import parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.deploy.classifier import ImageError, of_model, read_image
 from mnasnet.deploy.export import ExportError, FormatError, card_lines, export
 from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted, photographs
-from mnasnet.export.quantize import Precision
 from mnasnet.nn.checkpoint import CheckpointError
 from mnasnet.nn.model import Model, ModelError, open_model
 from mnasnet.train.data import load

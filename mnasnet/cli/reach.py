@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from mnasnet.arch.records import Precision
 from mnasnet.cli.parse import parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.options import DeviceOptions, OptionError, check_size, check_space
 from mnasnet.devices.reach import SAMPLE, Reach, reach, rows, verdict_lines
-from mnasnet.export.quantize import Precision
 from mnasnet.report.words import millions
 from mnasnet.space.hierarchical import SPACES
 

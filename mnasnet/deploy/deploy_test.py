@@ -8,12 +8,11 @@ import pytest
 import torch
 from ai_edge_litert.interpreter import Interpreter
 
-from mnasnet.arch.records import Learned
+from mnasnet.arch.records import Learned, Precision
 from mnasnet.deploy.export import ExportError, card_lines, export, torch_logits
 from mnasnet.deploy.images import PIECES, images_of, photographs
 from mnasnet.devices.model_file import open_model_file
 from mnasnet.export.metadata import read_metadata
-from mnasnet.export.quantize import Precision
 from mnasnet.nn.checkpoint import save_network
 from mnasnet.nn.model import UNTRAINED, Model, ModelError, open_model
 from mnasnet.nn.named import create_network

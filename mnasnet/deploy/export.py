@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from mnasnet.arch.files import replace_file
-from mnasnet.arch.records import Artifact, Format
+from mnasnet.arch.records import Artifact, Format, Precision
 from mnasnet.devices.model_file import Agreement, ModelFile, agreement, open_model_file
 from mnasnet.export.metadata import Metadata, attach_metadata
-from mnasnet.export.quantize import Precision, in_precision
+from mnasnet.export.quantize import in_precision
 from mnasnet.export.tflite import write_tflite
 from mnasnet.nn.model import Model
 from mnasnet.nn.network import Network, fold

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from mnasnet.arch.records import Precision
 from mnasnet.deploy.export import export, torch_logits
 from mnasnet.deploy.images import normalised
 from mnasnet.devices.model_file import open_model_file
-from mnasnet.export.quantize import Precision
 from mnasnet.nn.model import Model, open_model
 
 FOOLBOX = "foolbox==3.3.4"

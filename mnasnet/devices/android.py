@@ -14,15 +14,14 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from mnasnet.arch.libraries import of_extra
 from mnasnet.arch.records import Artifact, DeviceCard, Format, Latency
 from mnasnet.devices import timing
 from mnasnet.devices.android_about import ASK, IDLE, About, about_of, idle_of
 from mnasnet.devices.benchmark_model import Run, last_words, run_of
-from mnasnet.devices.device import DeviceError, DeviceLostError
+from mnasnet.devices.device import Device, DeviceError, DeviceLostError
 
 with of_extra("android"):
     import adbutils
@@ -60,7 +59,7 @@ class _SilentError(DeviceLostError):
     """Nothing came back in time: the phone is away, or what it runs hangs."""
 
 
-class AndroidDevice:
+class AndroidDevice(Device):
     """A phone, an emulator or a board on which `adb devices` shows a device.
 
     It is pinned to its fastest cores. What is put there lies in one folder below `/data/local/tmp`, which `close`
@@ -191,14 +190,6 @@ class AndroidDevice:
                 self._answer(f"rm -rf {self._folder}")
             self._made = False
         self._forget()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _known(self) -> About:
         """What it said of itself when it was first asked."""

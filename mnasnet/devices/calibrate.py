@@ -4,10 +4,9 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from mnasnet.devices.device import Device, DeviceError, DeviceLostError
 from mnasnet.devices.prediction import fitted, informative
 from mnasnet.devices.table import Accordance, Measured, Reached, Table
 from mnasnet.devices.untrained import Untrained
-from mnasnet.space.extremes import largest_network, smallest_network
+from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.space import Space
 
 Floats = NDArray[np.float64]
@@ -99,8 +98,8 @@ def calibrate(
     """
     begun = time.monotonic()
     card = device.card()
-    reference = replace(
-        MOBILENET_V2.scaled(width).fitted(image_size), in_channels=in_channels, classes=classes
+    reference = MOBILENET_V2.sized(
+        image_size=image_size, in_channels=in_channels, classes=classes, width=width
     )
     with Untrained(device, reference, agreed=None, precision=precision, say=say) as timed:
         step("timing MobileNetV2", 0, 1)
@@ -223,10 +222,7 @@ def _drawn(space: Space, generator: random.Random) -> tuple[list[Architecture], 
     drawn: dict[str, Architecture] = {}
     wanted = HELD_OUT[1] + POOL
     for _ in range(DRAWS * wanted):
-        params: dict[str, Any] = {
-            name: generator.choice(choice.choices) for name, choice in space.distributions.items()
-        }
-        network = space.decode(params)
+        network = random_network(space, generator)
         drawn.setdefault(network.digest(), network)
         if len(drawn) == wanted:
             break

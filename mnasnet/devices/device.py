@@ -26,7 +26,7 @@ class Device(Protocol):
 
     - What it returns was measured now, on this device, with this file; or it is `predicted`, and says so.
     - A measurement leaves the device as it was, and a failed one leaves it usable for the next.
-    - `with` closes it at its end.
+    - `with` closes it at its end; members inherit that from here.
     """
 
     @property
@@ -88,11 +88,13 @@ class Device(Protocol):
         """Gives back all that is held; may be called twice."""
         ...
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        self.close()
 
 
 def wait_for(device: Device, *, limit_s: float, sleep: Callable[[float], None] = time.sleep) -> None:

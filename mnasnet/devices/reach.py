@@ -2,22 +2,20 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from scipy.stats import binom
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import multiply_adds
-from mnasnet.arch.records import Latency
+from mnasnet.arch.records import Latency, Precision
 from mnasnet.arch.zoo import MOBILENET_V2, ZOO
 from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.device import Device, DeviceError
 from mnasnet.devices.table import TableDevice
 from mnasnet.devices.untrained import Untrained
-from mnasnet.export.quantize import Precision
-from mnasnet.space.extremes import largest_network, smallest_network
+from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.space import Space
 
 SAMPLE = 15
@@ -100,18 +98,13 @@ def reach(
     generator = random.Random(seed)
     of_space = {"fewest multiply-adds": smallest_network(space), "most multiply-adds": largest_network(space)}
     for number in range(sample):
-        params: dict[str, Any] = {
-            name: generator.choice(choice.choices) for name, choice in space.distributions.items()
-        }
-        of_space[f"random {number}"] = space.decode(params)
-    zoo = {
-        name: replace(
-            network.architecture.scaled(width).fitted(image_size), in_channels=in_channels, classes=classes
-        )
-        for name, network in ZOO.items()
-    }
-    control = replace(MOBILENET_V2.scaled(width).fitted(image_size), in_channels=in_channels, classes=classes)
-    with Untrained(device, control, agreed=None, precision=precision) as timed:
+        of_space[f"random {number}"] = random_network(space, generator)
+
+    def sized(network: Architecture) -> Architecture:
+        return network.sized(image_size=image_size, in_channels=in_channels, classes=classes, width=width)
+
+    zoo = {name: sized(network.architecture) for name, network in ZOO.items()}
+    with Untrained(device, sized(MOBILENET_V2), agreed=None, precision=precision) as timed:
         total = len(of_space) + len(zoo) + 1
         progress("timing MobileNetV2", 0, total)
         unit = timed.calibrate(launches=LAUNCHES)

@@ -1,14 +1,12 @@
 """A device whose latencies are known beforehand: for tests of whatever asks a device."""
 
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Self
 
 from mnasnet.arch.records import Artifact, DeviceCard, Format, Latency
-from mnasnet.devices.device import DeviceError
+from mnasnet.devices.device import Device, DeviceError
 
 
-class RecordedDevice:
+class RecordedDevice(Device):
     """Answers with the latency recorded for a network's digest, exactly, with an interval of ± 1 %.
 
     `latency_ms` gives milliseconds for a digest, or None for a network that this device cannot run (a dict's `get`
@@ -78,11 +76,3 @@ class RecordedDevice:
 
     def close(self) -> None:
         """Nothing is held."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

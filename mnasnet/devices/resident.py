@@ -12,12 +12,11 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from mnasnet.arch.records import Artifact, Core, DeviceCard, Format, Latency
 from mnasnet.devices import timing
-from mnasnet.devices.device import DeviceError
+from mnasnet.devices.device import Device, DeviceError
 
 RUNNER = Path(__file__).with_name("runner.py")
 """Run as a file and not as a module, so that nothing of this package is imported beside it."""
@@ -54,7 +53,7 @@ class Place:
     `DeviceLostError` where it may come back; None where it is the runner that died."""
 
 
-class ResidentDevice:
+class ResidentDevice(Device):
     """A machine whose runner is started with the first measurement, or the next one after it died.
 
     It ends with `close`, with this process (also when that is killed: its stdin ends) or when the device is
@@ -202,14 +201,6 @@ class ResidentDevice:
         if self._process is not None:
             self._process.stop()
             self._process = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _known(self) -> dict[str, Any]:
         """What the runner said of itself when it was first asked."""

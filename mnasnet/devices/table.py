@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from mnasnet.arch.architecture import Architecture, architecture_from_json
 from mnasnet.arch.files import replace_file
@@ -22,7 +21,7 @@ from mnasnet.arch.records import (
     device_card_from_json,
     latency_from_json,
 )
-from mnasnet.devices.device import DeviceError
+from mnasnet.devices.device import Device, DeviceError
 from mnasnet.devices.operators import operators
 from mnasnet.devices.prediction import Fit, Predictor
 
@@ -343,7 +342,7 @@ def _near(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return all(1 / NEAR <= a / b <= NEAR for a, b in zip(one, other, strict=True))
 
 
-class TableDevice:
+class TableDevice(Device):
     """Predicts what a device would measure; runs nothing.
 
     It knows networks by `Artifact.architecture`. The interval of a latency is the table's own uncertainty.
@@ -464,11 +463,3 @@ class TableDevice:
 
     def close(self) -> None:
         """Nothing is held."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -9,11 +9,11 @@ from types import TracebackType
 import numpy as np
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Artifact, Format, Latency
+from mnasnet.arch.records import Artifact, Format, Latency, Precision
 from mnasnet.arch.weights import random_weights
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
 from mnasnet.devices.table import TableDevice
-from mnasnet.export.quantize import Precision, in_precision
+from mnasnet.export.quantize import in_precision
 from mnasnet.export.tflite import write_tflite
 
 CALIBRATION_IMAGES = 4

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from mnasnet.arch.files import replace_file
 from mnasnet.arch.libraries import quiet
-from mnasnet.arch.records import Artifact
-from mnasnet.arch.records import Precision as Precision
+from mnasnet.arch.records import Artifact, Precision
 from mnasnet.export.countable import make_countable
 from mnasnet.export.tflite import INPUT, SIGNATURE, packed
 

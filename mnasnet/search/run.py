@@ -117,11 +117,7 @@ def search(
             "classes": len(data.classes),
         }
         space = (make_space or SPACES[settings.space])(**input_kind, width=settings.width)
-        control = replace(
-            MOBILENET_V2.scaled(settings.width).fitted(data.image_size),
-            in_channels=data.channels,
-            classes=len(data.classes),
-        )
+        control = MOBILENET_V2.sized(**input_kind, width=settings.width)
         with device or _device(settings) as device:
             identity = _identity(settings, data=data, space=space, device=device, sampler=sampler)
             setup = None if study is None else read_setup(study)

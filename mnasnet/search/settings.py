@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from mnasnet.arch.records import Precision
 from mnasnet.devices.options import DeviceOptions
-from mnasnet.export.quantize import Precision
 from mnasnet.samplers.named import check_sampler
 from mnasnet.train.sources import DIGITS
 

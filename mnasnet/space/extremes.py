@@ -1,5 +1,6 @@
-"""The cheapest and the dearest network of a space, by multiply-adds."""
+"""Networks of a space: the cheapest and the dearest by multiply-adds, and random ones."""
 
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,14 @@ def smallest_network(space: Space) -> Architecture:
 def largest_network(space: Space) -> Architecture:
     """A network of the most multiply-adds, and of those one with many skips, found choice by choice."""
     return _extreme(space, sign=-1)
+
+
+def random_network(space: Space, generator: random.Random) -> Architecture:
+    """A network of `space`, each choice with equal chances for all its options."""
+    params: dict[str, Any] = {
+        name: generator.choice(distribution.choices) for name, distribution in space.distributions.items()
+    }
+    return space.decode(params)
 
 
 def _extreme(space: Space, *, sign: int) -> Architecture:
