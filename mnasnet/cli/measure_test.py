@@ -43,6 +43,7 @@ def test_json_has_latency_interval_verdicts_and_the_whole_record(
     assert latency_from_json(long["record"]).launches == 5
 
 
+@pytest.mark.slow
 def test_an_operator_that_falls_back_is_a_warning(
     capsys: pytest.CaptureFixture[str], artifact: Artifact, tmp_path: Path
 ) -> None:

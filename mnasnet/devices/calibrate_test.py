@@ -108,6 +108,7 @@ def test_minutes_that_hold_too_little_are_refused_with_what_is_needed() -> None:
     assert len(asked.networks) == 10
 
 
+@pytest.mark.slow
 def test_files_are_written_and_timed_until_the_minutes_are_known_to_be_too_few() -> None:
     steps: list[str] = []
     with pytest.raises(CalibrationError, match=r"--minutes 0\.001: a measurement takes"):

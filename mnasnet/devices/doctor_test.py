@@ -95,6 +95,7 @@ def busy_core() -> Iterator[int]:
         process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are bound to cores there only")
 def test_a_core_kept_busy_on_purpose_is_found_by_measuring(busy_core: int) -> None:
     with HostDevice() as host:

@@ -229,7 +229,7 @@ def test_the_table_of_student_is_right() -> None:
     assert np.array(STUDENT_975) == pytest.approx(expected, abs=5e-4)
 
 
-@pytest.mark.parametrize("launches", [1, 5])
+@pytest.mark.parametrize("launches", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_the_interval_covers_the_truth_nineteen_times_of_twenty(launches: int) -> None:
     # Each repeat is a study of its own, which first agrees on what the launches of its reference tell.
     generator, repeats, covered = np.random.default_rng(0), 300, 0

@@ -138,6 +138,7 @@ def test_the_file_of_a_finalist_knows_its_classes_and_its_images(
         assert learned.mean == pytest.approx(digits.mean)
 
 
+@pytest.mark.slow
 def test_a_search_for_int8_measures_and_hands_over_int8(
     cache: Path, digits: ImageData, tmp_path: Path
 ) -> None:
