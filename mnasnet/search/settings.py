@@ -124,8 +124,21 @@ class Settings(DeviceOptions):
         )
 
 
-DEMONSTRATION = Settings(data=DIGITS, image_size=32, trials=12, batch=4, finalists=2, final_epochs=10)
-"""What `mnasnet search` does without `--data`: four minutes on two cores, and every part of it real."""
+DEMONSTRATION = Settings(
+    data=DIGITS,
+    image_size=32,
+    trials=12,
+    batch=4,
+    batch_size=48,
+    learning_rate=0.003,
+    finalists=2,
+    final_epochs=10,
+)
+"""What `mnasnet search` does without `--data`: four minutes on two cores, and every part of it real.
+
+Batches of 48 instead of 32 take a sixth less time, 223 s against 258 and 280 s on the same machine; its best trial
+reached 94.4 % held out and its finalists 98.6 and 99.2 %. With 64 (209 s) the best trial stayed at 89.5 %.
+"""
 
 
 def _flag(name: str) -> str:
