@@ -11,9 +11,9 @@ CPU time); `benchmarks/latency_repeatability.py` takes the figures again.
   are loaded: it is where they lie in memory. Processes differ no more than their loads explain (0.3 % between the
   means of 6 loads), and blocks within a load by 0.8 % (32 px) to 2.4 % (224 px). Hence few short blocks a load,
   several loads, and the load as the unit of the interval.
-- With 6 loads of 3 blocks of 5 ms, whole measurements repeat with a standard deviation of 0.2 to 0.6 %, alike with
-  the cores idle, the other core busy and the same core busy, and take 0.3 s (32 px) and 0.8 s (224 px). Four blocks
-  a load with at least three runs took half as long again and repeated no better.
+- With 6 loads of 2 blocks of 5 ms, A1 at 224 px repeated with a standard deviation of 1.2 % and took 1.5 s, with 3
+  blocks a load 1.2 % and 1.9 s; at 64 px 3.0 % and 0.9 s, and 3.6 % and 1.0 s (40 and 60 measurements of either,
+  in turns, on an hour when the machine was not quiet). Four blocks with at least three runs were no better either.
 """
 
 import math
@@ -29,7 +29,7 @@ from mnasnet.arch.records import Latency
 
 BLOCK_MS = 5.0
 """Least time of each network in a block."""
-BLOCKS = 3
+BLOCKS = 2
 """In a load."""
 LOADS = 6
 """In a process. Even, because each network is loaded first in half of them (worth 0.5 %)."""
@@ -123,7 +123,7 @@ def undisturbed(launches: Sequence[Launch]) -> list[list[list[Block]]]:
     """The blocks, in their loads and launches, that were about as fast as any ever was.
 
     Each launch is judged by itself, since the machine may have another speed by the next. At least a fifth of a
-    launch's blocks is kept, so 6 loads of 3 blocks leave blocks in at least 2 loads.
+    launch's blocks is kept, so 6 loads of 2 blocks leave blocks in at least 2 loads.
     """
     return [_undisturbed(launch) for launch in launches]
 
