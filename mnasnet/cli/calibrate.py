@@ -13,7 +13,7 @@ from mnasnet.arch.records import Precision
 from mnasnet.cli.parse import called, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.calibrate import HEADINGS, CalibrationError, calibrate, report_lines, rows
-from mnasnet.devices.device import DeviceError
+from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.options import DeviceOptions, OptionError, check_size, check_space
 from mnasnet.devices.table import TableDevice, write_table
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _calibrate(options),
         verb="calibrate",
-        refused=(DeviceNameError, OptionError, CalibrationError),
+        refused=(DeviceNameError, OptionError, CalibrationError, UnsuitableError),
         failed=(DeviceError, OSError),
         kept=f"{options.output} was not written",
     )

@@ -90,3 +90,16 @@ def test_the_doctor_of_a_table_says_how_well_it_predicts(
     assert ended.status == 0
     assert "told by the table: " in ended.out
     assert "networks that it had not seen" in ended.out
+
+
+def test_a_search_of_other_images_than_the_tables_is_refused_and_leaves_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, calibration: Calibration
+) -> None:
+    write_table(calibration.table, tmp_path / "a.table")
+    out = tmp_path / "out"
+    ended = called(capsys, "search", *TINY, "--device", f"table:{tmp_path / 'a.table'}", "--out", str(out))
+    assert ended.status == 2
+    line = ended.err.splitlines()[-1]
+    assert "the table is for images of 64 px, 3 channels and 10 classes at width 0.5" in line
+    assert "goes on" not in line
+    assert not list(out.glob("*.html"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mnasnet.cli.parse import parse, served
-from mnasnet.devices.device import DeviceError
+from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.devices.doctor import card_lines, examine, measured_lines
 from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.options import DeviceOptions, OptionError, check_size
@@ -18,7 +18,7 @@ class Options(DeviceOptions):
     """Examine a device: cores, clock, temperature, runtime, the noise of its timings, and what is wrong with it."""
 
     image_size: int = 224
-    """Side in pixels of the networks that it is examined with."""
+    """Side in pixels of the networks that it is examined with; a table has its own."""
     width: float = 1.0
     """Multiplier of their widths."""
     json: bool = False
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _doctor(options),
         verb="doctor",
-        refused=(DeviceNameError, OptionError),
+        refused=(DeviceNameError, OptionError, UnsuitableError),
         failed=(DeviceError, OSError),
         kept="nothing was changed",
     )

@@ -14,7 +14,7 @@ from rich.table import Table
 from mnasnet.cli.parse import parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.comparison import FileError, Timed, compare, verdict
-from mnasnet.devices.device import DeviceError
+from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.options import DeviceOptions
 
@@ -23,7 +23,9 @@ from mnasnet.devices.options import DeviceOptions
 class Options(DeviceOptions):
     """Time .tflite or .onnx files on a device, and say of each pair which is faster, or that they are tied."""
 
-    files: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    files: Annotated[
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE [FILE …]", help_behavior_hint="")
+    ]
     """Files to time, all of them beside the first."""
     json: bool = False
     """Print JSON, with the raw times and the conditions of each."""
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _measure(options),
         verb="measure",
-        refused=(FileError, DeviceNameError),
+        refused=(FileError, DeviceNameError, UnsuitableError),
         failed=(DeviceError, OSError),
         kept="nothing was changed",
     )

@@ -60,6 +60,8 @@ def test_an_operator_that_falls_back_is_a_warning(
         ((), "give at least one FILE"),
         (("none.tflite",), "none.tflite: No such file"),
         (("README.md",), "README.md: give a file whose name ends in .tflite or .onnx"),
+        (("a.tflite", "b.tflite", "a.tflite"), "a.tflite: is given twice"),
+        (("a.tflite", "--device", "android", "--benchmark-model", "README.md"), "README.md: is no program"),
         (("a.tflite", "--device", "hots"), "--device hots: the nearest is 'host'"),
         (("a.tflite", "--device", "ssh:"), "--device ssh:: name the board, as in ssh:pi@board"),
         (("a.tflite", "--device", "table"), "--device table: name its file, as in table:phone.table"),
@@ -76,6 +78,14 @@ def test_a_request_that_cannot_be_served_is_one_line(
     ended = called(capsys, "measure", *arguments)
     assert ended.status == 2
     assert said in ended.line
+
+
+def test_a_file_that_the_device_never_runs_is_refused(
+    capsys: pytest.CaptureFixture[str], artifact: Artifact
+) -> None:
+    ended = called(capsys, "measure", str(artifact.path), "--device", "host:onnx")
+    assert ended.status == 2
+    assert f"{artifact.path} is of the format tflite; host:onnx runs onnx" in ended.line
 
 
 def test_a_file_that_is_no_model_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from mnasnet.arch.records import Precision
 from mnasnet.cli.parse import parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.devices.device import DeviceError
+from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.options import DeviceOptions, OptionError, check_size, check_space
 from mnasnet.devices.reach import SAMPLE, Reach, reach, rows, verdict_lines
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _reach(options),
         verb="reach",
-        refused=(DeviceNameError, OptionError),
+        refused=(DeviceNameError, OptionError, UnsuitableError),
         failed=(DeviceError, OSError),
         kept="nothing was changed",
     )

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from mnasnet.cli.parse import called, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.devices.device import DeviceError
+from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.report.summary import front_table, summary_lines
 from mnasnet.report.words import counted
 from mnasnet.search.loop import SearchError
@@ -20,7 +20,7 @@ from mnasnet.train.sources import DIGITS, some
 OWN = Settings(data=DIGITS)
 """What is taken where images are named, and only they: the defaults as `Settings` declares them."""
 
-REFUSED = (RequestError, FolderError, OtherSearchError, StorageError, CardError)
+REFUSED = (RequestError, FolderError, OtherSearchError, StorageError, CardError, UnsuitableError)
 FAILED = (
     SearchError,
     DeviceError,

@@ -21,7 +21,7 @@ from mnasnet.arch.records import Artifact, DeviceCard, Format, Latency
 from mnasnet.devices import timing
 from mnasnet.devices.android_about import ASK, IDLE, About, about_of, idle_of
 from mnasnet.devices.benchmark_model import Run, last_words, run_of
-from mnasnet.devices.device import Device, DeviceError, DeviceLostError
+from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError
 
 with of_extra("android"):
     import adbutils
@@ -139,7 +139,9 @@ class AndroidDevice(Device):
         """
         for one in (artifact, reference):
             if one.format not in self.formats:
-                raise DeviceError(f"{one.path} is of the format {one.format}; benchmark_model runs tflite")
+                raise UnsuitableError(
+                    f"{one.path} is of the format {one.format}; benchmark_model runs tflite"
+                )
         cores = self._known().fastest(self.threads)
         files = {"reference.tflite": reference.path, "candidate.tflite": artifact.path}
         statistics: set[str] = set()
@@ -239,8 +241,8 @@ class AndroidDevice(Device):
             # Lost, if it does not answer that either.
             self._answer(f"kill -9 -$(cat {self._folder}/group)")
             raise DeviceError(
-                f"timing {both} took more than {self._limit_s:g} s on {self._serial}; take a smaller --width or "
-                "--image-size"
+                f"timing {both} took more than {self._limit_s:g} s on {self._serial}, the most that is "
+                "waited for; take a smaller network"
             ) from error
         outputs = output.split(f"{SECOND}\n")
         if status != 0:
@@ -408,7 +410,7 @@ class AndroidDevice(Device):
         if state is None:
             if self._seen:
                 raise DeviceLostError(f"{serial} is not connected any more; plug it in again")
-            raise DeviceError(
+            raise UnsuitableError(
                 f"no phone has the serial number {serial}; connected: {', '.join(sorted(states)) or 'none'}"
             )
         self._serial, self._seen = serial, True
@@ -447,7 +449,7 @@ def _only(states: Mapping[str, str]) -> str:
             "no phone is connected; plug one in with USB debugging on, until `adb devices` shows it"
         )
     if len(states) > 1:
-        raise DeviceError(
+        raise UnsuitableError(
             f"{len(states)} phones are connected, {', '.join(sorted(states))}; name one: --device android:SERIAL"
         )
     return next(iter(states))

@@ -79,6 +79,9 @@ def compare(
         FileError: one of them is no file to be timed; nothing has been timed then.
         DeviceError: one of them cannot be run, or the device was lost.
     """
+    for number, path in enumerate(paths):
+        if path in paths[:number]:
+            raise FileError(f"{path}: is given twice; give a copy of it to see the noise")
     artifacts = [artifact_at(path) for path in paths]
     first, agreed = artifacts[0], None
     if isinstance(device, TableDevice):

@@ -15,6 +15,10 @@ class DeviceError(Exception):
     """No latency could be measured; the message is one line that says why and what to do."""
 
 
+class UnsuitableError(DeviceError):
+    """What was asked can never be measured there, whatever becomes of the device: the request is at fault."""
+
+
 class DeviceLostError(DeviceError):
     """The device is away and may come back: nothing is known of the file that was to be measured."""
 

@@ -133,7 +133,7 @@ def _problems(found: Examination) -> Iterator[Problem]:
             measured = " on which measurements run" if core in card.pinned else ""
             yield Problem(
                 what=f"something else keeps core {core} busy{measured}: {share:.0%} of it is left",
-                todo="`top` there shows what; stop it, or expect the noise below",
+                todo="`top` there shows what; stop it, or live with the noise floor above",
             )
     if found.candidate.not_delegated:
         yield Problem(
@@ -166,7 +166,9 @@ def _problems(found: Examination) -> Iterator[Problem]:
     if governors and governors != ["performance"]:
         yield Problem(
             what=f"the governor is {', '.join(governors)}: the frequency follows the load",
-            todo="as root: echo performance | tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+            todo="nothing without root on a phone: trust ratios, and intervals of several launches"
+            if card.system.startswith("Android")
+            else "as root: echo performance | tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
         )
     if card.threads == 1 and not card.pinned:
         yield Problem(

@@ -62,6 +62,13 @@ def open_device(
             )
         if not benchmark_model.is_file():
             raise DeviceNameError(f"--benchmark-model {benchmark_model}: there is no such file")
+        with benchmark_model.open("rb") as file:
+            # A phone's shell runs any text as a script: a page that was saved in its place, for one.
+            if not file.read(4).startswith((b"\x7fELF", b"#!")):
+                raise DeviceNameError(
+                    f"--benchmark-model {benchmark_model}: is no program; docs/measuring.md says where it is "
+                    "published"
+                )
         try:
             from mnasnet.devices.android import AndroidDevice
         except MissingLibraryError as error:

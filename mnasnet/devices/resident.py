@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from mnasnet.arch.records import Artifact, Core, DeviceCard, Format, Latency
 from mnasnet.devices import timing
-from mnasnet.devices.device import Device, DeviceError
+from mnasnet.devices.device import Device, DeviceError, UnsuitableError
 
 RUNNER = Path(__file__).with_name("runner.py")
 """Run as a file and not as a module, so that nothing of this package is imported beside it."""
@@ -113,7 +113,7 @@ class ResidentDevice(Device):
             ValueError: `launches` is less than 1.
         """
         if artifact.format not in self.formats:
-            raise DeviceError(
+            raise UnsuitableError(
                 f"{artifact.path} is of the format {artifact.format}; {self._place.called} runs "
                 f"{' and '.join(self.formats)}"
             )
@@ -244,7 +244,8 @@ class ResidentDevice(Device):
                 return reply
             if time.monotonic() >= deadline:
                 raise DeviceError(
-                    f"{what} took more than {self._limit_s:g} s; take a smaller --width or --image-size"
+                    f"{what} took more than {self._limit_s:g} s, the most that is waited for; take a smaller "
+                    "network"
                 )
         raise DeviceError(f"{what} failed twice: the process ended with {died}")
 

@@ -57,7 +57,7 @@ AGREEMENT = 0.05
 MOST_WARM_UPS = 15
 """Blocks after which warm-up ends on a machine that never settles: blocks are judged afterwards in any case."""
 FEWEST_RUNS = 2
-"""In a block. More would not pay: see `timing.py` on what the spread comes from. In one of warm-up one is enough."""
+"""In a block. More would not pay: see `timing.py` on what the spread comes from. One is enough to warm up."""
 TICKS_LOOKED_AT = 10
 COARSE_TICK_NS = 100_000
 """A clock that moves in larger steps cannot time runs of a tenth of a millisecond."""

@@ -21,7 +21,7 @@ from mnasnet.arch.records import (
     device_card_from_json,
     latency_from_json,
 )
-from mnasnet.devices.device import Device, DeviceError
+from mnasnet.devices.device import Device, DeviceError, UnsuitableError
 from mnasnet.devices.operators import operators
 from mnasnet.devices.prediction import Fit, Predictor
 
@@ -401,7 +401,7 @@ class TableDevice(Device):
             others = [
                 what for what, name in flags.items() if getattr(asked, name) != getattr(own_reference, name)
             ]
-            raise DeviceError(
+            raise UnsuitableError(
                 f"the table is for images of {own_reference.image_size} px, {own_reference.in_channels} channels "
                 f"and {own_reference.classes} classes at width {table.width:g}, and not for other "
                 f"{' and '.join(others) or 'networks'}: give those, or calibrate again, with mnasnet calibrate"
@@ -438,7 +438,7 @@ class TableDevice(Device):
     def _known(self, artifact: Artifact) -> Architecture:
         table = self.table
         if artifact.architecture is None:
-            raise DeviceError(
+            raise UnsuitableError(
                 f"{artifact.path}: a table knows networks that mnasnet wrote itself, not files; measure it on "
                 f"{table.device}"
             )
@@ -447,7 +447,7 @@ class TableDevice(Device):
             (table.format, table.precision),
         )
         if asked != known:
-            raise DeviceError(
+            raise UnsuitableError(
                 f"the table is of {' in '.join(known)}, not of {' in '.join(asked)}: calibrate again for that, "
                 "with mnasnet calibrate --precision"
             )

@@ -11,7 +11,7 @@ import numpy as np
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Artifact, Format, Latency, Precision
 from mnasnet.arch.weights import random_weights
-from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
+from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError, wait_for
 from mnasnet.devices.table import TableDevice
 from mnasnet.export.quantize import in_precision
 from mnasnet.export.tflite import write_tflite
@@ -121,7 +121,7 @@ class Untrained:
             from mnasnet.export.onnx import write_untrained_onnx
 
             if self.precision != "fp32":
-                raise DeviceError(f"onnx is written as fp32; {self.precision} there is of tflite")
+                raise UnsuitableError(f"onnx is written as fp32; {self.precision} there is of tflite")
             return write_untrained_onnx(architecture, path)
         generator = np.random.default_rng(0)
         artifact = write_tflite(architecture, random_weights(architecture, generator), path)
