@@ -1,7 +1,7 @@
 """Samplers by name, for `--sampler`: the paper's PPO, and Optuna's own as controls."""
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-Reward = Callable[[FrozenTrial], float | None]
-"""What a finished trial is worth, higher is better; None when it has no worth of its own."""
-
-Canonical = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-"""The choices that matter, of all the choices of a trial: what changes nothing is absent."""
+from mnasnet.samplers.categorical import Canonical, Reward
 
 Maker = Callable[[int, Reward | None, Canonical | None, int | None], BaseSampler]
 
@@ -110,7 +106,7 @@ def sampler_named(
     Args:
         name: one of `SAMPLERS`.
         seed: not negative; the draws of a trial come from it and the trial's number.
-        reward: what a finished trial is worth, for those that optimise the reward and not the front (ppo).
+        reward: what the values of a finished trial are worth, for those that optimise it and not the front (ppo).
         canonical: the choices that matter, for those that can leave out the others (ppo).
         batch: finished trials per update of the controller (ppo); None for its default.
 

@@ -1,8 +1,6 @@
 """PPO: the paper's controller as an Optuna sampler, for anybody's study over categorical choices."""
 
 import math
-import threading
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,13 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseSampler
-from optuna.study import Study, StudyDirection
+from optuna.distributions import CategoricalDistribution
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Past, Reward
 from mnasnet.samplers.losses import clipped_surrogate, negative_entropy, reinforce
-from mnasnet.samplers.named import Canonical, Reward
 from mnasnet.samplers.policy import Controller
 
 LOG_PROBS = "ppo:log_probs"
@@ -216,13 +213,9 @@ class Learner:
 
 
 @dataclass(kw_only=True)
-class _Past:
+class _Past(Past):
     """What the sampler has read of one study."""
 
-    seen: set[int] = field(default_factory=set)
-    """Numbers of the finished trials that were read."""
-    choices: dict[str, CategoricalDistribution] | None = None
-    """Choices that every finished trial shares, in the order of the first; None before the first."""
     lessons: list[FrozenTrial] = field(default_factory=list)
     """Finished trials that teach, in the order in which they finished."""
     next_finished: int = 0
@@ -230,25 +223,17 @@ class _Past:
     learner: Learner | None = None
     """The controller over the choices that were last asked for."""
 
-    def read(self, study: Study) -> None:
-        """Read the trials that have finished since the last time."""
-        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        new = [trial for trial in trials if trial.number not in self.seen]
+    def read(self, study: Study) -> list[FrozenTrial]:
+        """As of `Past`."""
+        new = super().read(study)
         for trial in sorted(new, key=lambda trial: (trial.system_attrs.get(FINISHED, 0), trial.number)):
-            self.seen.add(trial.number)
-            mine = {
-                name: distribution
-                for name, distribution in trial.distributions.items()
-                if isinstance(distribution, CategoricalDistribution) and not distribution.single()
-            }
-            before = mine if self.choices is None else self.choices
-            self.choices = {name: choice for name, choice in before.items() if mine.get(name) == choice}
             if FINISHED in trial.system_attrs and "fixed_params" not in trial.system_attrs:
                 self.lessons.append(trial)
                 self.next_finished = max(self.next_finished, trial.system_attrs[FINISHED] + 1)
+        return new
 
 
-class PPOSampler(BaseSampler):
+class PPOSampler(CategoricalSampler):
     """An autoregressive LSTM controller that learns by proximal policy optimisation (the MnasNet paper, 4.2).
 
     It asks for all choices of a trial jointly, and updates itself on every full batch of finished trials.
@@ -259,9 +244,7 @@ class PPOSampler(BaseSampler):
       the same study proposes the same next choices, bit for bit on the same machine and versions, and each
       draw is seeded from (seed, trial number). When several processes or threads tell trials of one study
       at once, each sees its own order of telling, and so has its own policy.
-    - **Which choices.** Those that all finished trials share, as in Optuna's multivariate TPE. Before the
-      first trial has finished, and for names that come and go, choices are drawn uniformly, and taught from
-      as such.
+    - **Which choices.** As of `CategoricalSampler`; those that were drawn uniformly are taught from as such.
     - **What teaches.** COMPLETE trials their reward. PRUNED ones, and those whose reward is None or not
       finite, that they were worse than the worst of their batch. FAIL nothing. Trials that this kind of sampler did
       not choose (enqueued, another sampler's) or that were told without it nothing: PPO learns only from
@@ -277,28 +260,13 @@ class PPOSampler(BaseSampler):
         canonical: Canonical | None = None,
         settings: PPOSettings = PPOSettings(),
     ) -> None:
-        """Make a sampler that has read nothing yet.
+        """As of `CategoricalSampler`; `settings` are how the controller learns.
 
-        Args:
-            seed: of the controller's first weights and of every draw, not negative.
-            reward: what a finished trial is worth. Without it, a single objective is its own reward
-                (negated when it is minimised).
-            canonical: the choices that matter, of all the choices of a trial: those whose names are absent
-                from its answer are left out of the loss. Without it, all matter.
-            settings: how the controller learns.
-
-        Raises:
-            ValueError: a negative seed.
+        The seed is also that of the controller's first weights; choices that do not matter are left out of the
+        loss.
         """
-        if seed < 0:
-            raise ValueError(f"the seed of a PPOSampler must not be negative, got {seed}")
-        self._seed = seed
-        self._reward = reward
-        self._canonical = canonical
+        super().__init__(seed, reward, canonical)
         self._settings = settings
-        # The storage itself is in the key: every in-memory storage calls its first study 0.
-        self._pasts: dict[tuple[Any, int], _Past] = {}
-        self._lock = threading.Lock()  # `Study.optimize(n_jobs=2)` asks from two threads
 
     def __reduce__(self) -> tuple[Callable[[], "PPOSampler"], tuple[()]]:
         """Pickle and copy the arguments only: the rest is replayed from the study."""
@@ -328,64 +296,22 @@ class PPOSampler(BaseSampler):
             self._teach(study, replayed, before)
             return replayed.lessons
 
-    def reward_of(self, study: Study, trial: FrozenTrial) -> float | None:
-        """Return what a finished trial is worth; None for one that was pruned or whose reward is not finite."""
-        if trial.state != TrialState.COMPLETE:
-            return None
-        if self._reward is not None:
-            reward = self._reward(trial)
-        else:
-            reward = -trial.values[0] if study.directions[0] == StudyDirection.MINIMIZE else trial.values[0]
-        return reward if reward is not None and math.isfinite(reward) else None
+    def new_past(self) -> _Past:
+        """As of `CategoricalSampler`."""
+        return _Past()
 
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Refuse a study with several objectives and no reward.
-
-        Raises:
-            ValueError: it has several objectives, and there is no reward to make one number of them.
-        """
-        if self._reward is None and len(study.directions) > 1:
-            raise ValueError(
-                f"PPOSampler learns from one number and study {study.study_name!r} has "
-                f"{len(study.directions)} objectives: give it reward=..., a function of the finished trial"
-            )
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Return the categorical choices, of two options or more, that all finished trials share."""
-        with self._lock:
-            past = self._past(study)
-            past.read(study)
-            return dict(past.choices or {})
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    def propose(
+        self, study: Study, trial: FrozenTrial, choices: Mapping[str, CategoricalDistribution]
     ) -> dict[str, Any]:
-        """Learn what there is to learn, then choose; the log-probabilities stay in the trial.
-
-        Raises:
-            ValueError: a parameter that is not categorical.
-        """
-        choices = {name: _categorical(name, distribution) for name, distribution in search_space.items()}
+        """Learn what there is to learn, then choose; the log-probabilities stay in the trial."""
         values: dict[str, Any] = {}
         log_probs: dict[str, float] = {}
         if choices:
-            with self._lock, _one_thread():
+            with _one_thread():
                 learner = self._learner(study, self._past(study), choices)
                 values, log_probs = learner.propose(np.random.default_rng([self._seed, trial.number]))
         study._storage.set_trial_system_attr(trial._trial_id, LOG_PROBS, log_probs)
         return values
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Choose uniformly, seeded from (seed, trial number, name): nothing is known about this choice yet.
-
-        Raises:
-            ValueError: a parameter that is not categorical.
-        """
-        options = _categorical(param_name, param_distribution).choices
-        rng = np.random.default_rng([self._seed, trial.number, zlib.crc32(param_name.encode())])
-        return options[rng.integers(len(options))]
 
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
@@ -400,9 +326,6 @@ class PPOSampler(BaseSampler):
             finished = past.next_finished
             past.next_finished += 1
         study._storage.set_trial_system_attr(trial._trial_id, FINISHED, finished)
-
-    def _past(self, study: Study) -> _Past:
-        return self._pasts.setdefault((study._storage, study._study_id), _Past())
 
     def _learner(self, study: Study, past: _Past, choices: Mapping[str, CategoricalDistribution]) -> Learner:
         """Return the controller over `choices` after every full batch of the past."""
@@ -433,12 +356,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _categorical(name: str, distribution: BaseDistribution) -> CategoricalDistribution:
-    if not isinstance(distribution, CategoricalDistribution):
-        raise ValueError(
-            f"PPOSampler chooses among listed options and parameter {name!r} is a "
-            f"{type(distribution).__name__}: give its values as a list, or use another sampler"
-        )
-    return distribution

@@ -355,7 +355,7 @@ def test_a_search_in_two_parts_tries_what_one_in_a_single_part_tries(sampler: st
         study.sampler = sampler_named(
             sampler,
             seed=3,
-            reward=lambda trial: trial.values and trial.values[0],
+            reward=lambda values: values[0],
             canonical=LARGE.canonical,
             batch=2,
         )

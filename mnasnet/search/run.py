@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import optuna
 import torch
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.zoo import MOBILENET_V2
@@ -397,8 +396,9 @@ def _set_up(
 
 
 def _sampler(settings: Settings, *, space: Space, reward: Reward) -> BaseSampler:
-    def worth(trial: FrozenTrial) -> float | None:
-        return None if trial.values is None else reward(accuracy=trial.values[0], latency_ms=trial.values[1])
+    def worth(values: Sequence[float]) -> float:
+        accuracy, latency_ms = values
+        return reward(accuracy=accuracy, latency_ms=latency_ms)
 
     return sampler_named(
         settings.sampler, seed=settings.seed, reward=worth, canonical=space.canonical, batch=settings.batch

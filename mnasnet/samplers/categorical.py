@@ -1,0 +1,164 @@
+"""What the samplers of this package have in common: they choose among listed options, and learn from a reward."""
+
+import math
+import threading
+import zlib
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+Reward = Callable[[Sequence[float]], float | None]
+"""What the values of a finished trial are worth, higher is better; None when they have no worth of their own."""
+
+Canonical = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""The choices that matter, of all the choices of a trial: what changes nothing is absent."""
+
+Choices = Mapping[str, CategoricalDistribution]
+Key = tuple[tuple[str, str], ...]
+"""What tells one network from another."""
+
+
+@dataclass(kw_only=True)
+class Past:
+    """What a sampler has read of one study."""
+
+    seen: set[int] = field(default_factory=set)
+    """Numbers of the finished trials that were read."""
+    choices: dict[str, CategoricalDistribution] | None = None
+    """Choices that every finished trial shares, in the order of the first; None before the first."""
+
+    def read(self, study: Study) -> list[FrozenTrial]:
+        """The trials that have finished since the last time, in the order of their numbers."""
+        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        new = [trial for trial in trials if trial.number not in self.seen]
+        for trial in new:
+            self.seen.add(trial.number)
+            mine = {
+                name: distribution
+                for name, distribution in trial.distributions.items()
+                if isinstance(distribution, CategoricalDistribution) and not distribution.single()
+            }
+            before = mine if self.choices is None else self.choices
+            self.choices = {name: choice for name, choice in before.items() if mine.get(name) == choice}
+        return new
+
+
+class CategoricalSampler(BaseSampler):
+    """Asks for all choices of a trial jointly: those of two options or more that all finished trials share.
+
+    As in Optuna's multivariate TPE. Before the first trial has finished, and for names that come and go, choices
+    are drawn uniformly. Each draw is seeded from (seed, trial number), so that a new sampler with the same
+    arguments, shown the same study, proposes the same next choices.
+    """
+
+    def __init__(
+        self, seed: int = 0, reward: Reward | None = None, canonical: Canonical | None = None
+    ) -> None:
+        """Make a sampler that has read nothing yet.
+
+        Args:
+            seed: of every draw, not negative.
+            reward: what the values of a finished trial are worth. Without it, a single objective is its own reward
+                (negated when it is minimised).
+            canonical: the choices that matter, of all the choices of a trial. Without it, all matter.
+
+        Raises:
+            ValueError: a negative seed.
+        """
+        if seed < 0:
+            raise ValueError(f"the seed of a {type(self).__name__} must not be negative, got {seed}")
+        self._seed = seed
+        self._reward = reward
+        self._canonical = canonical
+        # The storage itself is in the key: every in-memory storage calls its first study 0.
+        self._pasts: dict[tuple[Any, int], Any] = {}
+        self._lock = threading.Lock()  # `Study.optimize(n_jobs=2)` asks from two threads
+
+    @abstractmethod
+    def new_past(self) -> Past:
+        """What is read of a study, before anything is."""
+
+    @abstractmethod
+    def propose(
+        self, study: Study, trial: FrozenTrial, choices: Mapping[str, CategoricalDistribution]
+    ) -> dict[str, Any]:
+        """One option for each of `choices`, of which there may be none."""
+
+    def reward_of(self, study: Study, trial: FrozenTrial) -> float | None:
+        """Return what a finished trial is worth; None for one that was pruned or whose reward is not finite."""
+        if trial.state != TrialState.COMPLETE:
+            return None
+        if self._reward is not None:
+            reward = self._reward(trial.values)
+        else:
+            reward = -trial.values[0] if study.directions[0] == StudyDirection.MINIMIZE else trial.values[0]
+        return reward if reward is not None and math.isfinite(reward) else None
+
+    def key(self, params: Mapping[str, Any]) -> Key:
+        """The same for two trials exactly where the choices that matter are the same."""
+        kept = params if self._canonical is None else self._canonical(params)
+        return tuple(sorted((name, repr(value)) for name, value in kept.items()))
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Refuse a study with several objectives and no reward.
+
+        Raises:
+            ValueError: it has several objectives, and there is no reward to make one number of them.
+        """
+        if self._reward is None and len(study.directions) > 1:
+            raise ValueError(
+                f"{type(self).__name__} learns from one number and study {study.study_name!r} has "
+                f"{len(study.directions)} objectives: give it reward=..., a function of a trial's values"
+            )
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Return the categorical choices, of two options or more, that all finished trials share."""
+        with self._lock:
+            past = self._past(study)
+            past.read(study)
+            return dict(past.choices or {})
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Choose.
+
+        Raises:
+            ValueError: a parameter that is not categorical.
+        """
+        choices = {name: self._categorical(name, one) for name, one in search_space.items()}
+        with self._lock:
+            return self.propose(study, trial, choices)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Choose uniformly, seeded from (seed, trial number, name): nothing is known about this choice yet.
+
+        Raises:
+            ValueError: a parameter that is not categorical.
+        """
+        options = self._categorical(param_name, param_distribution).choices
+        rng = np.random.default_rng([self._seed, trial.number, zlib.crc32(param_name.encode())])
+        return options[rng.integers(len(options))]
+
+    def _past(self, study: Study) -> Any:
+        key = (study._storage, study._study_id)
+        if key not in self._pasts:
+            self._pasts[key] = self.new_past()
+        return self._pasts[key]
+
+    def _categorical(self, name: str, distribution: BaseDistribution) -> CategoricalDistribution:
+        if not isinstance(distribution, CategoricalDistribution):
+            raise ValueError(
+                f"{type(self).__name__} chooses among listed options and parameter {name!r} is a "
+                f"{type(distribution).__name__}: give its values as a list, or use another sampler"
+            )
+        return distribution
