@@ -4,7 +4,7 @@ import math
 import threading
 import zlib
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,9 @@ Reward = Callable[[Sequence[float]], float | None]
 
 Canonical = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """The choices that matter, of all the choices of a trial: what changes nothing is absent."""
+
+DRAWS = 100
+"""In which something that was never asked for is looked for."""
 
 Choices = Mapping[str, CategoricalDistribution]
 Key = tuple[tuple[str, str], ...]
@@ -48,6 +51,34 @@ class Past:
             before = mine if self.choices is None else self.choices
             self.choices = {name: choice for name, choice in before.items() if mine.get(name) == choice}
         return new
+
+
+@dataclass(kw_only=True)
+class Asked:
+    """What a study was asked for, whatever became of it."""
+
+    choices: Choices = field(default_factory=dict)
+    keys: dict[int, Key] = field(default_factory=dict)
+    """By the number of a finished trial with all of these choices."""
+
+    def read(self, study: Study, choices: Choices, key: Callable[[Mapping[str, Any]], Key]) -> set[Key]:
+        """The keys of all trials that have an option for each of `choices`."""
+        if self.choices != choices:
+            self.choices, self.keys = dict(choices), {}
+        running = set()
+        for trial in study.get_trials(deepcopy=False):
+            if trial.number not in self.keys and all(name in trial.params for name in choices):
+                found = key({name: trial.params[name] for name in choices})
+                if trial.state.is_finished():
+                    self.keys[trial.number] = found
+                else:
+                    running.add(found)
+        return running.union(self.keys.values())
+
+
+def drawn(choices: Choices, rng: np.random.Generator) -> dict[str, Any]:
+    """A uniform option of each choice."""
+    return {name: one.choices[rng.integers(len(one.choices))] for name, one in choices.items()}
 
 
 class CategoricalSampler(BaseSampler):
@@ -86,9 +117,7 @@ class CategoricalSampler(BaseSampler):
         """What is read of a study, before anything is."""
 
     @abstractmethod
-    def propose(
-        self, study: Study, trial: FrozenTrial, choices: Mapping[str, CategoricalDistribution]
-    ) -> dict[str, Any]:
+    def propose(self, study: Study, trial: FrozenTrial, choices: Choices) -> dict[str, Any]:
         """One option for each of `choices`, of which there may be none."""
 
     def reward_of(self, study: Study, trial: FrozenTrial) -> float | None:
@@ -105,6 +134,14 @@ class CategoricalSampler(BaseSampler):
         """The same for two trials exactly where the choices that matter are the same."""
         kept = params if self._canonical is None else self._canonical(params)
         return tuple(sorted((name, repr(value)) for name, value in kept.items()))
+
+    def new_drawn(self, choices: Choices, asked: Container[Key], rng: np.random.Generator) -> dict[str, Any]:
+        """A uniform option of each choice, nothing that was `asked` before as far as `DRAWS` draws can tell."""
+        for _ in range(DRAWS):
+            params = drawn(choices, rng)
+            if self.key(params) not in asked:
+                break
+        return params
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Refuse a study with several objectives and no reward.

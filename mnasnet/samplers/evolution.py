@@ -1,0 +1,104 @@
+"""Regularized evolution (Real et al., 2019, arXiv 1802.01548) as an Optuna sampler; it asks for nothing twice."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from mnasnet.samplers.categorical import Asked, Canonical, CategoricalSampler, Choices, Past, Reward
+
+POPULATION = 50
+"""The youngest so many are alive."""
+TOURNAMENT = 10
+"""Of the living, so many are drawn, and the best of them is the parent."""
+ATTEMPTS = 100
+"""Mutations of mutations that are tried before a network is drawn at random, where all near ones are known."""
+
+
+@dataclass(kw_only=True)
+class _Past(Past):
+    """What the sampler has read of one study."""
+
+    finished: dict[int, FrozenTrial] = field(default_factory=dict)
+    """By number."""
+    asked: Asked = field(default_factory=Asked)
+
+    def read(self, study: Study) -> list[FrozenTrial]:
+        """As of `Past`."""
+        new = super().read(study)
+        self.finished |= {trial.number: trial for trial in new}
+        return new
+
+
+class EvolutionSampler(CategoricalSampler):
+    """Each trial is the best of some of the youngest with one choice changed.
+
+    The first trials are drawn at random until as many have finished as are alive at a time. A trial is as old as
+    its number says. PRUNED trials and those without a reward are alive, and lose to all others. Nothing that was
+    asked before is asked again, whatever became of it, while something else is easily found. The study is all
+    state.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        reward: Reward | None = None,
+        canonical: Canonical | None = None,
+        population: int = POPULATION,
+        tournament: int = TOURNAMENT,
+    ) -> None:
+        """As of `CategoricalSampler`.
+
+        Args:
+            population: trials that are alive, and drawn at random at first.
+            tournament: of which the best is a parent.
+
+        Raises:
+            ValueError: a negative seed, or fewer than 1 in a population or a tournament.
+        """
+        super().__init__(seed, reward, canonical)
+        for name, count in (("population", population), ("tournament", tournament)):
+            if count < 1:
+                raise ValueError(f"{name} must be at least 1, got {count}")
+        self._population, self._tournament = population, tournament
+
+    def __reduce__(self) -> tuple[Callable[[], "EvolutionSampler"], tuple[()]]:
+        """Pickle and copy the arguments only: the rest is in the study."""
+        arguments = self._seed, self._reward, self._canonical, self._population, self._tournament
+        return partial(EvolutionSampler, *arguments), ()
+
+    def new_past(self) -> _Past:
+        """As of `CategoricalSampler`."""
+        return _Past()
+
+    def propose(self, study: Study, trial: FrozenTrial, choices: Choices) -> dict[str, Any]:
+        """A mutation of the best of a tournament; at first, and where nothing near is new, at random."""
+        past: _Past = self._past(study)
+        asked = past.asked.read(study, choices, self.key)
+        rng = np.random.default_rng([self._seed, trial.number])
+        if not choices or len(past.finished) < self._population:
+            return self.new_drawn(choices, asked, rng)
+        alive = sorted(past.finished)[-self._population :]
+        entered = rng.choice(alive, size=min(self._tournament, len(alive)), replace=False)
+        rewards = {number: self.reward_of(study, past.finished[number]) for number in map(int, entered)}
+        best = max(rewards, key=lambda number: (rewards[number] is not None, rewards[number] or 0.0, number))
+        params = {name: past.finished[best].params[name] for name in choices}
+        for _ in range(ATTEMPTS):
+            params = self._mutated(params, choices, rng)
+            if self.key(params) not in asked:
+                return params
+        return self.new_drawn(choices, asked, rng)
+
+    def _mutated(
+        self, params: Mapping[str, Any], choices: Choices, rng: np.random.Generator
+    ) -> dict[str, Any]:
+        """One choice that matters has another option."""
+        kept = params if self._canonical is None else self._canonical(params)
+        names = [name for name in choices if name in kept] or list(choices)
+        name = names[rng.integers(len(names))]
+        others = [option for option in choices[name].choices if option != params[name]]
+        return {**params, name: others[rng.integers(len(others))]}
