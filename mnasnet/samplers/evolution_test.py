@@ -86,6 +86,6 @@ def test_it_gets_better() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"population": 0}, {"tournament": 0}, {"seed": -1}])
-def test_what_makes_no_sense_is_refused(wrong: dict[str, int]) -> None:
+def test_what_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="|".join(wrong)):
         EvolutionSampler(**wrong)

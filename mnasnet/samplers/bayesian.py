@@ -1,0 +1,389 @@
+"""Bayesian optimisation over lists of options, as an Optuna sampler that needs few trials."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from scipy.special import ndtr
+
+from mnasnet.samplers.categorical import Asked, Canonical, CategoricalSampler, Choices, Key, Past, Reward
+from mnasnet.samplers.gaussian_process import Floats, GaussianProcess, Options, fitted
+
+FIT = "bayesian:fit"
+"""System attribute of a trial, written when it is asked and the processes were fitted anew: a `Fit` as JSON."""
+
+INITIAL = 20
+"""Trials drawn at random at first, and finished trials from which a process is fitted at all."""
+GROWTH = 1.15
+"""Fitted anew when so many times as many have finished."""
+FIT_MOST = 300
+"""Finished trials that hyperparameters are fitted to: their time grows with the third power."""
+MOST = 1000
+"""Finished trials that predictions are made from: half of them the best, half the newest."""
+SEEN_STARTS, DRAWN_STARTS = 10, 5
+"""Networks from which better ones are climbed to: the best so far, and random ones."""
+CLIMB = 10
+"""Steps of a climb, at most."""
+TAIL = -6.0
+"""Standard deviations below which expected improvement is taken from its asymptote."""
+BALANCE = 0.05
+"""Of the sum beside the largest term in a scalarisation (ParEGO's ρ, Knowles 2006)."""
+
+Worth = Callable[[Sequence[float]], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """Hyperparameters of each objective's process."""
+
+    finished: int
+    """Trials that had finished then."""
+    choices: tuple[str, ...]
+    logarithm: tuple[bool, ...]
+    """Whether an objective is modelled by its logarithm."""
+    hyperparameters: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def to(cls, options: Options, values: Floats, *, finished: int, choices: tuple[str, ...]) -> "Fit":
+        """To networks [networks, choices] and their values [networks, objectives]."""
+        fits = [_fitted(options, column) for column in values.T]
+        return cls(
+            finished=finished,
+            choices=choices,
+            logarithm=tuple(logarithm for logarithm, _ in fits),
+            hyperparameters=tuple(tuple(map(float, found)) for _, found in fits),
+        )
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Fit":
+        """What `dataclasses.asdict` made, through JSON."""
+        return cls(
+            finished=data["finished"],
+            choices=tuple(data["choices"]),
+            logarithm=tuple(data["logarithm"]),
+            hyperparameters=tuple(tuple(one) for one in data["hyperparameters"]),
+        )
+
+
+def _fitted(options: Options, values: Floats) -> tuple[bool, Floats]:
+    """Whether the logarithm of `values` is modelled, and the hyperparameters then."""
+    found, probable = fitted(options, _standard(values))
+    if values.min() <= 0 or values.std() == 0:
+        return False, found
+    logs = np.log(values)
+    in_logs, logs_probable = fitted(options, _standard(logs))
+    # As densities of the values themselves, both.
+    scale, logs_scale = (len(values) * math.log(one.std()) for one in (values, logs))
+    if logs_probable - logs_scale - logs.sum() > probable - scale:
+        return True, in_logs
+    return False, found
+
+
+def _standard(values: Floats) -> Floats:
+    found: Floats = (values - values.mean()) / (values.std() or 1.0)
+    return found
+
+
+@dataclass(kw_only=True)
+class _Past(Past):
+    """What the sampler has read of one study."""
+
+    finished: dict[int, FrozenTrial] = field(default_factory=dict)
+    """By number."""
+    asked: Asked = field(default_factory=Asked)
+    fit: Fit | None = None
+    """The last one."""
+
+    def read(self, study: Study) -> list[FrozenTrial]:
+        """As of `Past`."""
+        new = super().read(study)
+        self.finished |= {trial.number: trial for trial in new}
+        return new
+
+
+class BayesianSampler(CategoricalSampler):
+    """Asks for the network from which most improvement is expected, as Gaussian processes of the objectives see it.
+
+    - **What is modelled.** Each objective by itself, by its logarithm where that makes what was seen more probable;
+      what is maximised is the reward of what they predict. So the shape of a reward is known, kinks and all, and
+      only accuracy and latency have to be learnt. Without a reward several objectives are reduced to one by random
+      weights, others for each trial (ParEGO), which spreads trials along the front.
+    - **What teaches.** COMPLETE trials. PRUNED ones, and those that are worth nothing, count as the worst that was
+      seen in each objective. Running ones count as what is expected of them, so that many can be asked ahead. Who
+      chose a trial does not matter.
+    - **Nothing twice.** Nothing that was asked before is asked again, whatever became of it, while something else
+      is easily found.
+    - **The study is all state.** Hyperparameters are kept in the trial that was asked with them.
+
+    Jones et al. (1998) for expected improvement; `gaussian_process.py` for the model.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        reward: Reward | None = None,
+        canonical: Canonical | None = None,
+        initial: int = INITIAL,
+    ) -> None:
+        """As of `CategoricalSampler`, but several objectives need no reward.
+
+        Args:
+            initial: trials that are drawn at random before anything is predicted.
+
+        Raises:
+            ValueError: a negative seed, or `initial` is less than 1.
+        """
+        super().__init__(seed, reward, canonical)
+        if initial < 1:
+            raise ValueError(f"initial must be at least 1, got {initial}")
+        self._initial = initial
+
+    def __reduce__(self) -> tuple[Callable[[], "BayesianSampler"], tuple[()]]:
+        """Pickle and copy the arguments only: the rest is in the study."""
+        return partial(BayesianSampler, self._seed, self._reward, self._canonical, self._initial), ()
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Nothing: several objectives are served with a reward and without one."""
+
+    def new_past(self) -> _Past:
+        """As of `CategoricalSampler`."""
+        return _Past()
+
+    def propose(self, study: Study, trial: FrozenTrial, choices: Choices) -> dict[str, Any]:
+        """The network of the most expected improvement; at random until there is something to learn from."""
+        past: _Past = self._past(study)
+        asked = past.asked.read(study, choices, self.key)
+        rng = np.random.default_rng([self._seed, trial.number])
+        finished = [past.finished[number] for number in sorted(past.finished)]
+        values = self._values(study, finished) if choices and len(finished) >= self._initial else None
+        if values is None:
+            return self.new_drawn(choices, asked, rng)
+        options = _options(finished, choices)
+        worth = self._worth(study, values, rng)
+        fit = self._fit(study, trial, past, options, values, choices)
+        kept = _kept([worth(one) for one in values])
+        model = Model.of(options[kept], values[kept], fit, worth)
+        running = [
+            one
+            for one in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            if one.number != trial.number and all(name in one.params for name in choices)
+        ]
+        if running:
+            model = model.expecting(_options(running, choices))
+        found = self._best(model, choices, asked, rng)
+        return self.new_drawn(choices, asked, rng) if found is None else found
+
+    def _values(self, study: Study, finished: Sequence[FrozenTrial]) -> Floats | None:
+        """[trials, objectives], the worst of all where a trial is worth nothing; None where all are."""
+        known = [
+            trial.state == TrialState.COMPLETE
+            and all(map(math.isfinite, trial.values))
+            and (self._reward is None or _finite(self._reward(trial.values)) > -math.inf)
+            for trial in finished
+        ]
+        if not any(known):
+            return None
+        values = np.array([trial.values for trial, is_known in zip(finished, known, strict=True) if is_known])
+        best_is_high = np.array([direction == StudyDirection.MAXIMIZE for direction in study.directions])
+        worst = np.where(best_is_high, values.min(axis=0), values.max(axis=0))
+        found = np.tile(worst, (len(finished), 1))
+        found[np.array(known)] = values
+        return found
+
+    def _worth(self, study: Study, values: Floats, rng: np.random.Generator) -> Worth:
+        """What is maximised, of the values of all objectives; -inf where they are worth nothing."""
+        if self._reward is not None:
+            reward = self._reward
+            return lambda one: _finite(reward(one))
+        signs = np.array([-1.0 if one == StudyDirection.MINIMIZE else 1.0 for one in study.directions])
+        if len(signs) == 1:
+            return lambda one: float(signs[0] * one[0])
+        # Random weights of how far each objective is from its best, in units of the extent of the front.
+        gains = signs * values
+        best = gains.max(axis=0)
+        extent = best - gains[_front(gains)].min(axis=0)
+        weights = rng.dirichlet(np.ones(len(signs))) / np.where(extent > 0, extent, 1.0)
+
+        def worth(one: Sequence[float]) -> float:
+            short = weights * (best - signs * one)
+            return -float(short.max() + BALANCE * short.sum())
+
+        return worth
+
+    def _fit(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        past: _Past,
+        options: Options,
+        values: Floats,
+        choices: Choices,
+    ) -> Fit:
+        """The last fit, or a new one when much more has finished since; it stays in `trial`."""
+        if past.fit is None:
+            kept = [
+                one.system_attrs[FIT] for one in study.get_trials(deepcopy=False) if FIT in one.system_attrs
+            ]
+            past.fit = Fit.from_json(kept[-1]) if kept else None
+        last = past.fit
+        if last is None or last.choices != tuple(choices) or len(options) >= GROWTH * last.finished:
+            some = np.unique(np.linspace(0, len(options) - 1, min(len(options), FIT_MOST)).astype(int))
+            past.fit = last = Fit.to(
+                options[some], values[some], finished=len(options), choices=tuple(choices)
+            )
+            study._storage.set_trial_system_attr(trial._trial_id, FIT, dataclasses.asdict(last))
+        return last
+
+    def _best(
+        self, model: "Model", choices: Choices, asked: Container[Key], rng: np.random.Generator
+    ) -> dict[str, Any] | None:
+        """What was not asked before of all that climbs to more expected improvement came across."""
+        counts = [len(one.choices) for one in choices.values()]
+        names = list(choices)
+
+        def params(row: Options) -> dict[str, Any]:
+            return {name: choices[name].choices[option] for name, option in zip(names, row, strict=True)}
+
+        worths, _ = model(model.options)
+        target = worths.max()
+        best_seen = model.options[np.argsort(-worths, kind="stable")[:SEEN_STARTS]]
+        random_ones = np.stack([rng.integers(count, size=DRAWN_STARTS) for count in counts], axis=1)
+        at = np.unique(np.concatenate([best_seen, random_ones]), axis=0)
+        score = log_expected_improvement(*model(at), target)
+        found, found_score = None, -math.inf
+        for _ in range(CLIMB):
+            near = _neighbours(at, counts)  # [networks, neighbours, choices]
+            near_scores = log_expected_improvement(*model(near.reshape(-1, len(names))), target).reshape(
+                near.shape[:2]
+            )
+            flat = near.reshape(-1, len(names))
+            for index in np.argsort(-near_scores.ravel(), kind="stable"):
+                if near_scores.flat[index] <= found_score:
+                    break
+                candidate = params(flat[index])
+                if self.key(candidate) not in asked:
+                    found, found_score = candidate, near_scores.flat[index]
+                    break
+            step = near_scores.argmax(axis=1)
+            higher = near_scores.max(axis=1) > score
+            if not higher.any():
+                break
+            at, score = near[higher, step[higher]], near_scores.max(axis=1)[higher]
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What is expected of networks that have not been tried."""
+
+    processes: tuple[GaussianProcess, ...]
+    """Of each objective, or of its logarithm."""
+    logarithm: tuple[bool, ...]
+    worth: Worth
+
+    @classmethod
+    def of(cls, options: Options, values: Floats, fit: Fit, worth: Worth) -> "Model":
+        """From networks [networks, choices] and their values [networks, objectives]."""
+        processes = tuple(
+            GaussianProcess.of(options, np.log(column) if logarithm else column, np.array(hyperparameters))
+            for column, logarithm, hyperparameters in zip(
+                values.T, fit.logarithm, fit.hyperparameters, strict=True
+            )
+        )
+        return cls(processes=processes, logarithm=fit.logarithm, worth=worth)
+
+    @property
+    def options(self) -> Options:
+        """The networks that it was made from."""
+        return self.processes[0].options
+
+    def expecting(self, options: Options) -> "Model":
+        """The same with further networks that turn out to be what is expected of them: where they are, little is
+        left to be learnt."""
+        return dataclasses.replace(
+            self, processes=tuple(process.expecting(options) for process in self.processes)
+        )
+
+    def __call__(self, options: Options) -> tuple[Floats, Floats]:
+        """The worth of what is expected, and its standard deviation to first order, of each network."""
+        told = [process(options) for process in self.processes]
+        middle = self._values([mean for mean, _ in told])
+        worth = self._worths(middle)
+        square = np.zeros_like(worth)
+        for objective in range(len(told)):
+            off = self._values([mean + spread * (n == objective) for n, (mean, spread) in enumerate(told)])
+            with np.errstate(invalid="ignore"):  # -inf less -inf
+                square += (self._worths(off) - worth) ** 2
+        return worth, np.sqrt(square)
+
+    def _values(self, modelled: Sequence[Floats]) -> Floats:
+        columns = [
+            np.exp(one) if logarithm else one for one, logarithm in zip(modelled, self.logarithm, strict=True)
+        ]
+        return np.stack(columns, axis=1)
+
+    def _worths(self, values: Floats) -> Floats:
+        return np.array([self.worth(one) for one in values])
+
+
+def log_expected_improvement(mean: Floats, spread: Floats, target: float) -> Floats:
+    """Logarithm of the expected max(0, normal(mean, spread) - target); -inf where there is none.
+
+    σ (z Φ(z) + φ(z)) with z = (mean - target) / σ (Jones et al., 1998, equation 15); far below, where the two terms
+    cancel, φ(z) / z².
+    """
+    with np.errstate(all="ignore"):
+        z = (mean - target) / spread
+        density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+        near = np.log(z * ndtr(z) + density)
+        far = -0.5 * z**2 - 0.5 * math.log(2 * math.pi) - 2 * np.log(-z)
+        found = np.where(z > TAIL, near, far) + np.log(spread)
+        sure = np.where(mean > target, np.log(mean - target), -np.inf)
+    found = np.where(spread > 0, found, sure)
+    return np.where(np.isnan(found), -np.inf, found)
+
+
+def _finite(reward: float | None) -> float:
+    return reward if reward is not None and math.isfinite(reward) else -math.inf
+
+
+def _options(trials: Sequence[FrozenTrial], choices: Choices) -> Options:
+    """[trials, choices]: the number of the option that each has."""
+    return np.array(
+        [[int(one.to_internal_repr(trial.params[name])) for name, one in choices.items()] for trial in trials]
+    )
+
+
+def _kept(worths: Sequence[float]) -> NDArray[np.int64]:
+    """Which trials predictions are made from."""
+    count = len(worths)
+    if count <= MOST:
+        return np.arange(count)
+    best = np.argsort(-np.array(worths), kind="stable")[: MOST // 2]
+    rest = np.setdiff1d(np.arange(count), best)
+    return np.sort(np.concatenate([best, rest[-(MOST - len(best)) :]]))
+
+
+def _front(gains: Floats) -> NDArray[np.bool_]:
+    """Which rows no other row is better than in one column and as good in all."""
+    at_least = (gains[:, None, :] >= gains[None, :, :]).all(axis=2)
+    beaten = np.any(at_least & ~at_least.T, axis=0)
+    return np.logical_not(beaten)
+
+
+def _neighbours(at: Options, counts: Sequence[int]) -> Options:
+    """[networks, neighbours, choices]: each network with one choice changed, in all ways."""
+    found = []
+    for choice, count in enumerate(counts):
+        for shift in range(1, count):
+            near = at.copy()
+            near[:, choice] = (near[:, choice] + shift) % count
+            found.append(near)
+    return np.stack(found, axis=1)
