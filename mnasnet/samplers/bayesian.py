@@ -375,7 +375,8 @@ def _front(gains: Floats) -> NDArray[np.bool_]:
     """Which rows no other row is better than in one column and as good in all."""
     at_least = (gains[:, None, :] >= gains[None, :, :]).all(axis=2)
     beaten = np.any(at_least & ~at_least.T, axis=0)
-    return np.logical_not(beaten)
+    found: NDArray[np.bool_] = np.logical_not(beaten)
+    return found
 
 
 def _neighbours(at: Options, counts: Sequence[int]) -> Options:
