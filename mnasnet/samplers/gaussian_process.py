@@ -33,6 +33,9 @@ THETA_SUM = 2.0
 """Σ θ in the middle of the prior: networks that differ in all choices keep exp(-2) of a in common."""
 THETA_WIDTH = 1.0
 
+FARTHEST = 5.0
+"""Widths of the prior from its middle: beyond them lies nothing that is probable, and a line search that strays
+there meets matrices that have no Cholesky factor."""
 ITERATIONS = 30
 """Of L-BFGS: after them predictions changed by less than a hundredth of their error."""
 
@@ -93,7 +96,14 @@ def fitted(options: Options, outcomes: Floats) -> tuple[Floats, float]:
         value = 0.5 * outcomes @ weights + np.log(np.diag(factor)).sum() + 0.5 * off @ off
         return float(value), gradient + off / width
 
-    found = minimize(loss, middle, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS})
+    found = minimize(
+        loss,
+        middle,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.stack([middle - FARTHEST * width, middle + FARTHEST * width], axis=1),
+        options={"maxiter": ITERATIONS},
+    )
     return found.x, -float(found.fun)
 
 

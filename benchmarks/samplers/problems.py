@@ -1,0 +1,127 @@
+"""What the samplers are compared on: tables and surrogates of networks that others trained."""
+
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from optuna.distributions import CategoricalDistribution
+from surrogates import CHOICES, load
+
+from mnasnet.study.reward import hard, soft
+
+NOISE_POINTS = 0.18
+"""Standard deviation of the accuracy that a sampler sees: two trainings of one network of the table differ by 0.20
+points in the mean, and |a - b| of two normal values has the mean 2σ/√π."""
+ACCEL_TARGETS_MS = (4.0, 8.0)
+"""Of the table's networks 20 and 70 in a hundred are faster."""
+MACRO_TARGET = 60e6
+"""Multiply-adds. Of the 6,561 networks a third has fewer; the most accurate has 98 million."""
+
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Networks to choose from, and what they are worth."""
+
+    name: str
+    choices: Mapping[str, CategoricalDistribution]
+    values: Callable[[Params], tuple[float, float]]
+    """Accuracy in per cent and latency, without noise."""
+    seen: Callable[[Params, np.random.Generator], tuple[float, float]]
+    """The same as a sampler is told it."""
+    reward: Callable[[Sequence[float]], float] | None
+    """Of these two; None where the front is wanted."""
+    best: Callable[[], float] | None = None
+    """The highest reward, where it can be known."""
+
+    @property
+    def worth(self) -> Callable[[Params], float]:
+        """The reward without noise, which is what counts."""
+        reward = self.reward
+        if reward is None:
+            raise ValueError(f"{self.name} has no reward")
+        return lambda params: reward(self.values(params))
+
+
+def problems(macro: Path) -> dict[str, Problem]:
+    """All of them by name; `macro` is nas-bench-macro_cifar10.json."""
+    found = [*_macro(macro), *_accel()]
+    return {one.name: one for one in found}
+
+
+def _macro(path: Path) -> list[Problem]:
+    rows = json.loads(path.read_text())
+    choices = {f"layer{i}": CategoricalDistribution(("0", "1", "2")) for i in range(8)}
+
+    def row(params: Params) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = rows["".join(params[name] for name in choices)]
+        return found
+
+    def values(params: Params) -> tuple[float, float]:
+        return row(params)["mean_acc"], row(params)["flops"]
+
+    def one_run(params: Params, rng: np.random.Generator) -> tuple[float, float]:
+        return row(params)["test_acc"][rng.integers(3)], row(params)["flops"]
+
+    def make(name: str, reward: Callable[[Sequence[float]], float] | None, *, noisy: bool = True) -> Problem:
+        best = None
+        if reward is not None:
+            every = (dict(zip(choices, digits, strict=True)) for digits in itertools.product("012", repeat=8))
+            highest = max(reward(values(params)) for params in every)
+            best = partial(float, highest)
+        return Problem(
+            name=name,
+            choices=choices,
+            values=values,
+            seen=one_run if noisy else lambda params, rng: values(params),
+            reward=reward,
+            best=best,
+        )
+
+    return [
+        make("macro accuracy", lambda values: values[0], noisy=False),
+        make("macro accuracy, one run seen", lambda values: values[0]),
+        make("macro soft", _rewarded(soft, MACRO_TARGET)),
+        make("macro hard", _rewarded(hard, MACRO_TARGET)),
+        make("macro front", None),
+    ]
+
+
+def _accel() -> list[Problem]:
+    trees = load()
+    choices = {name: CategoricalDistribution(options) for name, options in CHOICES.items()}
+
+    def values(params: Params) -> tuple[float, float]:
+        row = np.array([[params[name] for name in choices]], dtype=float)
+        return float(trees["top1"](row)[0]), float(np.exp(trees["log_latency"](row)[0]))
+
+    def seen(params: Params, rng: np.random.Generator) -> tuple[float, float]:
+        accuracy, latency_ms = values(params)
+        return accuracy + NOISE_POINTS * rng.standard_normal(), latency_ms
+
+    kinds = {f"accel {kind}": make for kind, make in (("soft", soft), ("hard", hard))}
+    return [
+        *(
+            Problem(
+                name=f"{kind} {target:g} ms",
+                choices=choices,
+                values=values,
+                seen=seen,
+                reward=_rewarded(make, target),
+            )
+            for kind, make in kinds.items()
+            for target in ACCEL_TARGETS_MS
+        ),
+        Problem(name="accel front", choices=choices, values=values, seen=seen, reward=None),
+    ]
+
+
+def _rewarded(make: Callable[[float], Any], target: float) -> Callable[[Sequence[float]], float]:
+    reward = make(target)
+    return lambda values: reward(accuracy=values[0], latency_ms=values[1])
