@@ -214,7 +214,7 @@ def test_in_a_terminal_what_is_under_way_is_drawn_with_the_best_and_the_time_lef
     [
         (["--target-ms", "2", "--max-ms", "1"], "--max-ms 1 is below --target-ms 2"),
         (["--width", "0.001"], "--width 0.001: give at least 0.05"),
-        (["--sampler", "xyz"], "--sampler xyz: give one of ppo, random, tpe, nsga2\n"),
+        (["--sampler", "xyz"], "--sampler xyz: give one of ppo, bayesian, evolution, random, tpe, nsga2\n"),
         (["--trials", "1.5"], "mnasnet search: --trials 1.5: give a whole number\n"),
         (["--target-ms", "abc"], "mnasnet search: --target-ms abc: give a number\n"),
     ],

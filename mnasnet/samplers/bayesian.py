@@ -159,12 +159,12 @@ class BayesianSampler(CategoricalSampler):
     def propose(self, study: Study, trial: FrozenTrial, choices: Choices) -> dict[str, Any]:
         """The network of the most expected improvement; at random until there is something to learn from."""
         past: _Past = self._past(study)
-        asked = past.asked.read(study, choices, self.key)
+        asked = past.asked.read(study, choices, partial(self.key, past=past))
         rng = np.random.default_rng([self._seed, trial.number])
         finished = [past.finished[number] for number in sorted(past.finished)]
         values = self._values(study, finished) if choices and len(finished) >= self._initial else None
         if values is None:
-            return self.new_drawn(choices, asked, rng)
+            return self.new_drawn(choices, past, asked, rng)
         options = _options(finished, choices)
         worth = self._worth(study, values, rng)
         fit = self._fit(study, trial, past, options, values, choices)
@@ -177,8 +177,8 @@ class BayesianSampler(CategoricalSampler):
         ]
         if running:
             model = model.expecting(_options(running, choices))
-        found = self._best(model, choices, asked, rng)
-        return self.new_drawn(choices, asked, rng) if found is None else found
+        found = self._best(model, choices, past, asked, rng)
+        return self.new_drawn(choices, past, asked, rng) if found is None else found
 
     def _values(self, study: Study, finished: Sequence[FrozenTrial]) -> Floats | None:
         """[trials, objectives], the worst of all where a trial is worth nothing; None where all are."""
@@ -242,7 +242,7 @@ class BayesianSampler(CategoricalSampler):
         return last
 
     def _best(
-        self, model: "Model", choices: Choices, asked: Container[Key], rng: np.random.Generator
+        self, model: "Model", choices: Choices, past: Past, asked: Container[Key], rng: np.random.Generator
     ) -> dict[str, Any] | None:
         """What was not asked before of all that climbs to more expected improvement came across."""
         counts = [len(one.choices) for one in choices.values()]
@@ -268,7 +268,7 @@ class BayesianSampler(CategoricalSampler):
                 if near_scores.flat[index] <= found_score:
                     break
                 candidate = params(flat[index])
-                if self.key(candidate) not in asked:
+                if self.key(candidate, past) not in asked:
                     found, found_score = candidate, near_scores.flat[index]
                     break
             step = near_scores.argmax(axis=1)

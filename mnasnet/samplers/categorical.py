@@ -36,6 +36,8 @@ class Past:
     """Numbers of the finished trials that were read."""
     choices: dict[str, CategoricalDistribution] | None = None
     """Choices that every finished trial shares, in the order of the first; None before the first."""
+    single: dict[str, Any] = field(default_factory=dict)
+    """The options of those that have but one, which nobody chooses and `Canonical` may ask for."""
 
     def read(self, study: Study) -> list[FrozenTrial]:
         """The trials that have finished since the last time, in the order of their numbers."""
@@ -43,6 +45,9 @@ class Past:
         new = [trial for trial in trials if trial.number not in self.seen]
         for trial in new:
             self.seen.add(trial.number)
+            self.single |= {
+                name: trial.params[name] for name, one in trial.distributions.items() if one.single()
+            }
             mine = {
                 name: distribution
                 for name, distribution in trial.distributions.items()
@@ -62,7 +67,9 @@ class Asked:
     """By the number of a finished trial with all of these choices."""
 
     def read(self, study: Study, choices: Choices, key: Callable[[Mapping[str, Any]], Key]) -> set[Key]:
-        """The keys of all trials that have an option for each of `choices`."""
+        """The keys of all trials that have an option for each of `choices`; without choices there are none."""
+        if not choices:
+            return set()
         if self.choices != choices:
             self.choices, self.keys = dict(choices), {}
         running = set()
@@ -74,11 +81,6 @@ class Asked:
                 else:
                     running.add(found)
         return running.union(self.keys.values())
-
-
-def drawn(choices: Choices, rng: np.random.Generator) -> dict[str, Any]:
-    """A uniform option of each choice."""
-    return {name: one.choices[rng.integers(len(one.choices))] for name, one in choices.items()}
 
 
 class CategoricalSampler(BaseSampler):
@@ -130,16 +132,21 @@ class CategoricalSampler(BaseSampler):
             reward = -trial.values[0] if study.directions[0] == StudyDirection.MINIMIZE else trial.values[0]
         return reward if reward is not None and math.isfinite(reward) else None
 
-    def key(self, params: Mapping[str, Any]) -> Key:
-        """The same for two trials exactly where the choices that matter are the same."""
-        kept = params if self._canonical is None else self._canonical(params)
-        return tuple(sorted((name, repr(value)) for name, value in kept.items()))
+    def matter(self, params: Mapping[str, Any], past: Past) -> Mapping[str, Any]:
+        """Those of `params`, choices that were proposed, that matter."""
+        return params if self._canonical is None else self._canonical({**past.single, **params})
 
-    def new_drawn(self, choices: Choices, asked: Container[Key], rng: np.random.Generator) -> dict[str, Any]:
+    def key(self, params: Mapping[str, Any], past: Past) -> Key:
+        """The same for two proposals exactly where the choices that matter are the same."""
+        return tuple(sorted((name, repr(value)) for name, value in self.matter(params, past).items()))
+
+    def new_drawn(
+        self, choices: Choices, past: Past, asked: Container[Key], rng: np.random.Generator
+    ) -> dict[str, Any]:
         """A uniform option of each choice, nothing that was `asked` before as far as `DRAWS` draws can tell."""
         for _ in range(DRAWS):
-            params = drawn(choices, rng)
-            if self.key(params) not in asked:
+            params = {name: one.choices[rng.integers(len(one.choices))] for name, one in choices.items()}
+            if not choices or self.key(params, past) not in asked:
                 break
         return params
 

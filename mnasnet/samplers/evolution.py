@@ -78,26 +78,26 @@ class EvolutionSampler(CategoricalSampler):
     def propose(self, study: Study, trial: FrozenTrial, choices: Choices) -> dict[str, Any]:
         """A mutation of the best of a tournament; at first, and where nothing near is new, at random."""
         past: _Past = self._past(study)
-        asked = past.asked.read(study, choices, self.key)
+        asked = past.asked.read(study, choices, partial(self.key, past=past))
         rng = np.random.default_rng([self._seed, trial.number])
         if not choices or len(past.finished) < self._population:
-            return self.new_drawn(choices, asked, rng)
+            return self.new_drawn(choices, past, asked, rng)
         alive = sorted(past.finished)[-self._population :]
         entered = rng.choice(alive, size=min(self._tournament, len(alive)), replace=False)
         rewards = {number: self.reward_of(study, past.finished[number]) for number in map(int, entered)}
         best = max(rewards, key=lambda number: (rewards[number] is not None, rewards[number] or 0.0, number))
         params = {name: past.finished[best].params[name] for name in choices}
         for _ in range(ATTEMPTS):
-            params = self._mutated(params, choices, rng)
-            if self.key(params) not in asked:
+            params = self._mutated(params, choices, past, rng)
+            if self.key(params, past) not in asked:
                 return params
-        return self.new_drawn(choices, asked, rng)
+        return self.new_drawn(choices, past, asked, rng)
 
     def _mutated(
-        self, params: Mapping[str, Any], choices: Choices, rng: np.random.Generator
+        self, params: Mapping[str, Any], choices: Choices, past: Past, rng: np.random.Generator
     ) -> dict[str, Any]:
         """One choice that matters has another option."""
-        kept = params if self._canonical is None else self._canonical(params)
+        kept = self.matter(params, past)
         names = [name for name in choices if name in kept] or list(choices)
         name = names[rng.integers(len(names))]
         others = [option for option in choices[name].choices if option != params[name]]

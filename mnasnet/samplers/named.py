@@ -1,4 +1,4 @@
-"""Samplers by name, for `--sampler`: the paper's PPO, and Optuna's own as controls."""
+"""Samplers by name, for `--sampler`: the paper's PPO, others of ours, and Optuna's as controls."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from mnasnet.samplers.categorical import Canonical, Reward
+from mnasnet.samplers.evolution import EvolutionSampler
 
 Maker = Callable[[int, Reward | None, Canonical | None, int | None], BaseSampler]
 
@@ -78,6 +79,20 @@ def _ppo(seed: int, reward: Reward | None, canonical: Canonical | None, batch: i
     return PPOSampler(seed, reward, canonical, settings)
 
 
+def _evolution(
+    seed: int, reward: Reward | None, canonical: Canonical | None, batch: int | None
+) -> BaseSampler:
+    return EvolutionSampler(seed, reward, canonical)
+
+
+def _bayesian(
+    seed: int, reward: Reward | None, canonical: Canonical | None, batch: int | None
+) -> BaseSampler:
+    from mnasnet.samplers.bayesian import BayesianSampler  # scipy: only for those who ask for it
+
+    return BayesianSampler(seed, reward, canonical)
+
+
 def _of_optuna(kind: type[BaseSampler]) -> Maker:
     def make(seed: int, reward: Reward | None, canonical: Canonical | None, batch: int | None) -> BaseSampler:
         return SeededPerTrial(lambda trial_seed: kind(seed=trial_seed), seed)  # type: ignore[call-arg]
@@ -87,6 +102,8 @@ def _of_optuna(kind: type[BaseSampler]) -> Maker:
 
 SAMPLERS: dict[str, Maker] = {
     "ppo": _ppo,
+    "bayesian": _bayesian,
+    "evolution": _evolution,
     "random": _of_optuna(RandomSampler),
     "tpe": _of_optuna(TPESampler),
     "nsga2": _of_optuna(NSGAIISampler),
@@ -106,8 +123,9 @@ def sampler_named(
     Args:
         name: one of `SAMPLERS`.
         seed: not negative; the draws of a trial come from it and the trial's number.
-        reward: what the values of a finished trial are worth, for those that optimise it and not the front (ppo).
-        canonical: the choices that matter, for those that can leave out the others (ppo).
+        reward: what the values of a finished trial are worth, for those that optimise it and not the front (ppo,
+            bayesian, evolution).
+        canonical: the choices that matter, for those that can leave out the others (the same).
         batch: finished trials per update of the controller (ppo); None for its default.
 
     Raises:

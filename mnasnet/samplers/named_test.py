@@ -45,9 +45,9 @@ class TestNSGA2PastItsFirstGeneration(SamplerContract):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nsgaii", "the nearest is 'nsga2', of ppo, random, tpe, nsga2"),
-        ("PPO", "the nearest is 'ppo', of ppo, random, tpe, nsga2"),
-        ("xyz", "give one of ppo, random, tpe, nsga2"),
+        ("nsgaii", "the nearest is 'nsga2', of ppo, bayesian, evolution, random, tpe, nsga2"),
+        ("PPO", "the nearest is 'ppo', of ppo, bayesian, evolution, random, tpe, nsga2"),
+        ("xyz", "give one of ppo, bayesian, evolution, random, tpe, nsga2"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest_if_one_is_near_and_with_all(

@@ -43,8 +43,8 @@ class Settings(DeviceOptions):
     trials: int = 100
     """Networks to train."""
     sampler: str = "ppo"
-    """Who chooses the networks: ppo (the paper's), random, tpe or nsga2, which learns nothing from those too slow
-    to be trained."""
+    """Who chooses the networks: ppo (the paper's), bayesian (Gaussian processes of accuracy and latency),
+    evolution, random, tpe or nsga2, which learns nothing from those too slow to be trained."""
     batch: int = 10
     """Finished trials between two lessons of the PPO controller."""
     reward: RewardName = "soft"
