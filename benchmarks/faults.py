@@ -132,7 +132,15 @@ def main(arguments: Arguments) -> None:
     with tempfile.TemporaryDirectory() as folder, place(generator) as (options, faults, environment):
         storage = f"sqlite:///{folder}/out/study.db"
 
+        broken: list[Exception] = []
+
         def trouble() -> None:
+            try:
+                make_trouble()
+            except Exception as error:  # without faults the search proves nothing
+                broken.append(error)
+
+        def make_trouble() -> None:
             while not done.wait(generator.expovariate(1 / arguments.fault_s)):
                 states = Counter(state for state, *_ in ended(storage).values())
                 if states[TrialState.COMPLETE] >= arguments.trials:
@@ -179,7 +187,13 @@ def main(arguments: Arguments) -> None:
         record.number
         for record in records
         if record.latency is not None
-        and (record.latency.predicted or not record.latency.raw_ms or record.latency.runs == 0)
+        and (
+            record.latency.predicted
+            or not record.latency.raw_ms
+            or record.latency.runs == 0
+            or record.latency.not_delegated
+            or not record.latency.device.startswith(arguments.device)
+        )
     ]
     failed_with_latency = [
         record.number
@@ -195,6 +209,8 @@ def main(arguments: Arguments) -> None:
     print(f"finished trials that changed: {changed}; latencies without timed blocks: {unmeasured}")
     print(f"failed trials with a latency: {failed_with_latency}")
     right = len(trained) == len(set(digests)) == arguments.trials
+    if broken:
+        sys.exit(f"the faults stopped: {broken[0]!r}")
     if not right or changed or unmeasured or failed_with_latency:
         sys.exit("something was lost, repeated, changed or made up")
     reasons = Counter(str(record.reason)[:100] for record in records if record.outcome == "failed")

@@ -60,6 +60,22 @@ def trained_digests(records: list[TrialRecord]) -> list[str]:
     return [record.digest for record in records if record.charged and record.digest is not None]
 
 
+def test_sigterm_is_one_line_and_leaves_no_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    process = started(search("--trials", "40", "--out", tmp_path / "out"))
+    read_until(process, "device")
+    assert any(temporary.glob("mnasnet-*"))
+    process.terminate()
+    stopped = ended(process)
+    assert stopped.status == 128 + signal.SIGTERM
+    assert stopped.line == "mnasnet search: ended by SIGTERM\n"
+    assert not any(temporary.glob("mnasnet-*"))
+
+
 def test_after_ctrl_c_the_same_command_goes_on_and_pays_for_nothing_twice(tmp_path: Path) -> None:
     # Trainings of some seconds, so that the interrupt meets one.
     command = search("--trials", "3", "--finalists", "1", "--epochs", "8", "--out", tmp_path / "out")

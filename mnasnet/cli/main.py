@@ -1,8 +1,10 @@
 """`mnasnet`: from a verb to the module that serves it, and from what is raised to one line and an exit status."""
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 VERBS = {
     "search": "mnasnet.cli.search",
@@ -40,6 +42,16 @@ REQUEST, INTERRUPTED = 2, 130
 """Exit status of a request that cannot be served, and of Ctrl-C; `mnasnet.cli.parse` has them all."""
 
 
+def _ended(verb: str, number: int, frame: object) -> None:
+    """Leave as Ctrl-C does, so that what is open is closed and what is temporary goes.
+
+    Raises:
+        SystemExit: always.
+    """
+    print(f"mnasnet {verb}: ended by {signal.Signals(number).name}", file=sys.stderr)
+    sys.exit(128 + number)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve `arguments` (default: the command line's) and return the exit status."""
     verb, *options = [*(sys.argv[1:] if arguments is None else arguments), ""]
@@ -59,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nearest = f"the nearest is {near[0]!r}, of" if near else "give one of"
         print(f"mnasnet: no verb {verb!r}; {nearest} {', '.join(VERBS)}", file=sys.stderr)
         return REQUEST
+    if arguments is None:  # as a program of its own
+        signal.signal(signal.SIGTERM, partial(_ended, verb))
     try:
         status: int = importlib.import_module(VERBS[verb]).main(options)
     except KeyboardInterrupt:  # while torch was still being imported

@@ -106,10 +106,8 @@ def warnings(timed: Sequence[Timed]) -> list[str]:
         if latency.statistic != "median":
             found.append(f"{one.path}: the device's tool tells no median: a {latency.statistic} of runs")
         if latency.waited_s:
-            found.append(
-                f"{one.path}: the device was left to cool for {latency.waited_s:.0f} s, and began at "
-                f"{latency.temperature_c:.0f} °C"
-            )
+            ended = "" if latency.temperature_c is None else f"; it ended at {latency.temperature_c:.0f} °C"
+            found.append(f"{one.path}: the device was left to cool for {latency.waited_s:.0f} s{ended}")
     return found
 
 

@@ -101,6 +101,8 @@ class AndroidDevice(Device):
         """Name and digest of the bytes of what was put into the folder over this connection."""
         self._made = False
         """Whether there may be a folder."""
+        self._runs = False
+        """Whether there may be a run that nobody waits for any more."""
         self._first_about: About | None = None
 
     @property
@@ -189,6 +191,7 @@ class AndroidDevice(Device):
         """Removes what was put on the phone, if that is there; a later `measure` puts it there again."""
         if self._made:
             with contextlib.suppress(DeviceError):
+                self._end_runs()
                 self._answer(f"rm -rf {self._folder}")
             self._made = False
         self._forget()
@@ -230,6 +233,7 @@ class AndroidDevice(Device):
             f"{pin}{shlex.join([f'{self._folder}/benchmark_model', *self._options(name)])} 2>&1"
             for name, _ in networks
         )
+        self._runs = True
         try:
             # The number of the shell is that of its process group: by it a run that hangs is ended.
             status, output = self._shell(
@@ -239,11 +243,12 @@ class AndroidDevice(Device):
             )
         except _SilentError as error:
             # Lost, if it does not answer that either.
-            self._answer(f"kill -9 -$(cat {self._folder}/group)")
+            self._end_runs()
             raise DeviceError(
                 f"timing {both} took more than {self._limit_s:g} s on {self._serial}, the most that is "
                 "waited for; take a smaller network"
             ) from error
+        self._runs = False
         outputs = output.split(f"{SECOND}\n")
         if status != 0:
             _, path = networks[len(outputs) - 1]
@@ -258,6 +263,16 @@ class AndroidDevice(Device):
                     f"{last_words(said)}"
                 )
         return found
+
+    def _end_runs(self) -> None:
+        """Ends a run that hangs: when its connection breaks, a phone ends the shell and not what it has started.
+
+        Raises:
+            DeviceLostError: the phone does not answer.
+        """
+        if self._runs:
+            self._answer(f"kill -9 -$(cat {self._folder}/group) 2>/dev/null")
+            self._runs = False
 
     def _options(self, name: str) -> list[str]:
         return [
@@ -300,6 +315,7 @@ class AndroidDevice(Device):
             return
         if not self._there:
             self._made = True
+            self._end_runs()
             self._answer(
                 f"find {TMP} -maxdepth 1 -name 'mnasnet-*' -mtime +{STALE_DAYS} -exec rm -rf {{}} + 2>/dev/null; "
                 f"mkdir -p {self._folder}"
@@ -354,6 +370,8 @@ class AndroidDevice(Device):
             DeviceLostError: the phone went away, or the command did not end within `limit_s`.
         """
         deadline = time.monotonic() + limit_s
+        if limit_s <= 0:
+            raise _SilentError(f"{what}: no time was left for it")
         output = b""
         with self._service(f"shell,v2,raw:{command}", what=what, limit_s=limit_s) as connection:
             while True:

@@ -18,6 +18,13 @@ NO_ROOM_STATUS = 91
 """Exit status when there is no place for temporary files."""
 
 
+def ended_by(number: int, frame: object) -> None:
+    """Ends, and lets nothing disturb that."""
+    for other in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main(runner_bytes: int) -> None:
     """Ends as the runner does, with 128 + N when a signal N ended it."""
     source = sys.stdin.buffer.read(runner_bytes)
@@ -35,8 +42,9 @@ def main(runner_bytes: int) -> None:
         sys.argv[0] = "runner.py"
         exec(compile(source, "runner.py", "exec"), {"__name__": "__main__"})
         sys.exit()
-    # A board that is shut down says so first.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # A board that is shut down says so first, in one way and right after it in the other.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, ended_by)
     try:
         os.close(lives)
         watched = select.poll()

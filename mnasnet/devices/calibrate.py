@@ -17,7 +17,7 @@ from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.records import Z_95, DeviceCard, Format, Latency, Precision
 from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.comparison import LAUNCHES
-from mnasnet.devices.device import Device, DeviceError, DeviceLostError
+from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError
 from mnasnet.devices.prediction import fitted, informative
 from mnasnet.devices.table import Accordance, Measured, Reached, Table
 from mnasnet.devices.untrained import Untrained
@@ -139,7 +139,7 @@ def _tried(timed: Untrained, architecture: Architecture) -> Latency:
     for _ in range(TRIES - 1):
         try:
             return timed(architecture)
-        except DeviceLostError:
+        except (DeviceLostError, UnsuitableError):
             raise
         except DeviceError:
             continue

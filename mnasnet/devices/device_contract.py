@@ -71,6 +71,10 @@ class DeviceContract:
             device.measure(broken, reference=reference, agreed=None)
         assert device.measure(artifact, reference=reference, agreed=None).median_ms > 0
 
+    def test_no_launch_is_refused(self, device: Device, artifact: Artifact, reference: Artifact) -> None:
+        with pytest.raises(ValueError, match="at least 1 launch, not 0"):
+            device.measure(artifact, reference=reference, agreed=None, launches=0)
+
     def test_closing_twice_is_closing(self, device: Device) -> None:
         with device:
             device.close()

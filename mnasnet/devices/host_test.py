@@ -15,6 +15,7 @@ from mnasnet.arch.records import Artifact
 from mnasnet.devices.device import Device, DeviceError
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.host import HostDevice
+from mnasnet.devices.timing import BLOCKS, LOADS
 
 
 class TestHostDevice(DeviceContract):
@@ -155,9 +156,37 @@ def test_settings_without_meaning_are_refused(threads: int, limit_s: float) -> N
         HostDevice(threads=threads, limit_s=limit_s)
 
 
-def test_no_launch_is_refused(host: HostDevice, artifact: Artifact, reference: Artifact) -> None:
-    with pytest.raises(ValueError, match="at least 1 launch, not 0"):
-        host.measure(artifact, reference=reference, agreed=None, launches=0)
+RUNNER_THAT_DIES = """
+import json, os, sys
+from pathlib import Path
+loads, died = 0, Path(sys.argv[1])
+version = "2.0" if died.exists() else "1.0"
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["do"] == "time":
+        loads += 1
+        if loads == 4 and not died.exists():
+            died.touch()
+            os._exit(9)
+        block = {"reference_ms": [1.0, 1.0], "candidate_ms": [2.0, 2.0]}
+        reply = {"not_delegated": [], "blocks": [block] * request["blocks"]}
+    else:
+        reply = dict.fromkeys(("governor", "frequency_mhz", "temperature_c"))
+        reply |= dict(system="s", abi="a", processor="p", clock="CPU time", runtimes=["LiteRT " + version])
+        reply |= dict(threads=1, pinned=[0], cores=[], process=os.getpid())
+    print(json.dumps(reply), flush=True)
+"""
+
+
+def test_what_a_process_timed_before_it_died_is_no_part_of_a_latency(
+    artifact: Artifact, reference: Artifact, tmp_path: Path
+) -> None:
+    program = RUNNER_THAT_DIES
+    with HostDevice(command=(sys.executable, "-c", program, str(tmp_path / "died"))) as host:
+        latency = host.measure(artifact, reference=reference, agreed=None)
+    assert (tmp_path / "died").exists()
+    assert latency.runtime.startswith("LiteRT 2.0")  # of the process that timed
+    assert len(latency.raw_ms) + latency.blocks_discarded == LOADS * BLOCKS
 
 
 @pytest.mark.slow

@@ -29,7 +29,10 @@ class RecordedDevice(Device):
 
         Raises:
             DeviceError: nothing is recorded for the digest.
+            ValueError: `launches` is less than 1.
         """
+        if launches < 1:
+            raise ValueError(f"a measurement takes at least 1 launch, not {launches}")
         self.measured.append(artifact.digest)
         own_ms = self._latency_ms(artifact.digest)
         if own_ms is None:

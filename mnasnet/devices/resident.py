@@ -10,13 +10,15 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from mnasnet.arch.records import Artifact, Core, DeviceCard, Format, Latency
 from mnasnet.devices import timing
 from mnasnet.devices.device import Device, DeviceError, UnsuitableError
+
+T = TypeVar("T")
 
 RUNNER = Path(__file__).with_name("runner.py")
 """Run as a file and not as a module, so that nothing of this package is imported beside it."""
@@ -148,12 +150,12 @@ class ResidentDevice(Device):
             ]
 
         try:
-            timed = timing.timed(launch, launches=launches)
-            state = self._state()
+            # All of it again when a process died: what two of them timed is not one launch.
+            timed = self._twice(what, lambda: timing.timed(launch, launches=launches))
+            about = self.about()  # of the process that timed, whatever was there before it
         finally:
             if self._process is not None:
                 self._process.drop(artifact)
-        about = self._known()
         runtime = next(one for one in about["runtimes"] if one.startswith(RUNTIMES[artifact.format]))
         return timing.latency_of(
             timed,
@@ -163,7 +165,7 @@ class ResidentDevice(Device):
             threads=self.threads,
             cores=about["pinned"],
             not_delegated=sorted(not_delegated),
-            state=state,
+            state=_state_of(about),
             waited_s=sum(waited),
         )
 
@@ -209,45 +211,62 @@ class ResidentDevice(Device):
         return self._first_about
 
     def _state(self) -> timing.State:
-        return timing.State(**self._ask_itself("state"))
+        return _state_of(self._ask_itself("state"))
 
     def _ask_itself(self, action: str) -> dict[str, Any]:
-        return self._ask(
-            {"do": action},
-            files={},
-            what=f"asking the runner of {self._place.called} about itself",
-            deadline=time.monotonic() + self._limit_s,
-        )
+        what = f"asking the runner of {self._place.called} about itself"
+        deadline = time.monotonic() + self._limit_s
+        return self._twice(what, lambda: self._ask({"do": action}, files={}, what=what, deadline=deadline))
+
+    def _twice(self, what: str, action: Callable[[], T]) -> T:
+        """What `action` gives, which is tried once more when the process dies of it.
+
+        Raises:
+            DeviceError: it died again.
+        """
+        for is_last in (False, True):
+            try:
+                return action()
+            except _DiedError as error:
+                if is_last:
+                    raise DeviceError(f"{what} failed twice: the process ended with {error}") from error
+        raise AssertionError("the loop returns or raises")
 
     def _ask(
         self, request: Mapping[str, Any], *, files: Mapping[str, Artifact], what: str, deadline: float
     ) -> dict[str, Any]:
-        """The reply to `request` about `files`, which is put once more to a new process when one died of it."""
-        died = ""
-        for _ in range(2):
-            try:
-                if self._process is None:
-                    self._process = _Process(self._place, self._command)
-                reply = self._process.ask(request, files=files, deadline=deadline)
-            except _DiedError as error:
-                self.close()
-                died = str(error)
-                if (fault := self._place.fault(error.status, error.words)) is not None:
-                    raise type(fault)(f"{what} failed: {fault}") from error
-            except BaseException:
-                # Ctrl-C while a reply is on its way: the next request must not read it as its own.
-                self.close()
-                raise
-            else:
-                if "error" in reply:
-                    raise DeviceError(f"{what} failed: {reply['error']}")
-                return reply
+        """The reply to `request` about `files`, from the process that is there, or a new one.
+
+        Raises:
+            _DiedError: the process died of it.
+            DeviceLostError: the device is away.
+            DeviceError: it answers that it cannot, or `deadline` has passed.
+        """
+        try:
+            if self._process is None:
+                self._process = _Process(self._place, self._command)
+            reply = self._process.ask(request, files=files, deadline=deadline)
+        except _DiedError as error:
+            self.close()
+            if (fault := self._place.fault(error.status, error.words)) is not None:
+                raise type(fault)(f"{what} failed: {fault}") from error
             if time.monotonic() >= deadline:
                 raise DeviceError(
                     f"{what} took more than {self._limit_s:g} s, the most that is waited for; take a smaller "
                     "network"
-                )
-        raise DeviceError(f"{what} failed twice: the process ended with {died}")
+                ) from error
+            raise
+        except BaseException:
+            # Ctrl-C while a reply is on its way: the next request must not read it as its own.
+            self.close()
+            raise
+        if "error" in reply:
+            raise DeviceError(f"{what} failed: {reply['error']}")
+        return reply
+
+
+def _state_of(about: Mapping[str, Any]) -> timing.State:
+    return timing.State(**{one.name: about[one.name] for one in fields(timing.State)})
 
 
 class _DiedError(Exception):
@@ -322,6 +341,7 @@ class _Process:
     def _exchange(self, request: Mapping[str, Any], deadline: float) -> dict[str, Any]:
         """One line there, one line back."""
         stdin, stdout = self._popen.stdin, self._popen.stdout
+        reply: dict[str, Any] | None = None
         if stdin is None or stdout is None:
             raise RuntimeError("the timing process was started without pipes")
         # The end of the process ends the wait for its line, on every system.
@@ -333,19 +353,18 @@ class _Process:
             stdin.flush()
             self._unsent = b""
             line = stdout.readline()
-            while line.endswith(b"\n") and not line.startswith(b"{"):
+            while line.endswith(b"\n") and (reply := _object_of(line)) is None:
                 # What a board's shell prints at every login, before the runner is there.
                 line = stdout.readline()
         except BrokenPipeError:
             line = b""
         finally:
             alarm.cancel()
-        if not line.endswith(b"\n"):
+        if reply is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._popen.wait(ENDING_S)
             self._popen.kill()
             raise _DiedError(self._popen.wait(), self._last_words())
-        reply: dict[str, Any] = json.loads(line)
         return reply
 
     def _last_words(self) -> str:
@@ -353,6 +372,15 @@ class _Process:
         self._stderr.seek(0)
         lines = self._stderr.read().decode(errors="replace").split("\n")
         return " | ".join([line.strip() for line in lines if line.strip()][-LAST_WORDS:])
+
+
+def _object_of(line: bytes) -> dict[str, Any] | None:
+    """The JSON object that a whole line holds; None where it holds something else."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _stop(popen: subprocess.Popen[bytes], stderr: IO[bytes]) -> None:

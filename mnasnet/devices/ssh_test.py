@@ -192,11 +192,18 @@ def test_a_runner_that_crashes_leaves_nothing_and_another_one_is_started(shell: 
     assert is_empty(there)
 
 
-def test_a_board_that_is_shut_down_ends_the_runner_and_its_files(shell: str, there: Path) -> None:
+@pytest.mark.parametrize(
+    "said", [(signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGTERM, signal.SIGHUP)], ids=str
+)
+def test_a_board_that_is_shut_down_ends_the_runner_and_its_files(
+    shell: str, there: Path, said: tuple[signal.Signals, ...]
+) -> None:
     with SshDevice("board", python=sys.executable, ssh=(shell,)) as device:
         runner = device.about()["process"]
         assert any(there.iterdir())
-        os.kill(parent(runner), signal.SIGTERM)
+        bootstrap = parent(runner)
+        for one in said:
+            os.kill(bootstrap, one)
         assert ends(runner)
         assert is_empty(there)
 

@@ -100,7 +100,7 @@ TimeLoad = Callable[[bool], Load]
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What a device says of itself when a measurement begins; None where it says nothing."""
+    """What a device says of itself when a measurement ends; None where it says nothing."""
 
     governor: str | None = None
     frequency_mhz: float | None = None

@@ -101,17 +101,18 @@ class Untrained:
         return latency
 
     def _timed(self, artifact: Artifact, *, launches: int) -> Latency:
-        for _ in range(LOST_AT_MOST):
+        for times in range(1, LOST_AT_MOST + 1):
             try:
                 return self._device.measure(
                     artifact, reference=self.reference, agreed=self.agreed, launches=launches
                 )
             except DeviceLostError as error:
-                lost = error
+                if times == LOST_AT_MOST:
+                    raise DeviceError(f"lost {times} times with the same network: {error}") from error
                 self._say(f"{error}; waiting for it, at most {self._wait_s / 60:.3g} min")
                 wait_for(self._device, limit_s=self._wait_s)
                 self._say("it is back, measuring again")
-        raise DeviceError(f"lost {LOST_AT_MOST} times with the same network: {lost}")
+        raise AssertionError("the loop returns or raises")
 
     def write(self, architecture: Architecture, name: str) -> Artifact:
         """The network with random weights, as a file of the device's format that is called `name`."""
