@@ -1,9 +1,25 @@
 """Bayesian optimisation keeps the contract, and needs few trials."""
 
-import pytest
+import pickle
+from collections.abc import Sequence
+from typing import Any
 
-from mnasnet.samplers.bayesian import BayesianSampler
-from mnasnet.samplers.sampler_contract import MakeSampler, SamplerContract, reward_of_contract
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from mnasnet.samplers.bayesian import BayesianSampler, log_expected_improvement
+from mnasnet.samplers.sampler_contract import (
+    SPACE,
+    MakeSampler,
+    SamplerContract,
+    asked,
+    new_study,
+    reward_of_contract,
+)
 
 
 class TestBayesian(SamplerContract):
@@ -16,3 +32,83 @@ class TestBayesianWithoutAReward(SamplerContract):
     @pytest.fixture
     def make(self) -> MakeSampler:
         return lambda seed: BayesianSampler(seed, initial=6)
+
+
+def searched(sampler: BayesianSampler, trials: int, *, ahead: int = 1) -> optuna.Study:
+    """A study of the sum of all choices, which is 12 at most."""
+    study = new_study(sampler)
+    running = []
+    for _ in range(trials):
+        running.append(study.ask(SPACE))
+        if len(running) == ahead:
+            trial = running.pop(0)
+            study.tell(trial, float(sum(trial.params.values())))
+    return study
+
+
+@pytest.mark.parametrize("ahead", [1, 8])
+def test_it_finds_the_best_of_576_in_40_trials(ahead: int) -> None:
+    study = searched(BayesianSampler(initial=10), 40, ahead=ahead)
+    assert max(trial.values[0] for trial in study.trials if trial.values) == 12
+    assert len({str(params) for params in asked(study)}) == 40
+
+
+def test_it_asks_again_for_nothing_that_failed() -> None:
+    study = new_study(BayesianSampler(initial=6))
+    for number in range(30):
+        trial = study.ask(SPACE)
+        if number > 6 and number % 2:
+            study.tell(trial, state=TrialState.FAIL)
+        else:
+            study.tell(trial, float(sum(trial.params.values())))
+    assert len({str(params) for params in asked(study)}) == 30
+
+
+def test_a_reward_with_a_kink_is_kept_to() -> None:
+    def hard(values: Sequence[float]) -> float:
+        return values[0] if values[1] <= 6 else values[0] * 6 / values[1]
+
+    study = new_study(BayesianSampler(reward=hard, initial=10), objectives=2)
+    for _ in range(40):
+        trial = study.ask(SPACE)
+        total = float(sum(trial.params.values()))
+        study.tell(trial, [10 + total - 0.1 * trial.params["choice0"], 1 + total])
+    best = max(study.trials, key=lambda trial: hard(trial.values))
+    assert best.values[1] <= 6
+    assert hard(best.values) >= 14.9
+
+
+def test_without_a_reward_it_goes_along_the_front() -> None:
+    study = new_study(BayesianSampler(initial=10), objectives=2)
+    for _ in range(60):
+        trial = study.ask(SPACE)
+        good = sum(trial.params[f"choice{i}"] for i in (1, 2, 4, 5))
+        study.tell(trial, [float(good), float(good + trial.params["choice0"] + trial.params["choice3"])])
+    on_it = {trial.values[0] for trial in study.best_trials if trial.values[0] == trial.values[1]}
+    assert len(on_it) >= 9  # of 0 to 10
+
+
+def test_what_it_learnt_survives_pickling() -> None:
+    study = searched(BayesianSampler(initial=10), 20)
+    study.sampler = pickle.loads(pickle.dumps(study.sampler))
+    other = searched(BayesianSampler(initial=10), 20)
+    assert study.ask(SPACE).params == other.ask(SPACE).params
+
+
+@pytest.mark.parametrize(("mean", "spread"), [(0.0, 1.0), (1.0, 0.5), (-2.0, 0.7), (-9.0, 1.0)])
+def test_expected_improvement_is_the_integral(mean: float, spread: float) -> None:
+    told = log_expected_improvement(np.array([mean]), np.array([spread]), 0.0)
+    density = norm(loc=mean, scale=spread).pdf
+    integral, _ = quad(lambda better: better * density(better), 0, 20, epsabs=0, limit=200)
+    assert told[0] == pytest.approx(np.log(integral), abs=0.05)
+
+
+def test_without_doubt_improvement_is_what_it_is() -> None:
+    told = log_expected_improvement(np.array([3.0, 1.0, -np.inf]), np.array([0.0, 0.0, np.nan]), 2.0)
+    assert told.tolist() == [0.0, -np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("wrong", [{"initial": 0}, {"seed": -1}])
+def test_what_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="|".join(wrong)):
+        BayesianSampler(**wrong)
