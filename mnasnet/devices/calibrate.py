@@ -43,6 +43,8 @@ PACE = 10
 BOOTSTRAPS = 1000
 TRIES = 3
 """For a measurement that fails."""
+FAILED_AT_MOST = 10
+"""Networks that fail so often are left out of the table; where there are more, it is the device that fails."""
 
 
 class CalibrationError(ValueError):
@@ -172,12 +174,28 @@ def measure(
     training: list[Measured] = []
     started = clock()
 
+    failed = 0
+
+    def attempt(network: Architecture) -> float | None:
+        nonlocal failed
+        try:
+            return time_one(network).ratio
+        except (DeviceLostError, UnsuitableError):
+            raise
+        except DeviceError:
+            failed += 1
+            if failed > FAILED_AT_MOST:
+                raise
+            return None
+
     def train() -> None:
         network = queue.pop(0)
-        training.append(Measured(architecture=network, ratio=time_one(network).ratio))
+        ratio = attempt(network)
+        if ratio is not None:
+            training.append(Measured(architecture=network, ratio=ratio))
 
     least = LEAST + 2 * HELD_OUT[0]
-    while len(training) < PACE:
+    while len(training) < PACE and queue:
         step("timing networks", len(training), least)
         train()
     each_s = (clock() - started) / PACE
@@ -189,24 +207,28 @@ def measure(
             f"--minutes {minutes:g}: a measurement takes {each_s:.2g} s there, and a table needs {least} of them: "
             f"give --minutes {needed}"
         )
-    held_out = held_out[: max(HELD_OUT[0], int(HELD_OUT_SHARE * fits / 2))]
-    twice = [*held_out, *held_out]
+    count = min(HELD_OUT[1], max(HELD_OUT[0], int(HELD_OUT_SHARE * fits / 2)))
+    held_out, spare = held_out[:count], held_out[count:]
     tested: list[float] = []
     while True:
         done = max((clock() - started) / (end - started), len(training) / MOST)
         if not queue and done < 1:
             queue += _next(training, pool)
-        if done >= 1 and len(tested) == len(twice) and (len(training) >= LEAST or not queue):
+        if done >= 1 and len(tested) == 2 * count and (len(training) >= LEAST or not queue):
             break
         measured = len(training) + len(tested)
         step("timing networks", measured, max(least, round(measured / min(done, 1.0))))
-        if len(tested) < len(twice) and (len(tested) < len(twice) * done or not queue):
-            tested.append(time_one(twice[len(tested)]).ratio)
+        if len(tested) < 2 * count and (len(tested) < 2 * count * done or not queue):
+            ratio = attempt(held_out[len(tested) % count])
+            if ratio is not None:
+                tested.append(ratio)
+            elif len(tested) < count and spare:
+                held_out[len(tested)] = spare.pop(0)
         elif queue:
             train()
         else:
             break
-    first, again = tested[: len(held_out)], tested[len(held_out) :]
+    first, again = tested[:count], tested[count:]
     return Measurements(
         training=training,
         held_out=[

@@ -13,6 +13,7 @@ from mnasnet.devices.calibrate import (
     HELD_OUT,
     Calibration,
     CalibrationError,
+    Measurements,
     accordance,
     calibrate,
     measure,
@@ -106,6 +107,41 @@ def test_minutes_that_hold_too_little_are_refused_with_what_is_needed() -> None:
             clock=lambda: asked.seconds,
         )
     assert len(asked.networks) == 10
+
+
+@pytest.mark.parametrize(("kind", "every"), [("a few", 40), ("many", 4)])
+def test_networks_that_the_device_cannot_run_are_left_out_unless_they_are_many(kind: str, every: int) -> None:
+    asked = Asked(seconds_each=1.0)
+    crashes: set[str] = set()
+
+    def time_one(architecture: Architecture) -> Latency:
+        latency = asked(architecture)
+        if int(architecture.digest(), 16) % every == 0:
+            crashes.add(architecture.digest())
+            raise DeviceError("crashed")
+        return latency
+
+    def measured() -> Measurements:
+        return measure(
+            time_one,
+            space=SPACE,
+            minutes=5,
+            begun=0.0,
+            seed=0,
+            step=lambda *_: None,
+            clock=lambda: asked.seconds,
+        )
+
+    if kind == "many":
+        with pytest.raises(DeviceError, match="crashed"):
+            measured()
+        return
+    found = measured()
+    told = {one.architecture.digest() for one in (*found.training, *found.held_out)}
+    assert crashes
+    assert not told & crashes
+    assert len(found.held_out) == len(found.again) >= HELD_OUT[0]
+    assert len(found.training) >= 100
 
 
 @pytest.mark.slow
