@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mnasnet.arch.records import Artifact
 from mnasnet.cli.conftest import TINY, called
 from mnasnet.devices.calibrate import Calibration
+from mnasnet.devices.conftest import artifact as artifact
 from mnasnet.devices.conftest import calibration as calibration
 from mnasnet.devices.table import write_table
 from mnasnet.study.card import read_cards
@@ -103,3 +105,12 @@ def test_a_search_of_other_images_than_the_tables_is_refused_and_leaves_nothing(
     assert "the table is for images of 64 px, 3 channels and 10 classes at width 0.5" in line
     assert "goes on" not in line
     assert not list(out.glob("*.html"))
+
+
+def test_a_file_that_the_device_never_runs_is_a_wrong_request(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, calibration: Calibration, artifact: Artifact
+) -> None:
+    write_table(calibration.table, tmp_path / "a.table")
+    ended = called(capsys, "measure", str(artifact.path), "--device", f"table:{tmp_path / 'a.table'}")
+    assert ended.status == 2
+    assert "a table knows networks that mnasnet wrote itself, not files" in ended.line

@@ -80,14 +80,6 @@ def test_a_request_that_cannot_be_served_is_one_line(
     assert said in ended.line
 
 
-def test_a_file_that_the_device_never_runs_is_refused(
-    capsys: pytest.CaptureFixture[str], artifact: Artifact
-) -> None:
-    ended = called(capsys, "measure", str(artifact.path), "--device", "host:onnx")
-    assert ended.status == 2
-    assert f"{artifact.path} is of the format tflite; host:onnx runs onnx" in ended.line
-
-
 def test_a_file_that_is_no_model_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "broken.tflite"
     path.write_text("no flatbuffer")
