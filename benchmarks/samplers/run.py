@@ -9,6 +9,7 @@ that asks for nothing but repeats `CONVERGED_AFTER` times in a row has converged
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,7 +28,7 @@ from problems import Problem, problems
 from mnasnet.samplers.bayesian import BayesianSampler
 from mnasnet.samplers.categorical import Reward
 from mnasnet.samplers.evolution import EvolutionSampler
-from mnasnet.samplers.ppo import PPOSampler
+from mnasnet.samplers.ppo import NASNET, REINFORCE, PPOSampler
 
 CONVERGED_AFTER = 200
 CHECKPOINTS = (50, 100, 200, 500, 1000, 2000)
@@ -44,6 +45,10 @@ class Contender:
 
 CONTENDERS: Mapping[str, Contender] = {
     "ppo": Contender(make=lambda seed, reward: PPOSampler(seed, reward), most=2000),
+    "ppo, NASNet's constants": Contender(
+        make=lambda seed, reward: PPOSampler(seed, reward, settings=NASNET), most=2000
+    ),
+    "reinforce": Contender(make=lambda seed, reward: PPOSampler(seed, reward, settings=REINFORCE), most=2000),
     "evolution": Contender(make=lambda seed, reward: EvolutionSampler(seed, reward), most=2000),
     "bayesian": Contender(make=lambda seed, reward: BayesianSampler(seed, reward), most=2000),
     "random": Contender(make=lambda seed, reward: RandomSampler(seed=seed), most=2000),
@@ -55,7 +60,7 @@ CONTENDERS: Mapping[str, Contender] = {
     "gp": Contender(make=lambda seed, reward: GPSampler(seed=seed), most=200),
 }
 """Ours, and Optuna's as they come. Ours see the two values and the reward's shape, as in a search."""
-OURS = ("ppo", "evolution", "bayesian")
+OURS = ("ppo", "ppo, NASNet's constants", "reinforce", "evolution", "bayesian")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +130,15 @@ def run_kept(macro: Path, problem: str, name: str, seed: int, most: int, path: P
 
 def path_of(records: Path, problem: str, name: str, seed: int) -> Path:
     """Where the record of a run is."""
-    return records / f"{problem} {name} {seed}.json".replace(" ", "-").replace(",", "")
+    return records / re.sub("[^a-z0-9.]+", "-", f"{problem} {name} {seed}.json".lower())
+
+
+def is_there(path: Path, name: str, most: int) -> bool:
+    """Whether the run was made, and went so far; records of shorter ones are made anew."""
+    if not path.exists():
+        return False
+    record = json.loads(path.read_text())
+    return record["converged"] or len(record["values"]) >= min(most, CONTENDERS[name].most)
 
 
 def curve(problem: Problem, record: Mapping[str, Any]) -> list[float]:
@@ -150,7 +163,7 @@ def rows(arguments: Arguments, every: Mapping[str, Problem]) -> Iterator[str]:
             continue
         curves = {name: [curve(problem, record) for record in records] for name, records in found.items()}
         reached = max(one[-1] for some in curves.values() for one in some)
-        best = reached if problem.best is None else problem.best()
+        best = reached if problem.best is None else problem.best
         yield f"\n{problem.name}: mean regret ± standard error, best {best:.3f}\n"
         yield "| sampler | seeds | " + " | ".join(f"at {one}" for one in CHECKPOINTS) + " | s an ask |"
         yield "|---|---|" + "---|" * (len(CHECKPOINTS) + 1)
@@ -184,7 +197,7 @@ def main(arguments: Arguments) -> None:
             for seed in range(arguments.seeds)
             for problem in every
             for name in arguments.samplers
-            if not (path := path_of(arguments.records, problem, name, seed)).exists()
+            if not is_there(path := path_of(arguments.records, problem, name, seed), name, arguments.most)
         ]
         for one in waiting:
             one.result()

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from mnasnet.samplers.bayesian import BayesianSampler, log_expected_improvement
+from mnasnet.samplers.bayesian import FIT, BayesianSampler, log_expected_improvement
 from mnasnet.samplers.sampler_contract import (
     SPACE,
     MakeSampler,
@@ -76,6 +76,18 @@ def test_a_reward_with_a_kink_is_kept_to() -> None:
     best = max(study.trials, key=lambda trial: hard(trial.values))
     assert best.values[1] <= 6
     assert hard(best.values) >= 14.9
+
+
+def test_a_value_without_a_logarithm_may_come_at_any_time() -> None:
+    study = new_study(BayesianSampler(initial=6))
+    for number in range(24):
+        trial = study.ask(SPACE)
+        # Of logarithms while all are positive: they are products of what was chosen.
+        product = float(np.prod([1.0 + option for option in trial.params.values()]))
+        study.tell(trial, -1.0 if number == 21 else product)
+    fits = [trial.system_attrs[FIT]["logarithm"] for trial in study.trials if FIT in trial.system_attrs]
+    assert list(fits[0]) == [True]
+    assert list(fits[-1]) == [False]
 
 
 def test_without_a_reward_it_goes_along_the_front() -> None:

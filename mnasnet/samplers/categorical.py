@@ -6,6 +6,7 @@ import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,38 +25,10 @@ DRAWS = 100
 """In which something that was never asked for is looked for."""
 
 Choices = Mapping[str, CategoricalDistribution]
+"""By name, in the order in which they are made."""
+
 Key = tuple[tuple[str, str], ...]
 """What tells one network from another."""
-
-
-@dataclass(kw_only=True)
-class Past:
-    """What a sampler has read of one study."""
-
-    seen: set[int] = field(default_factory=set)
-    """Numbers of the finished trials that were read."""
-    choices: dict[str, CategoricalDistribution] | None = None
-    """Choices that every finished trial shares, in the order of the first; None before the first."""
-    single: dict[str, Any] = field(default_factory=dict)
-    """The options of those that have but one, which nobody chooses and `Canonical` may ask for."""
-
-    def read(self, study: Study) -> list[FrozenTrial]:
-        """The trials that have finished since the last time, in the order of their numbers."""
-        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        new = [trial for trial in trials if trial.number not in self.seen]
-        for trial in new:
-            self.seen.add(trial.number)
-            self.single |= {
-                name: trial.params[name] for name, one in trial.distributions.items() if one.single()
-            }
-            mine = {
-                name: distribution
-                for name, distribution in trial.distributions.items()
-                if isinstance(distribution, CategoricalDistribution) and not distribution.single()
-            }
-            before = mine if self.choices is None else self.choices
-            self.choices = {name: choice for name, choice in before.items() if mine.get(name) == choice}
-        return new
 
 
 @dataclass(kw_only=True)
@@ -81,6 +54,37 @@ class Asked:
                 else:
                     running.add(found)
         return running.union(self.keys.values())
+
+
+@dataclass(kw_only=True)
+class Past:
+    """What a sampler has read of one study."""
+
+    finished: dict[int, FrozenTrial] = field(default_factory=dict)
+    """COMPLETE and PRUNED trials that were read, by number."""
+    choices: dict[str, CategoricalDistribution] | None = None
+    """Choices that every finished trial shares, in the order of the first; None before the first."""
+    single: dict[str, Any] = field(default_factory=dict)
+    """The options of those that have but one, which nobody chooses and `Canonical` may ask for."""
+    asked: Asked = field(default_factory=Asked)
+
+    def read(self, study: Study) -> list[FrozenTrial]:
+        """The trials that have finished since the last time, in the order of their numbers."""
+        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        new = [trial for trial in trials if trial.number not in self.finished]
+        for trial in new:
+            self.finished[trial.number] = trial
+            self.single |= {
+                name: trial.params[name] for name, one in trial.distributions.items() if one.single()
+            }
+            mine = {
+                name: distribution
+                for name, distribution in trial.distributions.items()
+                if isinstance(distribution, CategoricalDistribution) and not distribution.single()
+            }
+            before = mine if self.choices is None else self.choices
+            self.choices = {name: choice for name, choice in before.items() if mine.get(name) == choice}
+        return new
 
 
 class CategoricalSampler(BaseSampler):
@@ -114,9 +118,9 @@ class CategoricalSampler(BaseSampler):
         self._pasts: dict[tuple[Any, int], Any] = {}
         self._lock = threading.Lock()  # `Study.optimize(n_jobs=2)` asks from two threads
 
-    @abstractmethod
     def new_past(self) -> Past:
         """What is read of a study, before anything is."""
+        return Past()
 
     @abstractmethod
     def propose(self, study: Study, trial: FrozenTrial, choices: Choices) -> dict[str, Any]:
@@ -132,13 +136,18 @@ class CategoricalSampler(BaseSampler):
             reward = -trial.values[0] if study.directions[0] == StudyDirection.MINIMIZE else trial.values[0]
         return reward if reward is not None and math.isfinite(reward) else None
 
-    def matter(self, params: Mapping[str, Any], past: Past) -> Mapping[str, Any]:
-        """Those of `params`, choices that were proposed, that matter."""
+    def that_matter(self, params: Mapping[str, Any], past: Past) -> Mapping[str, Any]:
+        """Of `params`, which were proposed or may be, those that matter."""
         return params if self._canonical is None else self._canonical({**past.single, **params})
 
     def key(self, params: Mapping[str, Any], past: Past) -> Key:
         """The same for two proposals exactly where the choices that matter are the same."""
-        return tuple(sorted((name, repr(value)) for name, value in self.matter(params, past).items()))
+        return tuple(sorted((name, repr(value)) for name, value in self.that_matter(params, past).items()))
+
+    def asked(self, study: Study, choices: Choices) -> set[Key]:
+        """The keys of all that the study was asked for, whatever became of it."""
+        past = self._past(study)
+        return past.asked.read(study, choices, partial(self.key, past=past))
 
     def new_drawn(
         self, choices: Choices, past: Past, asked: Container[Key], rng: np.random.Generator

@@ -37,19 +37,13 @@ FARTHEST = 5.0
 """Widths of the prior from its middle: beyond them lies nothing that is probable, and a line search that strays
 there meets matrices that have no Cholesky factor."""
 ITERATIONS = 30
-"""Of L-BFGS: after them predictions changed by less than a hundredth of their error."""
+"""Of L-BFGS: on that table the errors were the same to four digits with 100, and with 15 to three."""
 
 
 def _start(choices: int) -> tuple[Floats, Floats]:
     """Middle and width of the prior."""
     middle = np.concatenate([PRIOR_MIDDLE, np.full(choices, np.log(THETA_SUM / choices))])
     return middle, np.concatenate([PRIOR_WIDTH, np.full(choices, THETA_WIDTH)])
-
-
-def differ(one: Options, other: Options) -> NDArray[np.bool_]:
-    """[of one, of other, choices]: where two networks have another option."""
-    found: NDArray[np.bool_] = one[:, None, :] != other[None, :, :]
-    return found
 
 
 def _covariance(distance: Floats, hyperparameters: Floats) -> Floats:
@@ -61,7 +55,7 @@ def _covariance(distance: Floats, hyperparameters: Floats) -> Floats:
 
 
 def fitted(options: Options, outcomes: Floats) -> tuple[Floats, float]:
-    """The most probable hyperparameters, and the logarithm of how probable the outcomes are with them.
+    """The most probable hyperparameters, and the logarithm of their posterior density, but for a constant.
 
     `outcomes` [networks] have mean 0 and variance 1.
 
@@ -71,7 +65,7 @@ def fitted(options: Options, outcomes: Floats) -> tuple[Floats, float]:
     count, choices = options.shape
     if count == 0:
         raise ValueError("a Gaussian process is fitted to at least one network")
-    differs = differ(options, options).reshape(count * count, choices).astype(float)
+    differs = (options[:, None, :] != options[None, :, :]).reshape(count * count, choices).astype(float)
     middle, width = _start(choices)
     identity = np.eye(count)
 

@@ -13,7 +13,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Past, Reward
+from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Choices, Past, Reward
 from mnasnet.samplers.losses import clipped_surrogate, negative_entropy, reinforce
 from mnasnet.samplers.policy import Controller
 
@@ -300,9 +300,7 @@ class PPOSampler(CategoricalSampler):
         """As of `CategoricalSampler`."""
         return _Past()
 
-    def propose(
-        self, study: Study, trial: FrozenTrial, choices: Mapping[str, CategoricalDistribution]
-    ) -> dict[str, Any]:
+    def propose(self, study: Study, trial: FrozenTrial, choices: Choices) -> dict[str, Any]:
         """Learn what there is to learn, then choose; the log-probabilities stay in the trial."""
         values: dict[str, Any] = {}
         log_probs: dict[str, float] = {}
@@ -321,13 +319,13 @@ class PPOSampler(CategoricalSampler):
             return
         with self._lock:
             past = self._past(study)
-            if not past.seen:  # a new process may tell before it asks
+            if not past.finished:  # a new process may tell before it asks
                 past.read(study)
             finished = past.next_finished
             past.next_finished += 1
         study._storage.set_trial_system_attr(trial._trial_id, FINISHED, finished)
 
-    def _learner(self, study: Study, past: _Past, choices: Mapping[str, CategoricalDistribution]) -> Learner:
+    def _learner(self, study: Study, past: _Past, choices: Choices) -> Learner:
         """Return the controller over `choices` after every full batch of the past."""
         learner = past.learner
         if learner is None or list(learner.choices.items()) != list(choices.items()):
