@@ -4,7 +4,6 @@ import importlib
 import signal
 import sys
 from collections.abc import Sequence
-from functools import partial
 
 VERBS = {
     "search": "mnasnet.cli.search",
@@ -38,18 +37,16 @@ USAGE = """usage: mnasnet VERB [OPTIONS]
 
 `mnasnet VERB --help` lists the options of a verb."""
 
-REQUEST, INTERRUPTED = 2, 130
-"""Exit status of a request that cannot be served, and of Ctrl-C; `mnasnet.cli.parse` has them all."""
+REQUEST, INTERRUPTED, TERMINATED = 2, 130, 143
+"""Exit status of a request that cannot be served, of Ctrl-C and of SIGTERM; `mnasnet.cli.parse` has the others."""
 
 
-def _ended(verb: str, number: int, frame: object) -> None:
-    """Leave as Ctrl-C does, so that what is open is closed and what is temporary goes.
+class _TerminatedError(BaseException):
+    """SIGTERM, raised as Ctrl-C is, so that what is open is closed and what is temporary goes."""
 
-    Raises:
-        SystemExit: always.
-    """
-    print(f"mnasnet {verb}: ended by {signal.Signals(number).name}", file=sys.stderr)
-    sys.exit(128 + number)
+
+def _terminated(number: int, frame: object) -> None:
+    raise _TerminatedError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,12 +69,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"mnasnet: no verb {verb!r}; {nearest} {', '.join(VERBS)}", file=sys.stderr)
         return REQUEST
     if arguments is None:  # as a program of its own
-        signal.signal(signal.SIGTERM, partial(_ended, verb))
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         status: int = importlib.import_module(VERBS[verb]).main(options)
     except KeyboardInterrupt:  # while torch was still being imported
         print(f"mnasnet {verb}: stopped before it began", file=sys.stderr)
         return INTERRUPTED
+    except _TerminatedError:
+        print(f"mnasnet {verb}: ended by SIGTERM", file=sys.stderr)
+        return TERMINATED
     return status
 
 

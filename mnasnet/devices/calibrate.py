@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +109,7 @@ def calibrate(
         if agreed.predicted:
             raise DeviceError(f"{called} is a table already: name the device itself")
         measurements = measure(
-            partial(_tried, timed),
+            timed,
             space=space,
             minutes=minutes,
             begun=begun,
@@ -132,22 +131,6 @@ def calibrate(
     )
 
 
-def _tried(timed: Untrained, architecture: Architecture) -> Latency:
-    """Its latency; what fails is tried again, so that one crash does not lose hundreds of measurements.
-
-    Raises:
-        DeviceError: it fails each time.
-    """
-    for _ in range(TRIES - 1):
-        try:
-            return timed(architecture)
-        except (DeviceLostError, UnsuitableError):
-            raise
-        except DeviceError:
-            continue
-    return timed(architecture)
-
-
 def measure(
     time_one: Callable[[Architecture], Latency],
     *,
@@ -167,7 +150,7 @@ def measure(
 
     Raises:
         CalibrationError: the minutes hold too few measurements, or the space too few networks.
-        DeviceError: as of `time_one`.
+        DeviceError: as of `time_one`, for more than `FAILED_AT_MOST` networks.
     """
     held_out, pool = _drawn(space, random.Random(seed))
     queue = _first(space, pool, besides=held_out)
@@ -177,16 +160,19 @@ def measure(
     failed = 0
 
     def attempt(network: Architecture) -> float | None:
+        """Its latency in units of the reference; None where it fails each time."""
         nonlocal failed
-        try:
-            return time_one(network).ratio
-        except (DeviceLostError, UnsuitableError):
-            raise
-        except DeviceError:
-            failed += 1
-            if failed > FAILED_AT_MOST:
+        for _ in range(TRIES):
+            try:
+                return time_one(network).ratio
+            except (DeviceLostError, UnsuitableError):
                 raise
-            return None
+            except DeviceError as error:
+                last = error
+        failed += 1
+        if failed > FAILED_AT_MOST:
+            raise last
+        return None
 
     def train() -> None:
         network = queue.pop(0)
@@ -195,7 +181,7 @@ def measure(
             training.append(Measured(architecture=network, ratio=ratio))
 
     least = LEAST + 2 * HELD_OUT[0]
-    while len(training) < PACE and queue:
+    while len(training) < PACE:
         step("timing networks", len(training), least)
         train()
     each_s = (clock() - started) / PACE

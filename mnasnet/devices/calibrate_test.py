@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -91,21 +92,26 @@ class Asked:
         return RooflineDevice().measure(file, reference=file, agreed=None)
 
 
+def measured(asked: Asked, time_one: Callable[[Architecture], Latency], *, minutes: float) -> Measurements:
+    """So many minutes of the clock of `asked`."""
+    return measure(
+        time_one,
+        space=SPACE,
+        minutes=minutes,
+        begun=0.0,
+        seed=0,
+        step=lambda *_: None,
+        clock=lambda: asked.seconds,
+    )
+
+
 def test_minutes_that_hold_too_little_are_refused_with_what_is_needed() -> None:
     asked = Asked(seconds_each=6.0)
     # 50 measurements in five minutes; 200 of them, and a tenth more, are 22 minutes.
     with pytest.raises(
         CalibrationError, match=r"--minutes 5: a measurement takes 6 s there, .* --minutes 22$"
     ):
-        measure(
-            asked,
-            space=SPACE,
-            minutes=5,
-            begun=0.0,
-            seed=0,
-            step=lambda *_: None,
-            clock=lambda: asked.seconds,
-        )
+        measured(asked, asked, minutes=5)
     assert len(asked.networks) == 10
 
 
@@ -121,22 +127,11 @@ def test_networks_that_the_device_cannot_run_are_left_out_unless_they_are_many(k
             raise DeviceError("crashed")
         return latency
 
-    def measured() -> Measurements:
-        return measure(
-            time_one,
-            space=SPACE,
-            minutes=5,
-            begun=0.0,
-            seed=0,
-            step=lambda *_: None,
-            clock=lambda: asked.seconds,
-        )
-
     if kind == "many":
         with pytest.raises(DeviceError, match="crashed"):
-            measured()
+            measured(asked, time_one, minutes=12)
         return
-    found = measured()
+    found = measured(asked, time_one, minutes=12)
     told = {one.architecture.digest() for one in (*found.training, *found.held_out)}
     assert crashes
     assert not told & crashes

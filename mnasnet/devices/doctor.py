@@ -166,9 +166,8 @@ def _problems(found: Examination) -> Iterator[Problem]:
     if governors and governors != ["performance"]:
         yield Problem(
             what=f"the governor is {', '.join(governors)}: the frequency follows the load",
-            todo="nothing without root on a phone: trust ratios, and intervals of several launches"
-            if card.system.startswith("Android")
-            else "as root: echo performance | tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+            todo="as root, where you can be: echo performance | tee "
+            "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor; else trust ratios and no raw time",
         )
     if card.threads == 1 and not card.pinned:
         yield Problem(

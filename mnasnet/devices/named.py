@@ -61,7 +61,7 @@ def open_device(
                 "where it is published"
             )
         if not benchmark_model.is_file():
-            raise DeviceNameError(f"--benchmark-model {benchmark_model}: there is no such file")
+            raise DeviceNameError(f"--benchmark-model {benchmark_model}: is no file")
         with benchmark_model.open("rb") as file:
             # A phone's shell runs any text as a script: a page that was saved in its place, for one.
             if not file.read(4).startswith((b"\x7fELF", b"#!")):

@@ -224,13 +224,12 @@ class ResidentDevice(Device):
         Raises:
             DeviceError: it died again.
         """
-        for is_last in (False, True):
-            try:
-                return action()
-            except _DiedError as error:
-                if is_last:
-                    raise DeviceError(f"{what} failed twice: the process ended with {error}") from error
-        raise AssertionError("the loop returns or raises")
+        with contextlib.suppress(_DiedError):
+            return action()
+        try:
+            return action()
+        except _DiedError as error:
+            raise DeviceError(f"{what} failed twice: the process ended with {error}") from error
 
     def _ask(
         self, request: Mapping[str, Any], *, files: Mapping[str, Artifact], what: str, deadline: float

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -101,18 +102,24 @@ class Untrained:
         return latency
 
     def _timed(self, artifact: Artifact, *, launches: int) -> Latency:
-        for times in range(1, LOST_AT_MOST + 1):
+        measure = partial(
+            self._device.measure,
+            artifact,
+            reference=self.reference,
+            agreed=self.agreed,
+            launches=launches,
+        )
+        for _ in range(LOST_AT_MOST - 1):
             try:
-                return self._device.measure(
-                    artifact, reference=self.reference, agreed=self.agreed, launches=launches
-                )
+                return measure()
             except DeviceLostError as error:
-                if times == LOST_AT_MOST:
-                    raise DeviceError(f"lost {times} times with the same network: {error}") from error
                 self._say(f"{error}; waiting for it, at most {self._wait_s / 60:.3g} min")
                 wait_for(self._device, limit_s=self._wait_s)
                 self._say("it is back, measuring again")
-        raise AssertionError("the loop returns or raises")
+        try:
+            return measure()
+        except DeviceLostError as error:
+            raise DeviceError(f"lost {LOST_AT_MOST} times with the same network: {error}") from error
 
     def write(self, architecture: Architecture, name: str) -> Artifact:
         """The network with random weights, as a file of the device's format that is called `name`."""

@@ -146,7 +146,7 @@ class CategoricalSampler(BaseSampler):
 
     def asked(self, study: Study, choices: Choices) -> set[Key]:
         """The keys of all that the study was asked for, whatever became of it."""
-        past = self._past(study)
+        past: Past = self._past(study)
         return past.asked.read(study, choices, partial(self.key, past=past))
 
     def new_drawn(
