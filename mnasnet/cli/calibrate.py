@@ -16,7 +16,8 @@ from mnasnet.devices.calibrate import HEADINGS, CalibrationError, calibrate, rep
 from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.options import DeviceOptions, OptionError, check_size, check_space
-from mnasnet.devices.table import TableDevice, write_table
+from mnasnet.devices.table import write_table
+from mnasnet.devices.table_device import TableDevice
 from mnasnet.space.hierarchical import SPACES
 
 

@@ -10,7 +10,7 @@ from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.devices.doctor import card_lines, examine, measured_lines
 from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.options import DeviceOptions, OptionError, check_size
-from mnasnet.devices.table import TableDevice
+from mnasnet.devices.table_device import TableDevice
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,9 @@ from mnasnet.arch.records import Z_95, DeviceCard, Format, Latency, Precision
 from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError
+from mnasnet.devices.extent import Extent
 from mnasnet.devices.prediction import fitted, informative
-from mnasnet.devices.table import Accordance, Measured, Reached, Table
+from mnasnet.devices.table import Accordance, Measured, Table
 from mnasnet.devices.untrained import Untrained
 from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.space import Space
@@ -248,9 +249,9 @@ def _first(
     """`LEAST` networks: the ends of the space, then by greed those that cover what all of `pool` has, then any."""
     away = {one.digest() for one in besides}
     ends = [one for one in (smallest_network(space), largest_network(space)) if one.digest() not in away]
-    reached = Reached.of([*ends, *pool])
-    corners = [reached.corners(one) for one in pool]
-    missing = set().union(*corners).difference(*(reached.corners(one) for one in ends))
+    extent = Extent.of([*ends, *pool])
+    corners = [extent.corners(one) for one in pool]
+    missing = set().union(*corners).difference(*(extent.corners(one) for one in ends))
     first = {one.digest(): one for one in ends}
     while missing and len(first) < LEAST:
         best = max(range(len(pool)), key=lambda index: len(corners[index] & missing))

@@ -24,7 +24,7 @@ from mnasnet.devices.calibrate import (
 from mnasnet.devices.conftest import drawn_network, unwritten
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.roofline import RooflineDevice, truth_ms
-from mnasnet.devices.table import TableDevice
+from mnasnet.devices.table_device import TableDevice
 from mnasnet.space.hierarchical import BlockSpace, Skeleton, mnasnet_space
 
 SPACE = mnasnet_space(image_size=32, in_channels=3, classes=10, width=0.35)

@@ -9,7 +9,7 @@ from typing import Literal
 from mnasnet.arch.records import Artifact, Format, Latency
 from mnasnet.devices.device import Device
 from mnasnet.devices.model_file import ModelFileError, open_model_file
-from mnasnet.devices.table import TableDevice
+from mnasnet.devices.table_device import TableDevice
 from mnasnet.export.metadata import MetadataError
 
 FORMATS: dict[str, Format] = {".tflite": "tflite", ".onnx": "onnx"}

@@ -42,7 +42,8 @@ def open_device(
             raise DeviceNameError(f"--device ssh: {error}") from error
     if kind == "table":
         # Imported when it is asked for: no other device needs scipy.
-        from mnasnet.devices.table import TableDevice, TableFileError, read_table
+        from mnasnet.devices.table import TableFileError, read_table
+        from mnasnet.devices.table_device import TableDevice
 
         try:
             table = read_table(Path(rest))

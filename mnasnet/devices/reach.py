@@ -13,7 +13,7 @@ from mnasnet.arch.records import Latency, Precision
 from mnasnet.arch.zoo import MOBILENET_V2, ZOO
 from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.device import Device, DeviceError
-from mnasnet.devices.table import TableDevice
+from mnasnet.devices.table_device import TableDevice
 from mnasnet.devices.untrained import Untrained
 from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.space import Space

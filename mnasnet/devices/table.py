@@ -3,8 +3,8 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from mnasnet.arch.architecture import Architecture, architecture_from_json
 from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import (
     Z_95,
-    Artifact,
     DeviceCard,
     Format,
     Latency,
@@ -21,31 +20,18 @@ from mnasnet.arch.records import (
     device_card_from_json,
     latency_from_json,
 )
-from mnasnet.devices.device import Device, DeviceError, UnsuitableError
-from mnasnet.devices.operators import operators
+from mnasnet.devices.device import DeviceError
+from mnasnet.devices.extent import Extent
 from mnasnet.devices.prediction import Fit, Predictor
 
 KIND, VERSION = "mnasnet latency table", 1
 """How a file says that it is one. The version changes with what a fit means: with `prediction` and `operators`."""
-
-FIXED = ("image_size", "in_channels", "classes", "stem", "stem_stride", "head", "activation", "padding")
-"""What all networks of a table have in common."""
-FLAGS = {
-    "image_size": "--image-size",
-    "in_channels": "--in-channels",
-    "classes": "--classes",
-    "stem": "--width",
-    "stem_stride": "--image-size",
-}
-"""With which of them a table is calibrated for another value."""
 
 MOST_UNKNOWN = 2.0
 """A network is outside of what was calibrated when its uncertainty is this many times the largest among those
 measured, each predicted from the others."""
 
 
-NEAR = 2.0
-"""An operator is told from one of its kind with at most so many times its channels, or as much fewer."""
 BEYOND = 1.25
 """A network is outside when it would take this many times as long as the slowest measured, or as much less than the
 fastest: it has other numbers of layers."""
@@ -129,8 +115,8 @@ class Table:
         )
 
     @cached_property
-    def _reached(self) -> "Reached":
-        return Reached.of([one.architecture for one in self.measured])
+    def _extent(self) -> Extent:
+        return Extent.of([one.architecture for one in self.measured])
 
     @cached_property
     def _most_spread(self) -> float:
@@ -142,7 +128,7 @@ class Table:
         Raises:
             DeviceError: the network lies outside of what was calibrated.
         """
-        if (outside := self._reached.outside(architecture)) is not None:
+        if (outside := self._extent.outside(architecture)) is not None:
             raise DeviceError(f"{outside}: calibrate again for that, with mnasnet calibrate")
         (ratio,), (spread,) = self.predictor([architecture])
         least, most = (end(one.ratio for one in self.measured) for end in (min, max))
@@ -277,189 +263,3 @@ def _positive(value: float) -> float:
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{value} is not a positive number")
     return value
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reached:
-    """How far measured networks reach: predictions are for what lies between them."""
-
-    fixed: Mapping[str, Any]
-    """Of `FIXED`, what they all have."""
-    channels: Mapping[tuple[str, int], Sequence[tuple[int, int]]]
-    """Of each kind of operator on each size of map, the different inputs and outputs."""
-
-    @staticmethod
-    def of(architectures: Sequence[Architecture]) -> "Reached":
-        channels: dict[tuple[str, int], set[tuple[int, int]]] = {}
-        for architecture in architectures:
-            for one in operators(architecture):
-                channels.setdefault((one.kind, one.size), set()).add((one.inputs, one.outputs))
-        return Reached(
-            fixed={name: getattr(architectures[0], name) for name in FIXED},
-            channels={key: sorted(pairs) for key, pairs in channels.items()},
-        )
-
-    @cached_property
-    def ends(self) -> Mapping[tuple[str, int], Sequence[tuple[int, int]]]:
-        """Of each kind of operator on each size of map, the fewest and the most inputs, and outputs."""
-        return {
-            key: [(min(sides), max(sides)) for sides in zip(*pairs, strict=True)]
-            for key, pairs in self.channels.items()
-        }
-
-    def outside(self, architecture: Architecture) -> str | None:
-        """What of the network lies beyond, in words; None where all of it lies between."""
-        for name, value in self.fixed.items():
-            own = getattr(architecture, name)
-            if own != value:
-                hint = f" (another {FLAGS[name]})" if name in FLAGS else ""
-                return f"the network's {name.replace('_', ' ')} is {own}{hint}, and the table's is {value}"
-        for operator in operators(architecture):
-            key, own = (operator.kind, operator.size), (operator.inputs, operator.outputs)
-            where = f"{operator.kind} on maps of {operator.size} px"
-            if key not in self.channels:
-                return f"the table has no {where}, which the network has"
-            for what, side, (low, high) in zip(("from", "to"), own, self.ends[key], strict=True):
-                if not low <= side <= high:
-                    return f"{where} {what} {side} channels is outside of the table's {low} to {high}"
-            if not any(_near(own, other) for other in self.channels[key]):
-                return f"{where} from {own[0]} to {own[1]} channels is unlike all that the table has"
-        return None
-
-    def corners(self, architecture: Architecture) -> set[tuple[str, int, str, int]]:
-        """At which of the ends the network has an operator."""
-        return {
-            (one.kind, one.size, what, side)
-            for one in operators(architecture)
-            for what, side, ends in zip(
-                ("from", "to"), (one.inputs, one.outputs), self.ends[one.kind, one.size], strict=True
-            )
-            if side in ends
-        }
-
-
-def _near(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return all(1 / NEAR <= a / b <= NEAR for a, b in zip(one, other, strict=True))
-
-
-class TableDevice(Device):
-    """Predicts what a device would measure; runs nothing.
-
-    It knows networks by `Artifact.architecture`. The interval of a latency is the table's own uncertainty.
-    """
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-
-    @property
-    def name(self) -> str:
-        """As the protocol says: whose table it is, and which."""
-        return f"table of {self.table.card.name} ({self.table.digest})"
-
-    @property
-    def formats(self) -> tuple[Format, ...]:
-        """As the protocol says: of the files that were timed."""
-        return (self.table.format,)
-
-    @property
-    def reference(self) -> Artifact:
-        """The network that its latencies are in units of; there is no such file."""
-        table = self.table
-        return Artifact(
-            path=Path("MobileNetV2"),
-            format=table.format,
-            digest=table.reference.digest(),
-            size_bytes=0,
-            architecture=table.reference,
-            precision=table.precision,
-        )
-
-    def measure(
-        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
-    ) -> Latency:
-        """As the protocol says; the file is not opened.
-
-        The reference against itself takes what it took when the table was calibrated, with that interval.
-
-        Raises:
-            DeviceError: the network lies outside of what was calibrated, or is not known at all; or the reference
-                is another one.
-            ValueError: `launches` is less than 1.
-        """
-        if launches < 1:
-            raise ValueError(f"a measurement takes at least 1 launch, not {launches}")
-        table = self.table
-        network = self._known(artifact)
-        asked, own_reference = self._known(reference), table.reference
-        if asked.digest() != own_reference.digest():
-            flags = {
-                "width": "stem",
-                "image size": "image_size",
-                "classes": "classes",
-                "channels": "in_channels",
-            }
-            others = [
-                what for what, name in flags.items() if getattr(asked, name) != getattr(own_reference, name)
-            ]
-            raise UnsuitableError(
-                f"the table is for images of {own_reference.image_size} px, {own_reference.in_channels} channels "
-                f"and {own_reference.classes} classes at width {table.width:g}, and not for other "
-                f"{' and '.join(others) or 'networks'}: give those, or calibrate again, with mnasnet calibrate"
-            )
-        own = table.agreed
-        unit_ms = own.reference_ms if agreed is None else agreed.reference_ms
-        itself = network.digest() == table.reference.digest()
-        if itself:
-            ratio, low, high = 1.0, own.low_ms / own.median_ms, own.high_ms / own.median_ms
-        else:
-            ratio, spread = table.predict(network)
-            low, high = (ratio * math.exp(sign * Z_95 * spread) for sign in (-1, 1))
-        return Latency(
-            median_ms=ratio * unit_ms,
-            low_ms=low * unit_ms,
-            high_ms=high * unit_ms,
-            ratio=ratio,
-            reference_ms=unit_ms,
-            raw_ms=(),
-            raw_reference_ms=(),
-            runs=0,
-            blocks_discarded=0,
-            launches=launches,
-            device=self.name,
-            runtime=f"predicted from {len(table.measured)} networks on {own.runtime}",
-            threads=table.card.threads,
-            cores=own.cores,
-            measured_at=table.calibrated_at,
-            launch_spread=own.launch_spread if itself else None,
-            statistic=own.statistic,
-            predicted=True,
-        )
-
-    def _known(self, artifact: Artifact) -> Architecture:
-        table = self.table
-        if artifact.architecture is None:
-            raise UnsuitableError(
-                f"{artifact.path}: a table knows networks that mnasnet wrote itself, not files; measure it on "
-                f"{table.device}"
-            )
-        asked, known = (
-            (artifact.format, artifact.precision),
-            (table.format, table.precision),
-        )
-        if asked != known:
-            raise UnsuitableError(
-                f"the table is of {' in '.join(known)}, not of {' in '.join(asked)}: calibrate again for that, "
-                "with mnasnet calibrate --precision"
-            )
-        return artifact.architecture
-
-    def card(self) -> DeviceCard:
-        """The device's, as it was when the table was calibrated, under the table's name."""
-        return replace(self.table.card, name=self.name)
-
-    def idle(self) -> Mapping[int, float]:
-        """Nothing runs on a table."""
-        return {}
-
-    def close(self) -> None:
-        """Nothing is held."""

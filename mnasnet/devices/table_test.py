@@ -17,7 +17,8 @@ from mnasnet.devices.conftest import drawn_network, unwritten
 from mnasnet.devices.device import Device, DeviceError
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.named import DeviceNameError, open_device
-from mnasnet.devices.table import Table, TableDevice, TableFileError, read_table, write_table
+from mnasnet.devices.table import Table, TableFileError, read_table, write_table
+from mnasnet.devices.table_device import TableDevice
 from mnasnet.space.hierarchical import mnasnet_space
 
 
@@ -130,7 +131,7 @@ def test_it_is_of_one_precision_and_one_format(table: Table) -> None:
 def test_its_unit_is_its_own_reference(table: Table) -> None:
     other = unwritten(replace(table.reference, head=640))
     with pytest.raises(
-        DeviceError, match=r"is for images of 64 px, 3 channels and 10 classes at width 0\.5, and"
+        DeviceError, match=r"is for images of 64 px, 3 channels and 10 classes at width 0\.5: give the same reference"
     ):
         TableDevice(table).measure(unwritten(some_network()), reference=other, agreed=None)
 

@@ -13,7 +13,7 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Artifact, Format, Latency, Precision
 from mnasnet.arch.weights import random_weights
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError, wait_for
-from mnasnet.devices.table import TableDevice
+from mnasnet.devices.table_device import TableDevice
 from mnasnet.export.quantize import in_precision
 from mnasnet.export.tflite import write_tflite
 

@@ -29,7 +29,7 @@ class PPOSettings:
     """How the controller learns. The paper gives no constants; these were chosen by measurement.
 
     Mean regret in points on NAS-Bench-Macro after 100, 200 and 500 different networks (12 seeds of their
-    own, not those that `benchmarks/ppo_against_random.py` reports; learning rate 1e-3 and four epochs where
+    own, not those that `benchmarks/samplers/run.py` reports; learning rate 1e-3 and four epochs where
     nothing else is said; N: advantages normalised):
 
     | batch | entropy | | 100 | 200 | 500 |

@@ -19,7 +19,7 @@ from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError
 from mnasnet.devices.named import DeviceNameError
-from mnasnet.devices.table import TableDevice
+from mnasnet.devices.table_device import TableDevice
 from mnasnet.devices.untrained import Untrained
 from mnasnet.report.findings import Findings, find
 from mnasnet.report.report import write_report
