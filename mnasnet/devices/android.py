@@ -8,23 +8,17 @@ import contextlib
 import hashlib
 import shlex
 import signal
-import stat
-import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from mnasnet.arch.libraries import of_extra
 from mnasnet.arch.records import Artifact, DeviceCard, Format, Latency
 from mnasnet.devices import timing
+from mnasnet.devices.adb import Adb, SilentError
 from mnasnet.devices.android_about import ASK, IDLE, About, about_of, idle_of
 from mnasnet.devices.benchmark_model import Run, last_words, run_of
-from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError
-
-with of_extra("android"):
-    import adbutils
+from mnasnet.devices.device import Device, DeviceError, UnsuitableError
 
 TMP = "/data/local/tmp"
 """The one place of a phone where adb may write and run a program."""
@@ -36,12 +30,6 @@ TIMED_S = 0.05
 FEWEST_RUNS = 3
 """Of the network in one run of the tool, after one for warming up."""
 
-ANSWER_S = 10.0
-"""For questions that a phone that is there answers within a second."""
-CHUNK_BYTES = 64 * 1024
-"""The most that adb takes at once."""
-EXIT = 3
-"""The kind of a message of the phone's shell that holds the exit status; the others hold output."""
 SECOND = "mnasnet: the second network"
 """Printed between the runs of the two networks."""
 
@@ -53,10 +41,6 @@ PUBLISHED = {"arm64-v8a": "android_aarch64_benchmark_model", "armeabi-v7a": "and
 """What the tool for an ABI is called where it is published."""
 NOT_FOR_THIS_ABI = ("not executable", "Exec format error", "cannot execute binary file", "e_machine")
 """What shells and linkers of Android say of a program for another processor."""
-
-
-class _SilentError(DeviceLostError):
-    """Nothing came back in time: the phone is away, or what it runs hangs."""
 
 
 class AndroidDevice(Device):
@@ -90,15 +74,13 @@ class AndroidDevice(Device):
         if not (limit_s > 0 and timed_s > 0):
             raise ValueError(f"a measurement needs positive times in seconds, not {min(limit_s, timed_s)}")
         self.threads = threads
-        self._serial, self._binary, self._limit_s, self._timed_s = serial, benchmark_model, limit_s, timed_s
+        self._binary, self._limit_s, self._timed_s = benchmark_model, limit_s, timed_s
+        self._adb = Adb(serial)
         self._folder = f"{TMP}/mnasnet-{uuid.uuid4().hex[:12]}"
-        self._client = adbutils.AdbClient(socket_timeout=ANSWER_S)
-        self._seen = False
-        """Whether the phone was ever there: an unknown serial is a mistake, a known one comes back."""
-        self._connected = False
-        """Whether it was there the last time that something was asked of it."""
         self._there: dict[str, str] = {}
-        """Name and digest of the bytes of what was put into the folder over this connection."""
+        """Name and digest of the bytes of what was put into the folder since the phone was last found."""
+        self._there_since = 0
+        """`Adb.times_found` then."""
         self._made = False
         """Whether there may be a folder."""
         self._runs = False
@@ -108,7 +90,7 @@ class AndroidDevice(Device):
     @property
     def name(self) -> str:
         """As the protocol says: the model and the serial number."""
-        return f"android ({self._known().model}, {self._serial})"
+        return f"android ({self._known().model}, {self._adb.serial})"
 
     def card(self) -> DeviceCard:
         """As the protocol says."""
@@ -127,7 +109,7 @@ class AndroidDevice(Device):
 
     def idle(self) -> Mapping[int, float]:
         """As the protocol says: what its system counted as idle during half a second."""
-        return idle_of(self._answer(IDLE))
+        return idle_of(self._adb.answer(IDLE))
 
     def measure(
         self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
@@ -192,9 +174,9 @@ class AndroidDevice(Device):
         if self._made:
             with contextlib.suppress(DeviceError):
                 self._end_runs()
-                self._answer(f"rm -rf {self._folder}")
+                self._adb.answer(f"rm -rf {self._folder}")
             self._made = False
-        self._forget()
+        self._adb.forget()
 
     def _known(self) -> About:
         """What it said of itself when it was first asked."""
@@ -203,7 +185,7 @@ class AndroidDevice(Device):
         return self._first_about
 
     def _about(self) -> About:
-        return about_of(self._answer(ASK))
+        return about_of(self._adb.answer(ASK))
 
     def _state(self, cores: Sequence[int]) -> timing.State:
         about = self._about()
@@ -236,16 +218,16 @@ class AndroidDevice(Device):
         self._runs = True
         try:
             # The number of the shell is that of its process group: by it a run that hangs is ended.
-            status, output = self._shell(
+            status, output = self._adb.shell(
                 f"echo $$ > {self._folder}/group; {runs}",
                 what=f"timing {both}",
                 limit_s=deadline - time.monotonic(),
             )
-        except _SilentError as error:
+        except SilentError as error:
             # Lost, if it does not answer that either.
             self._end_runs()
             raise DeviceError(
-                f"timing {both} took more than {self._limit_s:g} s on {self._serial}, the most that is "
+                f"timing {both} took more than {self._limit_s:g} s on {self._adb.serial}, the most that is "
                 "waited for; take a smaller network"
             ) from error
         self._runs = False
@@ -271,7 +253,7 @@ class AndroidDevice(Device):
             DeviceLostError: the phone does not answer.
         """
         if self._runs:
-            self._answer(f"kill -9 -$(cat {self._folder}/group) 2>/dev/null")
+            self._adb.answer(f"kill -9 -$(cat {self._folder}/group) 2>/dev/null")
             self._runs = False
 
     def _options(self, name: str) -> list[str]:
@@ -310,167 +292,36 @@ class AndroidDevice(Device):
         """
         content = _read(path)
         digest = _digest(content)
-        self._connect()
+        self._adb.connect()
+        if self._there_since != self._adb.times_found:
+            self._there, self._there_since = {}, self._adb.times_found
         if self._there.get(name) == digest:
             return
         if not self._there:
             self._made = True
             self._end_runs()
-            self._answer(
+            self._adb.answer(
                 f"find {TMP} -maxdepth 1 -name 'mnasnet-*' -mtime +{STALE_DAYS} -exec rm -rf {{}} + 2>/dev/null; "
                 f"mkdir -p {self._folder}"
             )
         what = f"sending {path}"
-        reason = self._send(content, f"{self._folder}/{name}", mode=mode, what=what)
+        reason = self._adb.send(content, f"{self._folder}/{name}", mode=mode, what=what)
         if reason is not None:
             self._drop(name)
             if "No space left" in reason:
                 raise DeviceError(
-                    f"{what} failed: the storage of {self._serial} is full; free "
+                    f"{what} failed: the storage of {self._adb.serial} is full; free "
                     f"{len(content) / 1e6:.0f} MB or more"
                 )
-            raise DeviceError(f"{what} to {self._serial} failed: {reason}")
+            raise DeviceError(f"{what} to {self._adb.serial} failed: {reason}")
         self._there[name] = digest
-
-    def _send(self, content: bytes, path: str, *, mode: int, what: str) -> str | None:
-        """Why the phone did not take the file; None when it did.
-
-        `adbutils.sync.push` keeps the reason to itself, and waits for ever.
-        """
-        with self._service("sync:", what=what, limit_s=ANSWER_S) as connection:
-            target = f"{path},{stat.S_IFREG | mode}".encode()
-            connection.conn.sendall(b"SEND" + len(target).to_bytes(4, "little") + target)
-            for start in range(0, len(content), CHUNK_BYTES):
-                chunk = content[start : start + CHUNK_BYTES]
-                connection.conn.sendall(b"DATA" + len(chunk).to_bytes(4, "little") + chunk)
-            connection.conn.sendall(b"DONE" + int(time.time()).to_bytes(4, "little"))
-            status = connection.read_exact(4)
-            reason = connection.read_exact(int.from_bytes(connection.read_exact(4), "little"))
-            return None if status == b"OKAY" else reason.decode(errors="replace")
 
     def _drop(self, name: str) -> None:
         """Removes a file from the folder, if the phone is there; if it is not, a later file takes its place."""
         self._there.pop(name, None)
-        if self._connected:
+        if self._adb.connected:
             with contextlib.suppress(DeviceError):
-                self._answer(f"rm -f {self._folder}/{name}")
-
-    def _answer(self, command: str) -> str:
-        """What the phone's shell prints.
-
-        Raises:
-            DeviceLostError: it does not answer.
-        """
-        return self._shell(command, what=f"asking {self._serial or 'the phone'}", limit_s=ANSWER_S)[1]
-
-    def _shell(self, command: str, *, what: str, limit_s: float) -> tuple[int, str]:
-        """Exit status of a command, and all that it printed.
-
-        Raises:
-            DeviceLostError: the phone went away, or the command did not end within `limit_s`.
-        """
-        deadline = time.monotonic() + limit_s
-        if limit_s <= 0:
-            raise _SilentError(f"{what}: no time was left for it")
-        output = b""
-        with self._service(f"shell,v2,raw:{command}", what=what, limit_s=limit_s) as connection:
-            while True:
-                connection.conn.settimeout(max(0.001, deadline - time.monotonic()))
-                kind, *length = connection.read_exact(5)
-                data = connection.read_exact(int.from_bytes(length, "little"))
-                if kind == EXIT:
-                    return data[0], output.decode(errors="replace")
-                output += data
-
-    @contextlib.contextmanager
-    def _service(self, service: str, *, what: str, limit_s: float) -> Iterator[Any]:
-        """A connection to a service of the phone's daemon; one that breaks off is a phone that went away.
-
-        Raises:
-            DeviceLostError: it did, or nothing came for `limit_s`.
-        """
-        self._connect()
-        try:
-            # Not through adbutils.AdbDevice: what that opens stays open when it fails.
-            with self._client.make_connection(timeout=limit_s) as connection:
-                for request in (f"host:transport:{self._serial}", service):
-                    connection.send_command(request)
-                    connection.check_okay()
-                yield connection
-        except (adbutils.AdbTimeout, TimeoutError) as error:
-            self._forget()
-            raise _SilentError(
-                f"{what}: {self._serial} did not answer for {limit_s:.3g} s; unplug it and plug it in again"
-            ) from error
-        except (adbutils.AdbError, EOFError, OSError) as error:
-            self._forget()
-            raise DeviceLostError(
-                f"{what} broke off: the connection to {self._serial} is lost; is its cable plugged in?"
-            ) from error
-
-    def _connect(self) -> None:
-        """Knows the phone to be there, when there is nothing else to be known yet or after a connection broke.
-
-        Raises:
-            DeviceLostError: the phone is away.
-            DeviceError: there is no adb, or something has to be done at the phone or to the command.
-        """
-        if self._connected:
-            return
-        states = self._states()
-        if self._serial is not None and ":" in self._serial and states.get(self._serial) in (None, "offline"):
-            with contextlib.suppress(adbutils.AdbError):
-                self._client.disconnect(self._serial)
-                self._client.connect(self._serial, timeout=ANSWER_S)
-            states = self._states()
-        serial = self._serial or _only(states)
-        state = states.get(serial)
-        if state is None:
-            if self._seen:
-                raise DeviceLostError(f"{serial} is not connected any more; plug it in again")
-            raise UnsuitableError(
-                f"no phone has the serial number {serial}; connected: {', '.join(sorted(states)) or 'none'}"
-            )
-        self._serial, self._seen = serial, True
-        if state == "unauthorized":
-            raise DeviceError(
-                f"{serial} does not let this computer in: allow USB debugging on the phone's screen, and try again"
-            )
-        if state == "no":  # "no permissions (…)": the system's, not the phone's
-            raise DeviceError(
-                f"this system gives no program access to {serial}; developer.android.com/studio/run/device says "
-                "what to install (on Debian and Ubuntu: android-sdk-platform-tools-common)"
-            )
-        if state != "device":
-            raise DeviceLostError(f"{serial} is {state}; unplug it and plug it in again")
-        self._connected = True
-
-    def _states(self) -> dict[str, str]:
-        """The phones that adb knows, and how they are."""
-        try:
-            return {one.serial: one.state for one in self._client.list()}
-        except (adbutils.AdbError, OSError, EOFError, subprocess.SubprocessError) as error:
-            raise DeviceError(
-                f"adb cannot be started: {error or type(error).__name__}; does `adb devices` work here?"
-            ) from error
-
-    def _forget(self) -> None:
-        """The phone may come back as another one: nothing is known to be there."""
-        self._connected = False
-        self._there = {}
-
-
-def _only(states: Mapping[str, str]) -> str:
-    """The serial number of the one phone that is connected."""
-    if not states:
-        raise DeviceLostError(
-            "no phone is connected; plug one in with USB debugging on, until `adb devices` shows it"
-        )
-    if len(states) > 1:
-        raise UnsuitableError(
-            f"{len(states)} phones are connected, {', '.join(sorted(states))}; name one: --device android:SERIAL"
-        )
-    return next(iter(states))
+                self._adb.answer(f"rm -f {self._folder}/{name}")
 
 
 def _read(path: Path) -> bytes:

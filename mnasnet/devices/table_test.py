@@ -131,7 +131,8 @@ def test_it_is_of_one_precision_and_one_format(table: Table) -> None:
 def test_its_unit_is_its_own_reference(table: Table) -> None:
     other = unwritten(replace(table.reference, head=640))
     with pytest.raises(
-        DeviceError, match=r"is for images of 64 px, 3 channels and 10 classes at width 0\.5: give the same reference"
+        DeviceError,
+        match=r"of 64 px, 3 channels and 10 classes at width 0\.5: give the same reference",
     ):
         TableDevice(table).measure(unwritten(some_network()), reference=other, agreed=None)
 
