@@ -39,6 +39,8 @@ class Problem:
     """Of these two; None where the front is wanted."""
     best: float | None = None
     """The highest reward without noise, where it can be known."""
+    noisy: bool = True
+    """Whether what is seen is not the truth: then the best that was seen need not be the best that was found."""
 
 
 @cache
@@ -74,6 +76,7 @@ def _macro(path: Path) -> list[Problem]:
             seen=one_run if noisy else lambda params, rng: values(params),
             reward=reward,
             best=best,
+            noisy=noisy,
         )
 
     return [

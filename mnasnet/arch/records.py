@@ -186,6 +186,11 @@ class Latency:
         return self.median_ms * math.exp(-half), self.median_ms * math.exp(half)
 
     @property
+    def disturbed(self) -> float:
+        """Share of the blocks that were thrown away; 0 where none was timed."""
+        return self.blocks_discarded / max(1, self.blocks_discarded + len(self.raw_ms))
+
+    @property
     def pinning(self) -> str:
         """Where it ran, in words."""
         if not self.cores:

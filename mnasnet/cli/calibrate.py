@@ -67,6 +67,16 @@ def _calibrate(options: Options) -> None:
     size = {"image_size": options.image_size, "in_channels": options.in_channels, "classes": options.classes}
     space = SPACES[options.space](**size, width=options.width)
     console = plain_console()
+    tenths = 0
+
+    def step(what: str, done: int, total: int) -> None:
+        """Draws it; where nothing can be drawn, says each tenth."""
+        nonlocal tenths
+        terminal.step(what, done, total)
+        if not console.is_terminal and done * 10 // total > tenths:
+            tenths = done * 10 // total
+            terminal.say(f"{what}: {done} of about {total}")
+
     with options.open() as device, Terminal(console=console) as terminal:
         if isinstance(device, TableDevice):
             raise OptionError(
@@ -83,7 +93,7 @@ def _calibrate(options: Options) -> None:
             precision=options.precision,
             seed=options.seed,
             say=terminal.say,
-            step=terminal.step,
+            step=step,
         )
     write_table(found.table, options.output)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)

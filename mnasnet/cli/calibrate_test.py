@@ -50,7 +50,7 @@ def test_this_machine_is_calibrated_and_a_search_on_the_table_measures_its_final
         (minutes,) = re.findall(r"give --minutes (\d+)", ended.line)
         ended = called(capsys, "calibrate", *SIZE, "--minutes", minutes, "-o", str(host_table))
     assert (ended.status, ended.err) == (0, "")
-    for way in ("the table", "multiply-adds alone", "100 whole networks", "the device again"):
+    for way in ("the table", "multiply-adds alone", "100 random networks", "the device again"):
         assert way in ended.out
 
     device = ("--device", f"table:{host_table}")

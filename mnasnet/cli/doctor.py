@@ -18,9 +18,13 @@ class Options(DeviceOptions):
     """Examine a device: cores, clock, temperature, runtime, the noise of its timings, and what is wrong with it."""
 
     image_size: int = 224
-    """Side in pixels of the networks that it is examined with; a table has its own."""
+    """Side in pixels of the images of the networks that it is examined with; a table has its own."""
     width: float = 1.0
-    """Multiplier of their widths."""
+    """Multiplies all their filters."""
+    classes: int = 1000
+    """That they tell apart."""
+    in_channels: int = 3
+    """3 for colour, 1 for grey."""
     json: bool = False
     """Print JSON."""
 
@@ -38,16 +42,23 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _doctor(options: Options) -> None:
-    check_size(options.image_size, options.width)
+    size = {"image_size": options.image_size, "in_channels": options.in_channels, "classes": options.classes}
+    check_size(options.image_size, options.width, classes=options.classes, in_channels=options.in_channels)
     with options.open() as device:
         if isinstance(device, TableDevice):
             _say_table(device, as_json=options.json)
             return
-        found = examine(device, image_size=options.image_size, width=options.width)
+        found = examine(device, **size, width=options.width)
     if options.json:
         print(json.dumps(found.to_json(), indent=2))
         return
-    for line in (*card_lines(found.card), *measured_lines(found)):
+    for line in card_lines(found.card):
+        print(line)
+    print(
+        f"examined with networks for images of {options.image_size} px and {options.in_channels} channels, "
+        f"{options.classes} classes, width {options.width:g}:"
+    )
+    for line in measured_lines(found):
         print(line)
     problems = found.problems()
     for problem in problems:

@@ -11,9 +11,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from mnasnet.arch.records import Latency
 from mnasnet.cli.parse import parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.devices.comparison import FileError, Timed, compare, verdict
+from mnasnet.devices.comparison import FileError, Timed, busy, compare, verdict
 from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.options import DeviceOptions
@@ -58,15 +59,17 @@ def _measure(options: Options) -> None:
 def _print(timed: Sequence[Timed], console: Console) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("file", overflow="fold")  # what gives way in a narrow terminal
-    for column in ("ms", "95 % interval", "times the first", "thrown away"):
+    for column in ("ms", "95 % interval", "times the first", "95 % interval", "thrown away"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in timed:
         latency = one.latency
+        times, low, high = _times(latency, timed[0].latency)
         table.add_row(
             str(one.path),
             f"{latency.median_ms:.4g}",
             "{:.4g} to {:.4g}".format(*one.interval_ms),
-            f"{latency.median_ms / timed[0].latency.median_ms:.3f}",
+            f"{times:.3f}",
+            f"{low:.3f} to {high:.3f}",
             f"{latency.blocks_discarded} of {latency.blocks_discarded + len(latency.raw_ms)}",
         )
     console.print(table)
@@ -78,6 +81,11 @@ def _print(timed: Sequence[Timed], console: Console) -> None:
     first = timed[0].latency
     how = "predicted" if first.predicted else f"{first.launches} launches each, beside {timed[0].path.name}"
     console.print(f"{first.device}, {first.runtime}, threads: {first.threads}, {first.pinning}; {how}")
+
+
+def _times(one: Latency, first: Latency) -> tuple[float, float, float]:
+    """How many times the first file's latency it is, and the 95 % interval of that."""
+    return one.median_ms / first.median_ms, one.low_ms / first.median_ms, one.high_ms / first.median_ms
 
 
 def _pair(one: Timed, other: Timed) -> str:
@@ -108,17 +116,22 @@ def warnings(timed: Sequence[Timed]) -> list[str]:
         if latency.waited_s:
             ended = "" if latency.temperature_c is None else f"; it ended at {latency.temperature_c:.0f} °C"
             found.append(f"{one.path}: the device was left to cool for {latency.waited_s:.0f} s{ended}")
+    if (said := busy([one.latency for one in timed])) is not None:
+        found.append(said)
     return found
 
 
 def _as_json(one: Timed, timed: Sequence[Timed]) -> dict[str, object]:
     latency = one.latency
+    times, times_low, times_high = _times(latency, timed[0].latency)
     return {
         "file": str(one.path),
         "latency_ms": latency.median_ms,
         "low_ms": one.interval_ms[0],
         "high_ms": one.interval_ms[1],
-        "times_the_first": latency.median_ms / timed[0].latency.median_ms,
+        "times_the_first": times,
+        "times_the_first_low": times_low,
+        "times_the_first_high": times_high,
         "than": {str(other.path): verdict(latency, other.latency) for other in timed if other is not one},
         "warnings": warnings([one]),
         "record": latency.to_json(),

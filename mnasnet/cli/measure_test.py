@@ -64,6 +64,12 @@ def test_an_operator_that_falls_back_is_a_warning(
         (("a.tflite", "--device", "android", "--benchmark-model", "README.md"), "README.md: is no program"),
         (("a.tflite", "--device", "hots"), "--device hots: the nearest is 'host'"),
         (("a.tflite", "--device", "ssh:"), "--device ssh:: name the board, as in ssh:pi@board"),
+        (("a.tflite", "--device", "android:"), "--device android:: name the phone"),
+        (("a.tflite", "--python", "py"), "--python py: is for ssh, and --device is host"),
+        (
+            ("a.tflite", "--device", "ssh:pi@b", "--benchmark-model", "README.md"),
+            "--benchmark-model README.md: is for android",
+        ),
         (("a.tflite", "--device", "table"), "--device table: name its file, as in table:phone.table"),
         (("a.tflite", "--threads", "0"), "--threads 0: give a whole number of at least 1"),
         (

@@ -10,6 +10,7 @@ from rich.table import Table
 from mnasnet.arch.records import Precision
 from mnasnet.cli.parse import parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
+from mnasnet.devices.comparison import busy
 from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.options import DeviceOptions, OptionError, check_size, check_space
@@ -98,6 +99,8 @@ def _reach(options: Options) -> None:
         f"threads: {latency.threads}, {latency.pinning}; {options.precision}, {options.image_size} px, width "
         f"{options.width:g}; the median is of {len(found.sample)} random networks"
     )
+    if (said := busy([one.latency for one in (*found.sample, *found.zoo)])) is not None:
+        console.print(f"warning: {said}")
     if found.unknown:
         console.print(f"outside of what the table tells: {', '.join(found.unknown)}")
     if options.target_ms is not None:

@@ -18,7 +18,7 @@ from mnasnet.devices import timing
 from mnasnet.devices.adb import Adb, SilentError
 from mnasnet.devices.android_about import ASK, IDLE, About, about_of, idle_of
 from mnasnet.devices.benchmark_model import Run, last_words, run_of
-from mnasnet.devices.device import Device, DeviceError, UnsuitableError
+from mnasnet.devices.device import Device, DeviceError, UnsuitableError, check_threads
 
 TMP = "/data/local/tmp"
 """The one place of a phone where adb may write and run a program."""
@@ -94,9 +94,9 @@ class AndroidDevice(Device):
 
     def card(self) -> DeviceCard:
         """As the protocol says."""
-        about = self._first_about = self._about()
+        name, about = self.name, self._about()
         return DeviceCard(
-            name=self.name,
+            name=name,
             system=f"Android {about.release}",
             abi=about.abi,
             runtimes=(self._runtime(),),
@@ -181,7 +181,9 @@ class AndroidDevice(Device):
     def _known(self) -> About:
         """What it said of itself when it was first asked."""
         if self._first_about is None:
-            self._first_about = self._about()
+            about = self._about()
+            check_threads(self.threads, about.cores, called=about.model)
+            self._first_about = about
         return self._first_about
 
     def _about(self) -> About:

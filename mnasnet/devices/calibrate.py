@@ -26,8 +26,9 @@ from mnasnet.space.space import Space
 
 Floats = NDArray[np.float64]
 
-LEAST = 100
-"""Networks that a table is made of at least, and as many as the prediction from whole networks has."""
+DRAWN = 100
+"""Random networks that every table is made of, beside those chosen first: the prediction from whole networks has
+these and no others."""
 MOST = 800
 """What more of them would gain is lost in the noise of a measurement, and the fit would take minutes."""
 HELD_OUT = (50, 100)
@@ -68,6 +69,8 @@ class Measurements:
 
     training: Sequence[Measured]
     """In the order in which they were measured."""
+    drawn: Sequence[Measured]
+    """Of these, the ones that were not chosen for what they tell."""
     held_out: Sequence[Measured]
     again: Sequence[float]
     """Of each network held out the second measurement; all of them come after the first ones."""
@@ -144,8 +147,8 @@ def measure(
 ) -> Measurements:
     """Measures what a table is made of and, between them, the networks that it is tested on.
 
-    The first `LEAST` are the ends of the space, networks that between them have the fewest and the most channels of
-    every kind of operator on every map, and random ones; after them come those that tell most about all the others.
+    The first are the ends of the space, networks that between them have the fewest and the most channels of every
+    kind of operator on every map, and `DRAWN` random ones; after them come those that tell most about all others.
     The minutes are counted from `begun`, in seconds of `clock`; a device that has become slower since its pace was
     taken ends late rather than with less than a table needs.
 
@@ -154,10 +157,11 @@ def measure(
         DeviceError: as of `time_one`, for more than `FAILED_AT_MOST` networks.
     """
     held_out, pool = _drawn(space, random.Random(seed))
-    queue = _first(space, pool, besides=held_out)
+    chosen, drawn = _first(space, pool, besides=held_out)
+    queue = [*chosen, *drawn]
+    first = len(queue)
     training: list[Measured] = []
     started = clock()
-
     failed = 0
 
     def attempt(network: Architecture) -> float | None:
@@ -181,7 +185,7 @@ def measure(
         if ratio is not None:
             training.append(Measured(architecture=network, ratio=ratio))
 
-    least = LEAST + 2 * HELD_OUT[0]
+    least = first + 2 * HELD_OUT[0]
     while len(training) < PACE:
         step("timing networks", len(training), least)
         train()
@@ -201,7 +205,7 @@ def measure(
         done = max((clock() - started) / (end - started), len(training) / MOST)
         if not queue and done < 1:
             queue += _next(training, pool)
-        if done >= 1 and len(tested) == 2 * count and (len(training) >= LEAST or not queue):
+        if done >= 1 and len(tested) == 2 * count and (len(training) >= first or not queue):
             break
         measured = len(training) + len(tested)
         step("timing networks", measured, max(least, round(measured / min(done, 1.0))))
@@ -215,13 +219,15 @@ def measure(
             train()
         else:
             break
-    first, again = tested[:count], tested[count:]
+    random_ones = {one.digest() for one in drawn}
     return Measurements(
         training=training,
+        drawn=[one for one in training if one.architecture.digest() in random_ones],
         held_out=[
-            Measured(architecture=one, ratio=ratio) for one, ratio in zip(held_out, first, strict=True)
+            Measured(architecture=one, ratio=ratio)
+            for one, ratio in zip(held_out, tested[:count], strict=True)
         ],
-        again=again,
+        again=tested[count:],
         seconds=clock() - begun,
     )
 
@@ -235,7 +241,7 @@ def _drawn(space: Space, generator: random.Random) -> tuple[list[Architecture], 
         drawn.setdefault(network.digest(), network)
         if len(drawn) == wanted:
             break
-    if len(drawn) < HELD_OUT[1] + LEAST:
+    if len(drawn) < HELD_OUT[1] + DRAWN:
         raise CalibrationError(
             f"the space has few networks ({len(drawn)} found): search it by measuring, without a table"
         )
@@ -245,23 +251,19 @@ def _drawn(space: Space, generator: random.Random) -> tuple[list[Architecture], 
 
 def _first(
     space: Space, pool: Sequence[Architecture], *, besides: Sequence[Architecture]
-) -> list[Architecture]:
-    """`LEAST` networks: the ends of the space, then by greed those that cover what all of `pool` has, then any."""
+) -> tuple[list[Architecture], list[Architecture]]:
+    """The ends of the space and, by greed, networks that cover what all of `pool` has; and `DRAWN` others of it."""
     away = {one.digest() for one in besides}
     ends = [one for one in (smallest_network(space), largest_network(space)) if one.digest() not in away]
     extent = Extent.of([*ends, *pool])
     corners = [extent.corners(one) for one in pool]
     missing = set().union(*corners).difference(*(extent.corners(one) for one in ends))
-    first = {one.digest(): one for one in ends}
-    while missing and len(first) < LEAST:
+    chosen = {one.digest(): one for one in ends}
+    while missing:
         best = max(range(len(pool)), key=lambda index: len(corners[index] & missing))
         missing -= corners[best]
-        first[pool[best].digest()] = pool[best]
-    for one in pool:
-        if len(first) == LEAST:
-            break
-        first.setdefault(one.digest(), one)
-    return list(first.values())
+        chosen[pool[best].digest()] = pool[best]
+    return list(chosen.values()), [one for one in pool if one.digest() not in chosen][:DRAWN]
 
 
 def _next(training: Sequence[Measured], pool: Sequence[Architecture]) -> list[Architecture]:
@@ -295,7 +297,7 @@ def fit(
     ways = {
         "the table": predicted,
         "multiply-adds alone": _by_multiply_adds(training, networks),
-        f"{LEAST} whole networks": _by_choices(training[:LEAST], networks, space),
+        f"{len(measurements.drawn)} random networks": _by_choices(measurements.drawn, networks, space),
         "the device again": np.array(measurements.again),
     }
     generator = np.random.default_rng(0)
@@ -386,7 +388,7 @@ def _kendall(one: Floats, other: Floats, times: NDArray[np.int64]) -> Floats:
     return summed(order * order_of_other) / np.maximum(pairs, 1.0)
 
 
-HEADINGS = ("prediction by", "within ± 10 %", "± 5 %", "mean error", "Kendall's τ", "95 % interval")
+HEADINGS = ("prediction by", "within ± 10 %", "± 5 %", "mean error", "Kendall's τ", "95 % interval of τ")
 """Of `rows`."""
 
 

@@ -18,6 +18,9 @@ FORMATS: dict[str, Format] = {".tflite": "tflite", ".onnx": "onnx"}
 LAUNCHES = 5
 """Fresh processes that a latency to be relied on is spread over."""
 
+DISTURBED = 0.5
+"""Share of blocks thrown away from which on milliseconds are said to be those of a busy machine."""
+
 Verdict = Literal["faster", "slower", "tied"]
 
 
@@ -111,8 +114,20 @@ def _unit(itself: Latency) -> Latency:
     )
 
 
+def busy(latencies: Sequence[Latency]) -> str | None:
+    """What to say of latencies of which more than half of the blocks were thrown away; None of others."""
+    thrown = sum(one.blocks_discarded for one in latencies)
+    share = thrown / max(1, thrown + sum(len(one.raw_ms) for one in latencies))
+    if share <= DISTURBED:
+        return None
+    return (
+        f"{share:.0%} of the blocks were disturbed and thrown away: ratios hold, but milliseconds are those of "
+        "this busy moment, and another run may find others beyond these intervals"
+    )
+
+
 def verdict(one: Latency, other: Latency) -> Verdict:
-    """How `one` is beside `other`: tied where their intervals meet.
+    """How `one` is beside `other`: tied where the intervals of their ratios to the first file meet.
 
     That is stricter than a test of the difference, by which one of twenty equal pairs would be called different.
     """

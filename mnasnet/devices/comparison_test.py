@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mnasnet.arch.records import Artifact, Latency
-from mnasnet.devices.comparison import FileError, artifact_at, compare, verdict
+from mnasnet.devices.comparison import FileError, artifact_at, busy, compare, verdict
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.recorded import RecordedDevice
@@ -37,6 +37,13 @@ def test_the_first_file_is_the_unit_and_as_noisy_as_a_copy_of_it(tmp_path: Path)
     assert first.interval_ms == pytest.approx((2.0 / 1.01, 2.0 * 1.01), rel=1e-3)
     assert second.latency.median_ms == pytest.approx(3.0)
     assert second.latency.ratio == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(("thrown", "said"), [((0, 0), None), ((1, 1), None), ((1, 2), "60% of the blocks")])
+def test_milliseconds_of_a_busy_machine_are_called_that(thrown: tuple[int, int], said: str | None) -> None:
+    latencies = [dataclasses.replace(taking(1.0, 1.1), blocks_discarded=count) for count in thrown]
+    found = busy(latencies)
+    assert found is None if said is None else found is not None and found.startswith(said)
 
 
 class Off(RecordedDevice):

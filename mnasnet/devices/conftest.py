@@ -1,9 +1,7 @@
 """Small model files for the tests of devices, and a calibration of a device whose truth is known."""
 
-import random
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +14,6 @@ from mnasnet.devices.calibrate import Calibration, fit, measure
 from mnasnet.devices.roofline import RooflineDevice
 from mnasnet.export.tflite import write_tflite
 from mnasnet.space.hierarchical import mnasnet_space
-from mnasnet.space.space import Space
 
 
 def _written(path: Path, *blocks: str) -> Artifact:
@@ -44,14 +41,6 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     path = tmp_path_factory.mktemp("models") / "broken.tflite"
     path.write_text("no flatbuffer")
     return Artifact(path=path, format="tflite", digest="broken", size_bytes=path.stat().st_size)
-
-
-def drawn_network(space: Space, generator: random.Random) -> Architecture:
-    """A random network of `space`."""
-    params: dict[str, Any] = {
-        name: generator.choice(choice.choices) for name, choice in space.distributions.items()
-    }
-    return space.decode(params)
 
 
 def unwritten(architecture: Architecture) -> Artifact:

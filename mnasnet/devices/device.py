@@ -1,7 +1,7 @@
 """The seam to hardware: a device gives the latency of a model file, always with its conditions."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -21,6 +21,16 @@ class UnsuitableError(DeviceError):
 
 class DeviceLostError(DeviceError):
     """The device is away and may come back: nothing is known of the file that was to be measured."""
+
+
+def check_threads(threads: int, cores: Sequence[object], *, called: str) -> None:
+    """Nothing, where a device of so many cores has one for each thread.
+
+    Raises:
+        UnsuitableError: it has fewer.
+    """
+    if threads > len(cores):
+        raise UnsuitableError(f"--threads {threads}: {called} has {len(cores)} cores; give at most that")
 
 
 class Device(Protocol):

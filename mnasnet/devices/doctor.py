@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import DeviceCard, Latency
 from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
 from mnasnet.devices.comparison import LAUNCHES
@@ -16,14 +15,16 @@ from mnasnet.devices.device import Device
 from mnasnet.devices.timing import HOT_C, student
 from mnasnet.devices.untrained import Untrained
 
+# Where a person should be told. The figures are in docs/measuring.md.
 FREE = 0.9
-"""A core of which less than this is left is kept busy by something."""
+"""A core of which less than this is left is kept busy by something: an idle one has 98 to 100 %."""
 QUIET = 0.02
-"""Half-width of the interval of a network against itself that a quiet device stays below."""
+"""Half-width of the interval of a network against itself that a quiet device stays below: this project's aim."""
 STEADY = 0.10
-"""Raw times that move by more than this say nothing from one measurement to the next."""
+"""Raw times that move by more than this say nothing from one measurement to the next: it is twice what makes a
+block a disturbed one."""
 DISTURBED = 0.3
-"""Share of blocks thrown away from which on a device is called disturbed."""
+"""Share of blocks thrown away from which on a device is called disturbed: with both cores busy it was 37 %."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +69,6 @@ class Examination:
         """By how much the sentinel's own time moved, slowest undisturbed block over fastest less 1."""
         return max(self.sentinel.raw_reference_ms) / min(self.sentinel.raw_reference_ms) - 1
 
-    @property
-    def disturbed(self) -> float:
-        """Share of the sentinel's blocks that were thrown away."""
-        thrown = self.sentinel.blocks_discarded
-        return thrown / (thrown + len(self.sentinel.raw_ms))
-
     def problems(self) -> list[Problem]:
         """What is wrong with the device for measuring, the worst first."""
         return list(_problems(self))
@@ -86,7 +81,7 @@ class Examination:
             "noise": self.noise,
             "single_noise": self.single_noise,
             "raw_spread": self.raw_spread,
-            "disturbed": self.disturbed,
+            "disturbed": self.sentinel.disturbed,
             "candidate_s": self.candidate_s,
             "finalist_s": self.finalist_s,
             "sentinel": self.sentinel.to_json(),
@@ -95,7 +90,9 @@ class Examination:
         }
 
 
-def examine(device: Device, *, image_size: int = 224, width: float = 1.0) -> Examination:
+def examine(
+    device: Device, *, image_size: int = 224, width: float = 1.0, classes: int = 1000, in_channels: int = 3
+) -> Examination:
     """Asks and measures `device`, with networks of the size that will be searched.
 
     Raises:
@@ -103,7 +100,8 @@ def examine(device: Device, *, image_size: int = 224, width: float = 1.0) -> Exa
     """
     card = device.card()
     sentinel_network, candidate_network = (
-        _sized(network, image_size=image_size, width=width) for network in (MOBILENET_V2, MNASNET_A1)
+        network.sized(image_size=image_size, in_channels=in_channels, classes=classes, width=width)
+        for network in (MOBILENET_V2, MNASNET_A1)
     )
     with Untrained(device, sentinel_network, agreed=None) as timed:
         idle = device.idle()
@@ -122,12 +120,14 @@ def examine(device: Device, *, image_size: int = 224, width: float = 1.0) -> Exa
         )
 
 
-def _sized(network: Architecture, *, image_size: int, width: float) -> Architecture:
-    return network.scaled(width).fitted(image_size)
-
-
 def _problems(found: Examination) -> Iterator[Problem]:
     card = found.card
+    # Idle cores that are slow now and then belong to a machine of which others have a share.
+    quieter = (
+        "nothing was seen to run there, so it is others on the same machine: come back in a quieter hour"
+        if found.idle and min(found.idle.values()) >= FREE
+        else "stop what else runs there"
+    )
     for core, share in found.idle.items():
         if share < FREE:
             measured = " on which measurements run" if core in card.pinned else ""
@@ -149,12 +149,12 @@ def _problems(found: Examination) -> Iterator[Problem]:
         yield Problem(
             what=f"a network differs from a copy of itself by up to {found.noise:.1%}, where a quiet device has "
             f"{QUIET:.0%}",
-            todo="stop what else runs there, or take differences below that for nothing",
+            todo=f"{quieter}, or take differences below that for nothing",
         )
-    if found.disturbed > DISTURBED:
+    if found.sentinel.disturbed > DISTURBED:
         yield Problem(
-            what=f"{found.disturbed:.0%} of the blocks were disturbed and thrown away",
-            todo="stop what else runs there; measurements take up to twice as long",
+            what=f"{found.sentinel.disturbed:.0%} of the blocks were disturbed and thrown away",
+            todo=f"{quieter}; measurements take up to twice as long",
         )
     if found.raw_spread > STEADY:
         yield Problem(
@@ -200,7 +200,7 @@ def measured_lines(found: Examination) -> Iterator[str]:
     raw = found.sentinel.raw_reference_ms
     yield (
         f"sentinel: MobileNetV2 {found.sentinel.reference_ms:.4g} ms, blocks from {min(raw):.4g} to {max(raw):.4g} "
-        f"({found.raw_spread:.0%}), {found.disturbed:.0%} thrown away"
+        f"({found.raw_spread:.0%}), {found.sentinel.disturbed:.0%} thrown away"
     )
     single = "" if found.single_noise is None else f", ± {found.single_noise:.2%} in a single one"
     yield f"noise floor: ± {found.noise:.2%}, MobileNetV2 against a copy of itself in {LAUNCHES} launches{single}"

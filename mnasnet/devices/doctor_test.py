@@ -79,6 +79,14 @@ def test_each_problem_is_named_with_what_to_do(found: Examination, said: str) ->
     assert problem.todo != ""
 
 
+def test_where_nothing_runs_on_it_nobody_is_told_to_stop_anything() -> None:
+    noisy = sentinel(low_ms=0.95, high_ms=1.05)
+    (of_others,) = noisy.problems()
+    assert "others on the same machine" in of_others.todo
+    (unknown,) = dataclasses.replace(noisy, idle={}).problems()
+    assert "stop what else runs there" in unknown.todo
+
+
 def test_the_card_shows_the_clusters_fastest_first() -> None:
     lines = "\n".join((*card_lines(QUIET.card), *measured_lines(QUIET)))
     assert "cores 2, 3: up to 2400 MHz, governor performance\ncores 0, 1: up to 1800 MHz" in lines

@@ -25,6 +25,10 @@ class HostDevice(ResidentDevice):
         Raises:
             ValueError: `threads` is less than 1, or `limit_s` not positive.
         """
-        place = Place(called="host" if format is None else f"host:{format}", command=tuple(command))
+        place = Place(
+            called="host" if format is None else f"host:{format}",
+            command=tuple(command),
+            install="install the extra onnx: .venv/bin/pip install -e '.[onnx]'",
+        )
         formats = tuple(RUNTIMES) if format is None else (format,)
         super().__init__(place, threads=threads, limit_s=limit_s, formats=formats)

@@ -12,7 +12,7 @@ from statistics import median
 import pytest
 
 from mnasnet.arch.records import Artifact
-from mnasnet.devices.device import Device, DeviceError
+from mnasnet.devices.device import Device, DeviceError, UnsuitableError
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.timing import BLOCKS, LOADS
@@ -150,6 +150,14 @@ def test_nothing_is_left_behind_when_the_program_ends(sent: signal.Signals) -> N
     assert ends(process)
 
 
+def test_more_threads_than_cores_are_refused() -> None:
+    with (
+        HostDevice(threads=1000) as host,
+        pytest.raises(UnsuitableError, match=r"--threads 1000: host has \d+"),
+    ):
+        host.card()
+
+
 @pytest.mark.parametrize(("threads", "limit_s"), [(0, 1.0), (1, 0.0)])
 def test_settings_without_meaning_are_refused(threads: int, limit_s: float) -> None:
     with pytest.raises(ValueError, match="not 0"):
@@ -173,7 +181,7 @@ for line in sys.stdin:
     else:
         reply = dict.fromkeys(("governor", "frequency_mhz", "temperature_c"))
         reply |= dict(system="s", abi="a", processor="p", clock="CPU time", runtimes=["LiteRT " + version])
-        reply |= dict(threads=1, pinned=[0], cores=[], process=os.getpid())
+        reply |= dict(threads=1, pinned=[0], cores=[0], process=os.getpid())
     print(json.dumps(reply), flush=True)
 """
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from mnasnet.arch.libraries import MissingLibraryError
 from mnasnet.devices.device import Device
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.ssh import SshDevice
+from mnasnet.devices.ssh import PYTHON, SshDevice
 
 NAMES = ("host", "host:onnx", "android[:SERIAL]", "ssh:USER@HOST[:PORT]", "table:FILE")
+KINDS = ("host", "android", "ssh", "table")
 
 
 class DeviceNameError(ValueError):
@@ -16,7 +17,7 @@ class DeviceNameError(ValueError):
 
 
 def open_device(
-    name: str, *, threads: int = 1, benchmark_model: Path | None = None, python: str = "python3"
+    name: str, *, threads: int = 1, benchmark_model: Path | None = None, python: str = PYTHON
 ) -> Device:
     """The device called `name`; nothing is asked of it yet.
 
@@ -29,10 +30,18 @@ def open_device(
     Raises:
         DeviceNameError: there is no such device, or something that it needs is missing.
     """
-    kind, _, rest = name.partition(":")
+    kind, colon, rest = name.partition(":")
+    for flag, value, served in (
+        ("--benchmark-model", benchmark_model, "android"),
+        ("--python", python, "ssh"),
+    ):
+        if value not in (None, PYTHON) and kind != served and kind in KINDS:
+            raise DeviceNameError(f"{flag} {value}: is for {served}, and --device is {name}")
     if kind == "host" and rest in ("", "onnx"):
         return HostDevice(threads=threads, format="onnx" if rest else None)
     wanted = {"ssh": "the board, as in ssh:pi@board", "table": "its file, as in table:phone.table"}
+    if colon:
+        wanted["android"] = "the phone, as `adb devices` does, or leave the colon out"
     if kind in wanted and not rest:
         raise DeviceNameError(f"--device {name}: name {wanted[kind]}")
     if kind == "ssh":
@@ -75,6 +84,6 @@ def open_device(
         except MissingLibraryError as error:
             raise DeviceNameError(f"--device {name}: {error}") from error
         return AndroidDevice(rest or None, benchmark_model, threads=threads)
-    near = difflib.get_close_matches(kind, ["host", "android", "ssh", "table"], n=1)
+    near = difflib.get_close_matches(kind, KINDS, n=1)
     nearest = f"the nearest is {near[0]!r}, of" if near else "give one of"
     raise DeviceNameError(f"--device {name}: {nearest} {', '.join(NAMES)}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mnasnet.devices.device import Device
 from mnasnet.devices.named import DeviceNameError, open_device
+from mnasnet.devices.ssh import PYTHON
 from mnasnet.space.hierarchical import SPACES
 
 MOST_THREADS = 64
@@ -26,7 +27,7 @@ class DeviceOptions:
     """Threads of the measured network."""
     benchmark_model: Path | None = None
     """LiteRT's tool of this name for the phone; docs/measuring.md says where it is published."""
-    python: str = "python3"
+    python: str = PYTHON
     """Interpreter on a board behind ssh that has ai-edge-litert or onnxruntime."""
 
     def open(self) -> Device:

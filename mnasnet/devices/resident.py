@@ -16,7 +16,7 @@ from typing import IO, Any, TypeVar
 
 from mnasnet.arch.records import Artifact, Core, DeviceCard, Format, Latency
 from mnasnet.devices import timing
-from mnasnet.devices.device import Device, DeviceError, UnsuitableError
+from mnasnet.devices.device import Device, DeviceError, UnsuitableError, check_threads
 
 T = TypeVar("T")
 
@@ -46,6 +46,8 @@ class Place:
     """As the user says it, such as `host` or `ssh:pi@board`."""
     command: tuple[str, ...]
     """Starts the runner, with its stdin and stdout at this end; followed by its options."""
+    install: str
+    """What brings a runtime there, as advice."""
     greeting: bytes = b""
     """Sent before the first request."""
     sends_files: bool = False
@@ -98,10 +100,7 @@ class ResidentDevice(Device):
         )
         if not found:
             wanted = " or ".join(RUNTIMES[format] for format in self._wanted)
-            raise DeviceError(
-                f"{self._place.called}: its Python has no {wanted}; there: pip install ai-edge-litert, or "
-                "onnxruntime, or name another one with --python"
-            )
+            raise DeviceError(f"{self._place.called}: its Python has no {wanted}; {self._place.install}")
         return found
 
     def measure(
@@ -171,9 +170,8 @@ class ResidentDevice(Device):
 
     def card(self) -> DeviceCard:
         """As the protocol says."""
-        about = self.about()
-        self._first_about = about
         _ = self.formats  # a machine without a runtime has no card
+        about = self.about()
         return DeviceCard(
             name=self.name,
             system=about["system"],
@@ -205,9 +203,16 @@ class ResidentDevice(Device):
             self._process = None
 
     def _known(self) -> dict[str, Any]:
-        """What the runner said of itself when it was first asked."""
+        """What the runner said of itself when it was first asked.
+
+        Raises:
+            UnsuitableError: more threads than it has cores.
+            DeviceError: the runner cannot be started.
+        """
         if self._first_about is None:
-            self._first_about = self.about()
+            about = self.about()
+            check_threads(self.threads, about["cores"], called=self._place.called)
+            self._first_about = about
         return self._first_about
 
     def _state(self) -> timing.State:
@@ -319,15 +324,19 @@ class _Process:
 
     def _send(self, path: Path, deadline: float) -> str:
         """Where the file is over there, now that it has been sent."""
-        version = (path, path.stat().st_mtime_ns)
-        if version not in self._put:
+        try:
+            version = (path, path.stat().st_mtime_ns)
+            if version in self._put:
+                return self._put[version]
             content = base64.b64encode(path.read_bytes()).decode()
-            # A name of its own: what lies there under another one is still the file that it was.
-            name = f"{next(self._sent)}-{path.name}"
-            reply = self._exchange({"do": "put", "name": name, "base64": content}, deadline)
-            if "error" in reply:
-                raise DeviceError(f"{path} cannot be stored on {self._place.called}: {reply['error']}")
-            self._put[version] = reply["path"]
+        except OSError as error:
+            raise DeviceError(f"{path} cannot be read: {error.strerror}") from error
+        # A name of its own: what lies there under another one is still the file that it was.
+        name = f"{next(self._sent)}-{path.name}"
+        reply = self._exchange({"do": "put", "name": name, "base64": content}, deadline)
+        if "error" in reply:
+            raise DeviceError(f"{path} cannot be stored on {self._place.called}: {reply['error']}")
+        self._put[version] = reply["path"]
         return self._put[version]
 
     def drop(self, artifact: Artifact) -> None:
@@ -369,8 +378,9 @@ class _Process:
     def _last_words(self) -> str:
         """The end of what it wrote to stderr, in one line."""
         self._stderr.seek(0)
-        lines = self._stderr.read().decode(errors="replace").split("\n")
-        return " | ".join([line.strip() for line in lines if line.strip()][-LAST_WORDS:])
+        lines = [line.strip() for line in self._stderr.read().decode(errors="replace").split("\n")]
+        # LiteRT announces its delegate there, which is nobody's reason to die.
+        return " | ".join([line for line in lines if line and not line.startswith("INFO:")][-LAST_WORDS:])
 
 
 def _object_of(line: bytes) -> dict[str, Any] | None:

@@ -27,6 +27,9 @@ OPTIONS = (
 )
 """Of the ssh client. A connection is given up after 10 s, and taken for lost after 15 to 20 s of silence."""
 
+PYTHON = "python3"
+"""The interpreter on a board, where no other is named."""
+
 SSH_STATUS = 255
 """The exit status of ssh when it is ssh that failed."""
 NOT_FOUND_STATUSES = (126, 127)
@@ -104,7 +107,7 @@ class SshDevice(ResidentDevice):
         address: str,
         *,
         threads: int = 1,
-        python: str = "python3",
+        python: str = PYTHON,
         limit_s: float = 120.0,
         ssh: Sequence[str] = ("ssh",),
     ) -> None:
@@ -127,6 +130,7 @@ class SshDevice(ResidentDevice):
             called=called,
             # What follows the host is joined with spaces and goes through a shell there.
             command=(*ssh, *OPTIONS, *where, *who, "--", target.host, hello),
+            install="there: pip install ai-edge-litert, or onnxruntime, or name another Python with --python",
             greeting=first + runner,
             sends_files=True,
             fault=lambda status, words: fault_of(status, words, called=called, address=target, python=python),

@@ -95,6 +95,7 @@ class TableDevice(Device):
             cores=own.cores,
             measured_at=table.calibrated_at,
             launch_spread=own.launch_spread if itself else None,
+            reference_half=own.reference_half if itself else None,
             statistic=own.statistic,
             predicted=True,
         )

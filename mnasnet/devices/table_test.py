@@ -13,12 +13,13 @@ import pytest
 from mnasnet.arch.architecture import Architecture, parse_block
 from mnasnet.arch.records import Z_95, Artifact
 from mnasnet.devices.calibrate import Calibration
-from mnasnet.devices.conftest import drawn_network, unwritten
+from mnasnet.devices.conftest import unwritten
 from mnasnet.devices.device import Device, DeviceError
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.named import DeviceNameError, open_device
 from mnasnet.devices.table import Table, TableFileError, read_table, write_table
 from mnasnet.devices.table_device import TableDevice
+from mnasnet.space.extremes import random_network
 from mnasnet.space.hierarchical import mnasnet_space
 
 
@@ -39,7 +40,7 @@ def some_network(
 ) -> Architecture:
     generator = random.Random(seed)
     space = mnasnet_space(image_size=image_size, classes=classes, width=width)
-    return drawn_network(space, generator)
+    return random_network(space, generator)
 
 
 def predicted_ms(table: Table, network: Architecture) -> float:
