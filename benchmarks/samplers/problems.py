@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution
 from surrogates import CHOICES, load
 
-from mnasnet.study.reward import hard, soft
+from mnasnet.study.reward import REWARDS, hard, soft
 
 NOISE_POINTS = 0.18
 """Standard deviation of the accuracy that a sampler sees: two trainings of one network of the table differ by 0.20
@@ -22,6 +22,9 @@ ACCEL_TARGETS_MS = (4.0, 8.0)
 MACRO_TARGET = 60e6
 """Multiply-adds. Of the 6,561 networks 62 in a hundred have fewer; the most accurate has 85 million."""
 
+AHEAD = 32
+"""As when so many workers run."""
+
 Params = Mapping[str, Any]
 
 
@@ -30,6 +33,8 @@ class Problem:
     """Networks to choose from, and what they are worth."""
 
     name: str
+    family: str
+    """Where the networks are from: macro or accel."""
     choices: Mapping[str, CategoricalDistribution]
     values: Callable[[Params], tuple[float, float]]
     """Accuracy in per cent and latency, without noise."""
@@ -37,10 +42,14 @@ class Problem:
     """The same as a sampler is told it."""
     reward: Callable[[Sequence[float]], float] | None
     """Of these two; None where the front is wanted."""
+    target: float | None = None
+    """Latency that the reward aims at."""
     best: float | None = None
     """The highest reward without noise, where it can be known."""
     noisy: bool = True
     """Whether what is seen is not the truth: then the best that was seen need not be the best that was found."""
+    ahead: int = 1
+    """Trials that run at a time."""
 
 
 @cache
@@ -71,6 +80,7 @@ def _macro(path: Path) -> list[Problem]:
             best = max(reward(values(params)) for params in every)
         return Problem(
             name=name,
+            family="macro",
             choices=choices,
             values=values,
             seen=one_run if noisy else lambda params, rng: values(params),
@@ -100,23 +110,19 @@ def _accel() -> list[Problem]:
         accuracy, latency_ms = values(params)
         return accuracy + NOISE_POINTS * rng.standard_normal(), latency_ms
 
-    kinds = {f"accel {kind}": make for kind, make in (("soft", soft), ("hard", hard))}
-    return [
-        *(
-            Problem(
-                name=f"{kind} {target:g} ms",
-                choices=choices,
-                values=values,
-                seen=seen,
-                reward=_rewarded(make, target),
-            )
-            for kind, make in kinds.items()
-            for target in ACCEL_TARGETS_MS
-        ),
-        Problem(name="accel front", choices=choices, values=values, seen=seen, reward=None),
+    front = Problem(
+        name="accel front", family="accel", choices=choices, values=values, seen=seen, reward=None
+    )
+    rewarded = [
+        replace(front, name=f"accel {kind} {target:g} ms", reward=_rewarded(reward, target), target=target)
+        for kind, reward in REWARDS.items()
+        for target in ACCEL_TARGETS_MS
     ]
+    ahead = replace(rewarded[0], name=f"{rewarded[0].name}, {AHEAD} ahead", ahead=AHEAD)
+    return [*rewarded, ahead, front]
 
 
 def _rewarded(make: Callable[[float], Any], target: float) -> Callable[[Sequence[float]], float]:
+    """In points; TuNAS's absolute reward wants the accuracy as a fraction, and the others take it either way."""
     reward = make(target)
-    return lambda values: reward(accuracy=values[0], latency_ms=values[1])
+    return lambda values: 100 * reward(accuracy=values[0] / 100, latency_ms=values[1])

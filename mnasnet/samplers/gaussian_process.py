@@ -65,7 +65,8 @@ def fitted(options: Options, outcomes: Floats) -> tuple[Floats, float]:
     count, choices = options.shape
     if count == 0:
         raise ValueError("a Gaussian process is fitted to at least one network")
-    differs = (options[:, None, :] != options[None, :, :]).reshape(count * count, choices).astype(float)
+    values = int(options.max()) + 1
+    has = _has(options, values)
     middle, width = _start(choices)
     identity = np.eye(count)
 
@@ -73,19 +74,20 @@ def fitted(options: Options, outcomes: Floats) -> tuple[Floats, float]:
         """Negative logarithm of the posterior density, and its gradient (Rasmussen and Williams 2006, 5.9)."""
         theta = np.exp(p[LINEAR + 1 :])
         total = theta.sum()
-        distance = (differs @ theta).reshape(count, count)
+        distance = total - (has * np.tile(theta, values)) @ has.T
         near = np.exp(p[AMPLITUDE] - distance)
         linear = np.exp(p[LINEAR]) * (1 - distance / total)
-        factor = cholesky(near + linear + np.exp(p[NOISE]) * identity, lower=True)
-        weights = cho_solve((factor, True), outcomes)
-        pull = 0.5 * (cho_solve((factor, True), identity) - np.outer(weights, weights))
+        factor = cholesky(near + linear + np.exp(p[NOISE]) * identity, lower=True, check_finite=False)
+        weights = cho_solve((factor, True), outcomes, check_finite=False)
+        pull = 0.5 * (cho_solve((factor, True), identity, check_finite=False) - np.outer(weights, weights))
         gradient = np.empty_like(p)
         gradient[NOISE] = np.exp(p[NOISE]) * np.trace(pull)
         gradient[AMPLITUDE] = (pull * near).sum()
         gradient[LINEAR] = (pull * linear).sum()
         by_distance = -pull * near - pull * np.exp(p[LINEAR]) / total
         by_total = np.exp(p[LINEAR]) * (pull * distance).sum() / total**2
-        gradient[LINEAR + 1 :] = theta * (by_distance.ravel() @ differs + by_total)
+        by_same = ((by_distance @ has) * has).sum(axis=0).reshape(values, choices).sum(axis=0)
+        gradient[LINEAR + 1 :] = theta * (by_distance.sum() - by_same + by_total)
         off = (p - middle) / width
         value = 0.5 * outcomes @ weights + np.log(np.diag(factor)).sum() + 0.5 * off @ off
         return float(value), gradient + off / width
@@ -120,7 +122,7 @@ class GaussianProcess:
         mean, spread = float(outcomes.mean()), float(outcomes.std()) or 1.0
         covariance = _covariance(_distance(options, options, hyperparameters), hyperparameters)
         noise = np.exp(hyperparameters[NOISE]) * np.eye(len(options))
-        factor = cholesky(covariance + noise, lower=True)
+        factor = cholesky(covariance + noise, lower=True, check_finite=False)
         return cls(
             options=options,
             hyperparameters=hyperparameters,
@@ -136,8 +138,8 @@ class GaussianProcess:
         across = _covariance(_distance(options, self.options, p), p)
         among = _covariance(_distance(options, options, p), p) + np.exp(p[NOISE]) * np.eye(len(options))
         # Cholesky's factor of the larger matrix, of which the old one is the upper left part.
-        side = solve_triangular(self.factor, across.T, lower=True)
-        corner = cholesky(among - side.T @ side, lower=True)
+        side = solve_triangular(self.factor, across.T, lower=True, check_finite=False)
+        corner = cholesky(among - side.T @ side, lower=True, check_finite=False)
         factor = np.block([[self.factor, np.zeros_like(side)], [side.T, corner]])
         # What turns out as expected leaves all other expectations as they are.
         return replace(
@@ -151,7 +153,7 @@ class GaussianProcess:
         """What is expected of each network, and its standard deviation without noise, in the outcomes' unit."""
         p = self.hyperparameters
         covariance = _covariance(_distance(options, self.options, p), p)
-        explained = solve_triangular(self.factor, covariance.T, lower=True)
+        explained = solve_triangular(self.factor, covariance.T, lower=True, check_finite=False)
         variance = np.exp(p[AMPLITUDE]) + np.exp(p[LINEAR]) - (explained**2).sum(axis=0)
         return (
             covariance @ self.weights * self.spread + self.mean,
@@ -160,8 +162,13 @@ class GaussianProcess:
 
 
 def _distance(one: Options, other: Options, hyperparameters: Floats) -> Floats:
-    """Σ θ_i d_i, choice by choice: all differences at once would be tens of times as much memory."""
-    found = np.zeros((len(one), len(other)))
-    for choice, weight in enumerate(np.exp(hyperparameters[LINEAR + 1 :])):
-        found += weight * (one[:, choice, None] != other[None, :, choice])
+    """Σ θ_i d_i, as what two have in common subtracted from all: that is a product of matrices."""
+    theta = np.exp(hyperparameters[LINEAR + 1 :])
+    values = int(max(one.max(initial=0), other.max(initial=0))) + 1
+    found: Floats = theta.sum() - (_has(one, values) * np.tile(theta, values)) @ _has(other, values).T
     return found
+
+
+def _has(options: Options, values: int) -> Floats:
+    """[networks, values × choices]: 1 where a network has that option, option by option and within it by choice."""
+    return np.concatenate([options == value for value in range(values)], axis=1).astype(float)

@@ -1,0 +1,96 @@
+"""One file for each run of a sampler on a problem."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from contenders import names
+from numpy.typing import NDArray
+from problems import Problem
+
+Floats = NDArray[np.float64]
+
+
+def path_of(records: Path, problem: str, name: str, seed: int) -> Path:
+    """Where the record of a run is."""
+    return records / re.sub("[^a-z0-9.]+", "-", f"{problem} {name} {seed}.json".lower())
+
+
+def write(path: Path, record: Mapping[str, Any]) -> None:
+    """Puts it there, whole or not at all."""
+    half = path.with_suffix(".part")
+    half.write_text(json.dumps(record))
+    half.replace(path)
+
+
+def is_there(path: Path, most: int) -> bool:
+    """Whether the run was made, and went so far; shorter ones are made anew."""
+    if not path.exists():
+        return False
+    record = json.loads(path.read_text())
+    return record["ended"] or len(record["values"]) >= most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """All runs of a sampler on a problem."""
+
+    problem: Problem
+    values: Mapping[int, Floats]
+    """By seed: [networks, (accuracy, latency, accuracy seen)]."""
+    length: float
+    """Networks of the shortest that did not end before it had to."""
+    each_ms: float
+    """Mean time of an ask with its tell, all updates included."""
+
+    def found(self, at: int) -> dict[int, float]:
+        """By seed the best reward without noise of the first `at` networks."""
+        return {seed: float(self._rewards(rows[:at], 0).max()) for seed, rows in self.values.items()}
+
+    def curves(self, most: int) -> Floats:
+        """[runs, networks]: the same after each of `most` networks; one that ended stays where it was."""
+        found = np.empty((len(self.values), most))
+        for curve, rows in zip(found, self.values.values(), strict=True):
+            best = np.maximum.accumulate(self._rewards(rows[:most], 0))
+            curve[: len(best)], curve[len(best) :] = best, best[-1]
+        return found
+
+    def named(self, at: int) -> dict[int, tuple[float, float]]:
+        """By seed the reward without noise, and the latency, of the network that seemed best."""
+        found = {}
+        for seed, rows in self.values.items():
+            best = int(self._rewards(rows[:at], 2).argmax())
+            found[seed] = float(self._rewards(rows[best : best + 1], 0)[0]), float(rows[best, 1])
+        return found
+
+    def _rewards(self, rows: Floats, accuracy: int) -> Floats:
+        reward = self.problem.reward
+        assert reward is not None
+        return np.array([reward((row[accuracy], row[1])) for row in rows.tolist()])
+
+
+def read(records: Path, problem: Problem, most_seeds: int) -> dict[str, Runs]:
+    """By sampler, those that there are."""
+    found = {}
+    for name in names():
+        runs = {
+            seed: json.loads(path.read_text())
+            for seed in range(most_seeds)
+            if (path := path_of(records, problem.name, name, seed)).exists()
+        }
+        if runs:
+            found[name] = Runs(
+                problem=problem,
+                values={seed: np.array(one["values"]) for seed, one in runs.items()},
+                length=min(
+                    (len(one["values"]) for one in runs.values() if not one["ended"]), default=math.inf
+                ),
+                each_ms=1000 * fmean(one["seconds"] / one["asks"] for one in runs.values()),
+            )
+    return found

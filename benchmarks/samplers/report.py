@@ -1,0 +1,280 @@
+"""docs/samplers.md and its curves, from the records of runs."""
+
+import math
+import random
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+
+import numpy as np
+from contenders import CONTENDERS, ON, TUNED_SUFFIX, contender, tuned
+from plotly.colors import qualitative
+from plotly.graph_objects import Scatter
+from plotly.subplots import make_subplots
+from problems import NOISE_POINTS, Params, Problem
+from records import Floats, Runs, read
+from scipy.stats import permutation_test
+
+CHECKPOINTS = (100, 200, 500, 1000, 2000)
+"""Different networks."""
+CLIMBS = 30
+CHAMPION = "bayesian"
+"""Whose differences from all others are tested."""
+TESTED_AT = (100, 200)
+SHARE = 0.95
+"""Of the target, which a search that lands on it reaches at least."""
+Z_95 = 1.96
+COLUMNS = 3
+SHOWN_FROM = 50
+"""Networks from which on all of every curve is inside of its panel."""
+
+CHOSEN_ON = " and ".join(ON.values())
+
+PREFACE = f"""# Samplers on tables of trained networks
+Written by `benchmarks/samplers/run.py` from its records; what is not in a table has not been run.
+
+**Problems.** *macro*: NAS-Bench-Macro, 6,561 networks trained three times each on CIFAR-10, multiply-adds as
+latency; exact. *accel*: the MnasNet space of Accel-NASBench, 28 choices; accuracy on ImageNet after 16 epochs and
+latency on an FPGA are those of gradient-boosted trees fitted to its 4,110 trained networks
+(`benchmarks/samplers/fit_surrogates.py` says how far they are off). What a sampler sees of an accuracy has noise:
+of *macro* one training run of the three, of *accel* {NOISE_POINTS} points. What counts is without noise, always.
+
+**Regret** is what the best network found, of so many different ones, lacks to the best there is, in points of
+reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all runs found. *Named*: the same for
+the network that seemed best, which is what somebody has who trains nothing again; a search trains its finalists
+anew. A repeat is told again and not charged. ± is a standard error.
+
+**Samplers.** Ours see both values and know the shape of the reward, as in a search; Optuna's are told the reward,
+or for the front both values. *Tuned*: the best of a small grid on the other family's problem ({CHOSEN_ON}),
+with other seeds; the grids are at the end, and where nothing did better than the defaults *tuned* is left out.
+"""
+
+
+def write_page(records: Path, every: Mapping[str, Problem], page: Path, *, seeds: int) -> None:
+    """Writes docs/samplers.md and its figure."""
+    found = {name: runs for name, one in every.items() if (runs := read(records, one, seeds))}
+    rewarded = {name: runs for name, runs in found.items() if every[name].reward is not None}
+    best = {name: best_of(every[name], runs, records) for name, runs in rewarded.items()}
+    figure = page.with_suffix(".png")
+    draw(rewarded, best, figure)
+    lines = [PREFACE, f"![Mean regret by networks tried, with 95 % intervals]({figure.name})"]
+    for name, runs in rewarded.items():
+        lines += regret_lines(name, runs, best[name])
+    for name, runs in found.items():
+        if name not in rewarded:
+            lines += front_lines(name, runs)
+    lines += landing_lines({name: runs for name, runs in rewarded.items() if name.startswith("accel")}, every)
+    lines += settings_lines()
+    page.write_text("\n".join(lines) + "\n")
+
+
+def best_of(problem: Problem, runs: Mapping[str, Runs], records: Path) -> float:
+    """The highest reward that there is, or that is known."""
+    if problem.best is not None:
+        return problem.best
+    kept = records / "climbed" / f"{problem.name}.txt"
+    if not kept.exists():
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(str(max(climbed(problem, random.Random(seed)) for seed in range(CLIMBS))))
+    return max(float(kept.read_text()), *(max(one.found(10**9).values()) for one in runs.values()))
+
+
+def climbed(problem: Problem, generator: random.Random) -> float:
+    """From a random network to the first better one with one choice changed, until there is none."""
+    reward = problem.reward
+    assert reward is not None
+    at: Params = {name: generator.choice(choice.choices) for name, choice in problem.choices.items()}
+    best = reward(problem.values(at))
+    while True:
+        near = [{**at, name: option} for name, choice in problem.choices.items() for option in choice.choices]
+        generator.shuffle(near)
+        for one in near:
+            if (higher := reward(problem.values(one))) > best:
+                at, best = one, higher
+                break
+        else:
+            return best
+
+
+def regret_lines(name: str, runs: Mapping[str, Runs], best: float) -> Iterator[str]:
+    """A table of one problem."""
+    yield f"\n## {name}\nBest {best:.3f}.\n"
+    at = [one for one in CHECKPOINTS if any(one <= contender(sampler).most for sampler in runs)]
+    tests = [f"{CHAMPION} better at {one}, p" for one in TESTED_AT] if CHAMPION in runs else []
+    heads = ["sampler", "seeds", *(f"at {one}" for one in at), "named, at 200", "ms an ask", *tests]
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for sampler, some in runs.items():
+        cells = [
+            mean_error(best - one for one in some.found(n).values()) if n <= some.length else "" for n in at
+        ]
+        named = (
+            mean_error(best - reward for reward, _ in some.named(200).values()) if some.length >= 200 else ""
+        )
+        row = [sampler, str(len(some.values)), *cells, named, f"{some.each_ms:.0f}"]
+        row += [
+            tested(runs[CHAMPION], some, n) if sampler != CHAMPION else "" for n in TESTED_AT[: len(tests)]
+        ]
+        yield f"| {' | '.join(row)} |"
+
+
+def tested(ours: Runs, other: Runs, at: int) -> str:
+    """One-sided p of the mean difference over the seeds that both have, by flipping the sign of each seed's."""
+    mine, theirs = ours.found(at), other.found(at)
+    both = sorted(set(mine) & set(theirs))
+    if len(both) < 2 or at > min(ours.length, other.length):
+        return ""
+    differences = np.array([mine[seed] - theirs[seed] for seed in both])
+    if not differences.any():
+        return "1 (all equal)"
+    found = permutation_test(
+        (differences,), np.mean, permutation_type="samples", alternative="greater", n_resamples=9999, rng=0
+    )
+    return f"{found.pvalue:.4f}" if found.pvalue >= 0.0001 else "< 0.0001"
+
+
+def mean_error(values: Iterator[float]) -> str:
+    """Mean ± standard error."""
+    some = list(values)
+    error = stdev(some) / math.sqrt(len(some)) if len(some) > 1 else math.nan
+    return f"{fmean(some):.3f} ± {error:.3f}"
+
+
+def front_lines(name: str, runs: Mapping[str, Runs]) -> Iterator[str]:
+    """A table of the hypervolumes of one problem."""
+    every = np.concatenate([rows for one in runs.values() for rows in one.values.values()])
+    reference = float(every[:, 0].min()), float(every[:, 1].max())
+    whole = hypervolume(every, reference)
+    yield (
+        f"\n## {name}\nHypervolume without noise, of that of the networks of all runs together; the reference is "
+        f"their worst of either value ({reference[0]:.2f} %, {reference[1]:.4g}).\n"
+    )
+    at = [one for one in CHECKPOINTS if one <= 1000]
+    heads = ["sampler", "seeds", *(f"at {one}, %" for one in at), "ms an ask"]
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for sampler, some in runs.items():
+        cells = [
+            mean_error(100 * hypervolume(rows[:n], reference) / whole for rows in some.values.values())
+            if n <= some.length
+            else ""
+            for n in at
+        ]
+        yield f"| {' | '.join([sampler, str(len(some.values)), *cells, f'{some.each_ms:.0f}'])} |"
+
+
+def hypervolume(rows: Floats, reference: tuple[float, float]) -> float:
+    """Area between the front of (accuracy, latency) and the `reference`."""
+    rows = rows[np.argsort(rows[:, 1])]
+    until = np.append(rows[1:, 1], reference[1])
+    return float(((np.maximum.accumulate(rows[:, 0]) - reference[0]) * (until - rows[:, 1])).sum())
+
+
+def landing_lines(
+    rewarded: Mapping[str, Mapping[str, Runs]],
+    every: Mapping[str, Problem],
+    *,
+    at: Sequence[int] = (200, 500),
+) -> Iterator[str]:
+    """How often one search lands on its target."""
+    yield (
+        "\n## Landing on a target\nOf all seeds, in how many the network that seemed best has a latency of at most "
+        f"the target and at least {SHARE} of it.\n"
+    )
+    heads = ["problem", "sampler", "seeds", *(f"at {one}" for one in at), "latency over target, mean"]
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for name, runs in rewarded.items():
+        target = every[name].target
+        for sampler, some in runs.items():
+            if target is None or not contender(sampler).ours:
+                continue
+            over = {
+                n: [latency / target for _, latency in some.named(n).values()] for n in at if n <= some.length
+            }
+            if over:
+                shares = [
+                    f"{fmean(SHARE <= one <= 1 for one in over[n]):.0%}" if n in over else "" for n in at
+                ]
+                row = [name, sampler, str(len(some.values)), *shares, f"{fmean(over[max(over)]):.3f}"]
+                yield f"| {' | '.join(row)} |"
+
+
+def settings_lines() -> Iterator[str]:
+    """The grids, and what did best of each."""
+    yield "\n## Settings\nMean best reward ± standard error on the problem that they were chosen on.\n"
+    yield "| chosen on | sampler | seeds | settings | reward |"
+    yield "|---|---|---|---|---|"
+    for family in tuned().values():
+        for sampler, found in family.items():
+            for row in found["grid"]:
+                said = ", ".join(f"{name} {value}" for name, value in row["settings"].items())
+                best = row["reward"] == max(one["reward"] for one in found["grid"])
+                mark = "**" if best else ""
+                yield (
+                    f"| {found['on']}, after {found['after']} | {sampler} | {found['seeds']} | {mark}{said}{mark} "
+                    f"| {row['reward']:.3f} ± {row['error']:.3f} |"
+                )
+
+
+def draw(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str, float], path: Path) -> None:
+    """Curves of mean regret with their 95 % intervals, a panel a problem, as a picture taken by `chromium`."""
+    rows = math.ceil(len(rewarded) / COLUMNS)
+    figure = make_subplots(rows, COLUMNS, subplot_titles=list(rewarded), vertical_spacing=0.3 / rows)
+    colours = dict(zip(CONTENDERS, qualitative.Dark24, strict=False))
+    shown = set()
+    for number, (name, runs) in enumerate(rewarded.items()):
+        place = {"row": number // COLUMNS + 1, "col": number % COLUMNS + 1}
+        highest = 0.0
+        for sampler, some in runs.items():
+            most = int(min(some.length, contender(sampler).most))
+            at = np.unique(np.geomspace(10, most, 60).astype(int))
+            regrets = best[name] - some.curves(most)[:, at - 1]
+            mean, half = regrets.mean(axis=0), Z_95 * regrets.std(axis=0) / math.sqrt(len(regrets))
+            highest = max(highest, float(mean[np.searchsorted(at, SHOWN_FROM) :].max(initial=0.0)))
+            colour = colours[sampler.removesuffix(TUNED_SUFFIX)]
+            band = {
+                "x": [*at, *at[::-1]],
+                "y": [*(mean + half), *(mean - half)[::-1]],
+                "fill": "toself",
+                "fillcolor": colour,
+                "opacity": 0.15,
+                "line_width": 0,
+                "mode": "lines",
+                "showlegend": False,
+            }
+            line = {
+                "x": at,
+                "y": mean,
+                "name": sampler,
+                "legendgroup": sampler,
+                "showlegend": sampler not in shown,
+                "line": {"color": colour, "dash": "dot" if sampler.endswith(TUNED_SUFFIX) else "solid"},
+            }
+            shown.add(sampler)
+            for parts in (band, line):
+                figure.add_trace(Scatter(**parts), **place)
+        figure.update_yaxes(range=[0, 1.1 * highest], **place)
+    figure.update_xaxes(type="log", title="networks tried", dtick=1)
+    figure.update_yaxes(title="mean regret, points")
+    size = 1500, 380 * rows + 60
+    figure.update_layout(width=size[0], height=size[1], margin={"t": 40, "l": 60, "r": 10, "b": 40})
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "curves.html"
+        figure.write_html(page, config={"displayModeBar": False})
+        subprocess.run(
+            [
+                "chromium",
+                "--headless",
+                "--no-sandbox",
+                "--hide-scrollbars",
+                "--virtual-time-budget=10000",
+                f"--window-size={size[0] + 20},{size[1] + 20}",
+                f"--screenshot={path.resolve()}",
+                page.as_uri(),
+            ],
+            check=True,
+            capture_output=True,
+        )
