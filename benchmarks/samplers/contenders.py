@@ -72,9 +72,9 @@ CONTENDERS: Mapping[str, Contender] = {
         ours=True,
         fronts=False,
         grid={
-            "batch": (10, 5, 20),
+            "batch": (10, 5),
             "entropy_weight": (0.1, 0.2, 0.05),
-            "epochs": (4, 1, 8),
+            "epochs": (4, 1),
         },
         horizon=500,
     ),
