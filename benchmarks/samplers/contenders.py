@@ -72,7 +72,7 @@ CONTENDERS: Mapping[str, Contender] = {
         ours=True,
         fronts=False,
         grid={
-            "batch": (10, 5),
+            "batch": (5, 10),
             "entropy_weight": (0.1, 0.2, 0.05),
             "epochs": (4, 1),
         },

@@ -12,7 +12,7 @@ from rich.table import Table
 from mnasnet.arch.records import Precision
 from mnasnet.cli.parse import called, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.devices.calibrate import HEADINGS, CalibrationError, calibrate, report_lines, rows
+from mnasnet.devices.calibrate import HEADINGS, TIMING, CalibrationError, calibrate, report_lines, rows
 from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.options import DeviceOptions, OptionError, check_size, check_space
@@ -73,7 +73,7 @@ def _calibrate(options: Options) -> None:
         """Draws it; where nothing can be drawn, says each tenth."""
         nonlocal tenths
         terminal.step(what, done, total)
-        if not console.is_terminal and done * 10 // total > tenths:
+        if not console.is_terminal and what == TIMING and done * 10 // total > tenths:
             tenths = done * 10 // total
             terminal.say(f"{what}: {done} of about {total}")
 

@@ -50,6 +50,8 @@ def test_this_machine_is_calibrated_and_a_search_on_the_table_measures_its_final
         (minutes,) = re.findall(r"give --minutes (\d+)", ended.line)
         ended = called(capsys, "calibrate", *SIZE, "--minutes", minutes, "-o", str(host_table))
     assert (ended.status, ended.err) == (0, "")
+    # Nobody can watch a bar there, so every tenth is said.
+    assert len(re.findall(r"^timing networks: \d+ of about \d+$", ended.out, re.MULTILINE)) >= 8
     for way in ("the table", "multiply-adds alone", "100 random networks", "the device again"):
         assert way in ended.out
 

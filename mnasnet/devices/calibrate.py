@@ -44,6 +44,8 @@ PACE = 10
 BOOTSTRAPS = 1000
 TRIES = 3
 """For a measurement that fails."""
+TIMING = "timing networks"
+"""What most of the minutes go into, as `step` hears it."""
 FAILED_AT_MOST = 10
 """Networks that fail so often are left out of the table; where there are more, it is the device that fails."""
 
@@ -187,7 +189,7 @@ def measure(
 
     least = first + 2 * HELD_OUT[0]
     while len(training) < PACE:
-        step("timing networks", len(training), least)
+        step(TIMING, len(training), least)
         train()
     each_s = (clock() - started) / PACE
     end = begun + 60 * minutes
@@ -208,7 +210,7 @@ def measure(
         if done >= 1 and len(tested) == 2 * count and (len(training) >= first or not queue):
             break
         measured = len(training) + len(tested)
-        step("timing networks", measured, max(least, round(measured / min(done, 1.0))))
+        step(TIMING, measured, max(least, round(measured / min(done, 1.0))))
         if len(tested) < 2 * count and (len(tested) < 2 * count * done or not queue):
             ratio = attempt(held_out[len(tested) % count])
             if ratio is not None:

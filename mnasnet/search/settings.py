@@ -45,7 +45,7 @@ class Settings(DeviceOptions):
     sampler: str = "ppo"
     """Who chooses the networks: ppo (the paper's), bayesian (Gaussian processes of accuracy and latency),
     evolution, random, tpe or nsga2, which learns nothing from those too slow to be trained."""
-    batch: int = 10
+    batch: int = 5
     """Finished trials between two lessons of the PPO controller."""
     reward: RewardName = "soft"
     """How latency is weighed: soft and hard as in the paper, absolute as in TuNAS. With soft, twice the latency is
