@@ -57,9 +57,9 @@ def run(problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: 
 
     A sampler is asked through an Optuna study in memory: one objective, the reward of what is seen, or both values
     where it is `ours` or the front is wanted. A repeat of a network is told what was recorded, and not charged. One
-    that asks for nothing but repeats `CONVERGED_AFTER` times in a row, or for more repeats than networks in all,
-    has ended, and its best stays what it is; so has one that found the best there is where what it sees is the
-    truth. With `problem.ahead` above 1 so many trials run at a time, and end in any order.
+    that asks for nothing but repeats `CONVERGED_AFTER` times in a row has ended, and its best stays what it is; so
+    has one that found the best there is where what it sees is the truth. One that has repeated itself as often as
+    `most` goes no further, and is held to what it found until then. With `problem.ahead` above 1 so many trials run at a time, and end in any order.
     """
     reward = problem.reward
     both = reward is None or ours
@@ -71,7 +71,7 @@ def run(problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: 
     values: list[tuple[float, float, float]] = []
     running: deque[optuna.Trial] = deque()
     asks, repeats, seconds, ended = 0, 0, 0.0, False
-    while len(values) < most and not ended:
+    while len(values) < most and asks < 2 * most and not ended:
         begun = time.perf_counter()
         while len(running) < problem.ahead:
             running.append(study.ask(dict(problem.choices)))
@@ -89,8 +89,8 @@ def run(problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: 
         study.tell(trial, told[key] if both else reward(told[key]))  # type: ignore[misc]
         seconds += time.perf_counter() - begun
         found_all = not problem.noisy and reward is not None and reward(told[key]) == problem.best
-        ended = found_all or repeats >= CONVERGED_AFTER or asks >= 2 * most
-    return {"asks": asks, "seconds": seconds, "values": values, "ended": ended}
+        ended = found_all or repeats >= CONVERGED_AFTER
+    return {"most": most, "asks": asks, "seconds": seconds, "values": values, "ended": ended}
 
 
 def run_kept(macro: Path, problem: str, name: str, seed: int, most: int, path: Path) -> None:
