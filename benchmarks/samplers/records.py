@@ -34,7 +34,7 @@ def is_there(path: Path, most: int) -> bool:
     if not path.exists():
         return False
     record = json.loads(path.read_text())
-    return record["ended"] or len(record["values"]) >= most
+    return record["ended"] or record["most"] >= most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Runs:
     values: Mapping[int, Floats]
     """By seed: [networks, (accuracy, latency, accuracy seen)]."""
     length: float
-    """Networks of the shortest that did not end before it had to."""
+    """Networks that all of them were given, but for those that ended by themselves."""
     each_ms: float
     """Mean time of an ask with its tell, all updates included."""
 
@@ -88,9 +88,7 @@ def read(records: Path, problem: Problem, most_seeds: int) -> dict[str, Runs]:
             found[name] = Runs(
                 problem=problem,
                 values={seed: np.array(one["values"]) for seed, one in runs.items()},
-                length=min(
-                    (len(one["values"]) for one in runs.values() if not one["ended"]), default=math.inf
-                ),
+                length=min((one["most"] for one in runs.values() if not one["ended"]), default=math.inf),
                 each_ms=1000 * fmean(one["seconds"] / one["asks"] for one in runs.values()),
             )
     return found

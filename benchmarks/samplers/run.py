@@ -59,7 +59,8 @@ def run(problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: 
     where it is `ours` or the front is wanted. A repeat of a network is told what was recorded, and not charged. One
     that asks for nothing but repeats `CONVERGED_AFTER` times in a row has ended, and its best stays what it is; so
     has one that found the best there is where what it sees is the truth. One that has repeated itself as often as
-    `most` goes no further, and is held to what it found until then. With `problem.ahead` above 1 so many trials run at a time, and end in any order.
+    `most` goes no further, and is held to what it found until then. With `problem.ahead` above 1 so many trials run
+    at a time, and end in any order.
     """
     reward = problem.reward
     both = reward is None or ours
