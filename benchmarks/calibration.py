@@ -10,8 +10,8 @@ of the space that nothing was fitted to.
 Expected on a shared 2-core machine (load average 2 to 3), 800 networks measured and 74 held out: the table 100 %
 within ± 5 %, mean error 0.8 %, Kendall's τ 0.979 where the device with itself has 0.986 (wanted: within 0.05), and
 97 % of its intervals hold what was measured; multiply-adds 61 % within ± 10 % and τ 0.81; whole networks 26 % and
-0.56. In an hour when others were busy, 598 and 100 networks: 96 % within ± 10 %, τ 0.933 against 0.915. In 4 minutes,
-327 networks: mean error 1.0 %, τ 0.973 against 0.973.
+0.56. In an hour when others were busy, 598 and 100 networks: 96 % within ± 10 %, τ 0.933 against 0.915. In 4
+minutes, 327 networks: mean error 1.0 %, τ 0.973 against 0.973.
 """
 
 import time
