@@ -2,7 +2,7 @@
 
     python benchmarks/samplers/cost.py
 
-About five minutes. Wanted: at most 50 ms, all updates included, and at most 60 s. The study lies in memory and is
+Six minutes. Wanted: at most 50 ms, all updates included, and at most 60 s. The study lies in memory and is
 over the choices of the paper's space; accuracy and latency are made up.
 """
 
