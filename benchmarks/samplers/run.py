@@ -94,10 +94,18 @@ def run(problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: 
     return {"most": most, "asks": asks, "seconds": seconds, "values": values, "ended": ended}
 
 
-def run_kept(macro: Path, problem: str, name: str, seed: int, most: int, path: Path) -> None:
-    """Write the record of a run."""
+def pool_of(processes: int) -> ProcessPoolExecutor:
+    """Processes that say nothing and run torch on one thread each."""
+    return ProcessPoolExecutor(processes, initializer=_begin)
+
+
+def _begin() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     torch.set_num_threads(1)
+
+
+def run_kept(macro: Path, problem: str, name: str, seed: int, most: int, path: Path) -> None:
+    """Write the record of a run."""
     one, posed = contender(name), problems(macro)[problem]
     settings = settings_of(name, posed.family)
     assert settings is not None
@@ -131,7 +139,7 @@ def main(arguments: Arguments) -> None:
         for name, one in every.items()
         if not arguments.only or any(part in name for part in arguments.only)
     ]
-    with ProcessPoolExecutor(arguments.processes) as pool:
+    with pool_of(arguments.processes) as pool:
         runs = [
             pool.submit(run_kept, arguments.macro, problem, name, seed, arguments.most, path)
             for problem, name, seed, path in waiting(arguments, posed)

@@ -9,18 +9,15 @@ those that are shown.
 import json
 import math
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import optuna
-import torch
 import tyro
 from contenders import CONTENDERS, ON, TUNED, tuned
 from problems import problems
-from run import run
+from run import pool_of, run
 
 FIRST_SEED = 1000
 
@@ -38,8 +35,6 @@ class Arguments:
 
 def reached(macro: Path, family: str, name: str, settings: dict[str, Any], seed: int) -> float:
     """The best reward without noise that a run has found at the sampler's horizon."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    torch.set_num_threads(1)
     problem, contender = problems(macro)[ON[family]], CONTENDERS[name]
     reward = problem.reward
     assert reward is not None
@@ -50,7 +45,7 @@ def reached(macro: Path, family: str, name: str, settings: dict[str, Any], seed:
 
 def main(arguments: Arguments) -> None:
     """Runs the grids, and keeps what did best."""
-    with ProcessPoolExecutor(arguments.processes) as pool:
+    with pool_of(arguments.processes) as pool:
         for family in ON:
             for name in arguments.samplers:
                 combinations = list(CONTENDERS[name].combinations())

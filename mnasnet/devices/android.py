@@ -182,7 +182,7 @@ class AndroidDevice(Device):
         """What it said of itself when it was first asked."""
         if self._first_about is None:
             about = self._about()
-            check_threads(self.threads, about.cores, called=about.model)
+            check_threads(self.threads, len(about.cores), called=about.model)
             self._first_about = about
         return self._first_about
 

@@ -1,7 +1,7 @@
 """The seam to hardware: a device gives the latency of a model file, always with its conditions."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -23,14 +23,14 @@ class DeviceLostError(DeviceError):
     """The device is away and may come back: nothing is known of the file that was to be measured."""
 
 
-def check_threads(threads: int, cores: Sequence[object], *, called: str) -> None:
-    """Nothing, where a device of so many cores has one for each thread.
+def check_threads(threads: int, cores: int, *, called: str) -> None:
+    """Nothing, where a device of so many cores has one for each thread, or tells of none.
 
     Raises:
         UnsuitableError: it has fewer.
     """
-    if threads > len(cores):
-        raise UnsuitableError(f"--threads {threads}: {called} has {len(cores)} cores; give at most that")
+    if 0 < cores < threads:
+        raise UnsuitableError(f"--threads {threads}: {called} has {cores} cores; give at most that")
 
 
 class Device(Protocol):

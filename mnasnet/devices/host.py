@@ -28,7 +28,9 @@ class HostDevice(ResidentDevice):
         place = Place(
             called="host" if format is None else f"host:{format}",
             command=tuple(command),
-            install="install the extra onnx: .venv/bin/pip install -e '.[onnx]'",
+            install="run make setup"
+            if format is None
+            else "there is an extra for it: pip install -e '.[onnx]'",
         )
         formats = tuple(RUNTIMES) if format is None else (format,)
         super().__init__(place, threads=threads, limit_s=limit_s, formats=formats)

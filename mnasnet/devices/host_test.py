@@ -181,7 +181,7 @@ for line in sys.stdin:
     else:
         reply = dict.fromkeys(("governor", "frequency_mhz", "temperature_c"))
         reply |= dict(system="s", abi="a", processor="p", clock="CPU time", runtimes=["LiteRT " + version])
-        reply |= dict(threads=1, pinned=[0], cores=[0], process=os.getpid())
+        reply |= dict(threads=1, pinned=[0], cores=[], process=os.getpid())
     print(json.dumps(reply), flush=True)
 """
 

@@ -211,7 +211,7 @@ class ResidentDevice(Device):
         """
         if self._first_about is None:
             about = self.about()
-            check_threads(self.threads, about["cores"], called=self._place.called)
+            check_threads(self.threads, len(about["cores"]), called=self._place.called)
             self._first_about = about
         return self._first_about
 
