@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from problems import Problem
 
 from mnasnet.samplers.bayesian import BayesianSampler
-from mnasnet.samplers.categorical import Reward
 from mnasnet.samplers.evolution import EvolutionSampler
 from mnasnet.samplers.ppo import NASNET, REINFORCE, PPOSampler, PPOSettings
 
@@ -27,11 +27,13 @@ Settings = Mapping[str, Any]
 class Contender:
     """A sampler, how far it is run, and what of it can be set."""
 
-    make: Callable[[int, Reward | None, Settings], BaseSampler]
+    make: Callable[[int, Problem, Settings], BaseSampler]
+    """With a seed, and with what it may know of a problem."""
     most: int
     """Different networks."""
     ours: bool = False
-    """Whether it sees both values and the shape of the reward, as in a search; others are told the reward."""
+    """Whether it sees both values, the shape of the reward and which choices are the same network, as in a search;
+    others are told the reward."""
     fronts: bool = True
     """Whether it also serves two objectives without a reward."""
     grid: Mapping[str, Sequence[Any]] | None = None
@@ -48,20 +50,24 @@ class Contender:
 
 def _preset(settings: PPOSettings) -> Contender:
     return Contender(
-        make=lambda seed, reward, _: PPOSampler(seed, reward, settings=settings),
+        make=lambda seed, problem, _: PPOSampler(seed, problem.reward, problem.canonical, settings=settings),
         most=2000,
         ours=True,
         fronts=False,
     )
 
 
-def _ppo(seed: int, reward: Reward | None, settings: Settings) -> BaseSampler:
-    return PPOSampler(seed, reward, settings=PPOSettings(**{**asdict(PPOSettings()), **settings}))
+def _ppo(seed: int, problem: Problem, settings: Settings) -> BaseSampler:
+    return PPOSampler(
+        seed, problem.reward, problem.canonical, PPOSettings(**{**asdict(PPOSettings()), **settings})
+    )
 
 
 CONTENDERS: Mapping[str, Contender] = {
     "bayesian": Contender(
-        make=lambda seed, reward, settings: BayesianSampler(seed, reward, **settings),
+        make=lambda seed, problem, settings: BayesianSampler(
+            seed, problem.reward, problem.canonical, **settings
+        ),
         most=500,
         ours=True,
         grid={"initial": (20, 10, 40)},
@@ -81,25 +87,27 @@ CONTENDERS: Mapping[str, Contender] = {
     "ppo, NASNet's constants": _preset(NASNET),
     "reinforce, NASNet's constants": _preset(REINFORCE),
     "evolution": Contender(
-        make=lambda seed, reward, settings: EvolutionSampler(seed, reward, **settings),
+        make=lambda seed, problem, settings: EvolutionSampler(
+            seed, problem.reward, problem.canonical, **settings
+        ),
         most=2000,
         ours=True,
         fronts=False,
         grid={"population": (50, 20, 100), "tournament": (10, 5, 20)},
     ),
-    "random": Contender(make=lambda seed, reward, _: RandomSampler(seed=seed), most=1000),
+    "random": Contender(make=lambda seed, problem, _: RandomSampler(seed=seed), most=1000),
     "tpe": Contender(
-        make=lambda seed, reward, settings: TPESampler(seed=seed, **settings),
+        make=lambda seed, problem, settings: TPESampler(seed=seed, **settings),
         most=1000,
         grid={"multivariate": (False, True), "n_startup_trials": (10, 40), "n_ei_candidates": (24, 100)},
     ),
     "nsga2": Contender(
-        make=lambda seed, reward, settings: NSGAIISampler(seed=seed, **settings),
+        make=lambda seed, problem, settings: NSGAIISampler(seed=seed, **settings),
         most=1000,
         grid={"population_size": (50, 20), "mutation_prob": (None, 0.1, 0.2)},
     ),
     "gp": Contender(
-        make=lambda seed, reward, settings: GPSampler(seed=seed, **settings),
+        make=lambda seed, problem, settings: GPSampler(seed=seed, **settings),
         most=200,
         grid={"n_startup_trials": (10, 20), "deterministic_objective": (False, True)},
         horizon=60,

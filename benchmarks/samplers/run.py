@@ -80,7 +80,7 @@ def run(problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: 
         seconds += time.perf_counter() - begun
         running.rotate(int(order.integers(problem.ahead)))
         trial = running.popleft()
-        key = json.dumps(trial.params)
+        key = json.dumps(problem.canonical(trial.params))
         repeats = repeats + 1 if key in told else 0
         if key not in told:
             # The noise is the network's in this run, however it was come by.
@@ -109,7 +109,7 @@ def run_kept(macro: Path, problem: str, name: str, seed: int, most: int, path: P
     one, posed = contender(name), problems(macro)[problem]
     settings = settings_of(name, posed.family)
     assert settings is not None
-    sampler = one.make(seed, posed.reward if one.ours else None, settings)
+    sampler = one.make(seed, posed, settings)
     write(path, run(posed, sampler, ours=one.ours, seed=seed, most=min(most, one.most)))
 
 

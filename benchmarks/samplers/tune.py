@@ -38,7 +38,7 @@ def reached(macro: Path, family: str, name: str, settings: dict[str, Any], seed:
     problem, contender = problems(macro)[ON[family]], CONTENDERS[name]
     reward = problem.reward
     assert reward is not None
-    sampler = contender.make(seed, reward if contender.ours else None, settings)
+    sampler = contender.make(seed, problem, settings)
     record = run(problem, sampler, ours=contender.ours, seed=seed, most=contender.horizon)
     return max(reward(values[:2]) for values in record["values"])
 

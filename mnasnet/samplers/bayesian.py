@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Choices, Key, Past, Reward
 from mnasnet.samplers.gaussian_process import Floats, GaussianProcess, Options, fitted
 
-FIT = "bayesian:fit"
+FIT = "bayesian:fitted"
 """System attribute of a trial, written when it is asked and the processes were fitted anew: a `Fit` as JSON."""
 
 INITIAL = 20
@@ -46,14 +46,37 @@ Worth = Callable[[Sequence[float]], float]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Logarithm:
+    """Values by the logarithm of their distance from an origin that none of them reaches, still in their order."""
+
+    origin: float
+    sign: int
+    """1 where they lie above the origin, -1 below."""
+
+    def __call__(self, values: Floats) -> Floats:
+        """y → ± log(± (y - origin))."""
+        found: Floats = self.sign * np.log(self.sign * (values - self.origin))
+        return found
+
+    def inverse(self, logarithms: Floats) -> Floats:
+        """The values again."""
+        found: Floats = self.origin + self.sign * np.exp(self.sign * logarithms)
+        return found
+
+    def serves(self, values: Floats) -> bool:
+        """Whether all of them lie on its side."""
+        return bool((self.sign * (values - self.origin) > 0).all())
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fit:
     """Hyperparameters of each objective's process."""
 
     finished: int
     """Trials that had finished then."""
     choices: tuple[str, ...]
-    logarithm: tuple[bool, ...]
-    """Whether an objective is modelled by its logarithm."""
+    logarithms: tuple[Logarithm | None, ...]
+    """By which each objective is modelled; None where as it is."""
     hyperparameters: tuple[tuple[float, ...], ...]
 
     @classmethod
@@ -63,13 +86,16 @@ class Fit:
         return cls(
             finished=finished,
             choices=choices,
-            logarithm=tuple(logarithm for logarithm, _ in fits),
+            logarithms=tuple(logarithm for logarithm, _ in fits),
             hyperparameters=tuple(tuple(map(float, found)) for _, found in fits),
         )
 
     def serves(self, values: Floats, choices: Choices) -> bool:
         """Whether it is of these choices, and `values` [trials, objectives] have the logarithms that it wants."""
-        return self.choices == tuple(choices) and bool((values[:, list(self.logarithm)] > 0).all())
+        return self.choices == tuple(choices) and all(
+            logarithm is None or logarithm.serves(column)
+            for logarithm, column in zip(self.logarithms, values.T, strict=True)
+        )
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Fit":
@@ -77,23 +103,35 @@ class Fit:
         return cls(
             finished=data["finished"],
             choices=tuple(data["choices"]),
-            logarithm=tuple(data["logarithm"]),
+            logarithms=tuple(None if one is None else Logarithm(**one) for one in data["logarithms"]),
             hyperparameters=tuple(tuple(one) for one in data["hyperparameters"]),
         )
 
 
-def _fitted(options: Options, values: Floats) -> tuple[bool, Floats]:
-    """Whether the logarithm of `values` is modelled, and the hyperparameters then."""
-    found, probable = fitted(options, _standard(values))
-    if values.min() <= 0 or values.std() == 0:
-        return False, found
-    logs = np.log(values)
-    in_logs, logs_probable = fitted(options, _standard(logs))
-    # As densities of the values themselves, both.
-    scale, logs_scale = (len(values) * math.log(one.std()) for one in (values, logs))
-    if logs_probable - logs_scale - logs.sum() > probable - scale:
-        return True, in_logs
-    return False, found
+def _fitted(options: Options, values: Floats) -> tuple[Logarithm | None, Floats]:
+    """The logarithm of `values` that makes them most probable, or None, and the hyperparameters then.
+
+    From 0, which a product of what was chosen wants, as latency; or down from above the best, as of accuracy, which
+    saturates: what tells good networks from each other is then not lost beside a few that learnt nothing. The
+    latter's origin is as far above the highest value as that is above the median.
+    """
+    if values.std() == 0:
+        return None, fitted(options, _standard(values))[0]
+    above = values.max() - np.median(values)
+    candidates: list[Logarithm | None] = [None]
+    candidates += [Logarithm(origin=0.0, sign=1)] if values.min() > 0 else []
+    candidates += [Logarithm(origin=float(values.max() + above), sign=-1)] if above > 0 else []
+
+    def density(logarithm: Logarithm | None) -> tuple[float, Floats]:
+        """Of the values themselves, as a logarithm and but for a constant; and the hyperparameters."""
+        modelled = values if logarithm is None else logarithm(values)
+        found, probable = fitted(options, _standard(modelled))
+        slope = 0.0 if logarithm is None else float(np.log(np.abs(values - logarithm.origin)).sum())
+        return probable - len(values) * math.log(modelled.std()) - slope, found
+
+    densities = [density(one) for one in candidates]
+    best = max(range(len(candidates)), key=lambda n: densities[n][0])
+    return candidates[best], densities[best][1]
 
 
 def _standard(values: Floats) -> Floats:
@@ -112,7 +150,7 @@ class _Past(Past):
 class BayesianSampler(CategoricalSampler):
     """Asks for the network from which most improvement is expected, as Gaussian processes of the objectives see it.
 
-    - **What is modelled.** Each objective by itself, by its logarithm where that makes what was seen more probable;
+    - **What is modelled.** Each objective by itself, by a logarithm where that makes what was seen more probable;
       what is maximised is the reward of what they predict. So the shape of a reward is known, kinks and all, and
       only accuracy and latency have to be learnt. Without a reward several objectives are reduced to one by random
       weights, others for each trial (ParEGO), which spreads trials along the front.
@@ -287,19 +325,19 @@ class Model:
 
     processes: tuple[GaussianProcess, ...]
     """Of each objective, or of its logarithm."""
-    logarithm: tuple[bool, ...]
+    logarithms: tuple[Logarithm | None, ...]
     worth: Worth
 
     @classmethod
     def of(cls, options: Options, values: Floats, fit: Fit, worth: Worth) -> "Model":
         """From networks [networks, choices] and their values [networks, objectives]."""
         processes = tuple(
-            GaussianProcess.of(options, np.log(column) if logarithm else column, np.array(hyperparameters))
+            GaussianProcess.of(options, logarithm(column) if logarithm else column, np.array(hyperparameters))
             for column, logarithm, hyperparameters in zip(
-                values.T, fit.logarithm, fit.hyperparameters, strict=True
+                values.T, fit.logarithms, fit.hyperparameters, strict=True
             )
         )
-        return cls(processes=processes, logarithm=fit.logarithm, worth=worth)
+        return cls(processes=processes, logarithms=fit.logarithms, worth=worth)
 
     @property
     def options(self) -> Options:
@@ -327,12 +365,16 @@ class Model:
 
     def _values(self, modelled: Sequence[Floats]) -> Floats:
         columns = [
-            np.exp(one) if logarithm else one for one, logarithm in zip(modelled, self.logarithm, strict=True)
+            logarithm.inverse(one) if logarithm else one
+            for one, logarithm in zip(modelled, self.logarithms, strict=True)
         ]
         return np.stack(columns, axis=1)
 
     def _worths(self, values: Floats) -> Floats:
-        return np.array([self.worth(one) for one in values])
+        with np.errstate(
+            invalid="ignore"
+        ):  # a latency below 0 may be expected of a network, and is worth nothing
+            return np.array([self.worth(one) for one in values])
 
 
 def log_expected_improvement(mean: Floats, spread: Floats, target: float) -> Floats:

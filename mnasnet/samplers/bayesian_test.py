@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from mnasnet.samplers.bayesian import FIT, BayesianSampler, log_expected_improvement
+from mnasnet.samplers.bayesian import FIT, BayesianSampler, Logarithm, log_expected_improvement
 from mnasnet.samplers.sampler_contract import (
     SPACE,
     MakeSampler,
@@ -78,6 +78,10 @@ def test_a_reward_with_a_kink_is_kept_to() -> None:
     assert hard(best.values) >= 14.9
 
 
+def logarithms(study: optuna.Study) -> list[Any]:
+    return [trial.system_attrs[FIT]["logarithms"][0] for trial in study.trials if FIT in trial.system_attrs]
+
+
 def test_a_value_without_a_logarithm_may_come_at_any_time() -> None:
     study = new_study(BayesianSampler(initial=6))
     for number in range(24):
@@ -85,9 +89,31 @@ def test_a_value_without_a_logarithm_may_come_at_any_time() -> None:
         # Of logarithms while all are positive: they are products of what was chosen.
         product = float(np.prod([1.0 + option for option in trial.params.values()]))
         study.tell(trial, -1.0 if number == 21 else product)
-    fits = [trial.system_attrs[FIT]["logarithm"] for trial in study.trials if FIT in trial.system_attrs]
-    assert list(fits[0]) == [True]
-    assert list(fits[-1]) == [False]
+    assert logarithms(study)[0] == {"origin": 0.0, "sign": 1}
+    assert logarithms(study)[-1] != {"origin": 0.0, "sign": 1}
+
+
+def test_a_few_networks_that_learnt_nothing_do_not_hide_how_the_good_ones_differ() -> None:
+    study = new_study(BayesianSampler(initial=20))
+    for _ in range(40):
+        trial = study.ask(SPACE)
+        # What is lacking to 93 is a product of what was chosen: from 0.2 to some 50.
+        lacking = 0.2 * np.prod(
+            [1.0 + (option + place) % 3 for place, option in enumerate(trial.params.values())]
+        )
+        study.tell(trial, 93.0 - float(lacking))
+    assert logarithms(study)[-1]["sign"] == -1
+    assert study.best_value == pytest.approx(92.8)
+
+
+@pytest.mark.parametrize("logarithm", [Logarithm(origin=0.0, sign=1), Logarithm(origin=7.0, sign=-1)])
+def test_logarithms_keep_the_order_of_values_and_give_them_back(logarithm: Logarithm) -> None:
+    values = np.array([0.5, 1.0, 2.0, 6.5])
+    modelled = logarithm(values)
+    assert (np.diff(modelled) > 0).all()
+    np.testing.assert_allclose(logarithm.inverse(modelled), values)
+    assert logarithm.serves(values)
+    assert not logarithm.serves(np.append(values, logarithm.origin))
 
 
 def test_without_a_reward_it_goes_along_the_front() -> None:
