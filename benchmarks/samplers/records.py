@@ -14,6 +14,9 @@ from contenders import names
 from numpy.typing import NDArray
 from problems import Problem
 
+NAMED_AT = 100
+"""Different networks after which it is looked at which of them seems best."""
+
 Floats = NDArray[np.float64]
 
 

@@ -14,7 +14,7 @@ from plotly.colors import qualitative
 from plotly.graph_objects import Scatter
 from plotly.subplots import make_subplots
 from problems import NOISE_POINTS, Params, Problem
-from records import Floats, Runs, read
+from records import NAMED_AT, Floats, Runs, read
 from scipy.stats import permutation_test
 
 CHECKPOINTS = (100, 200, 500, 1000, 2000)
@@ -103,7 +103,7 @@ def regret_lines(name: str, runs: Mapping[str, Runs], best: float) -> Iterator[s
     yield f"\n## {name}\nBest {best:.3f}.\n"
     at = [one for one in CHECKPOINTS if any(one <= contender(sampler).most for sampler in runs)]
     tests = [f"{CHAMPION} better at {one}, p" for one in TESTED_AT] if CHAMPION in runs else []
-    heads = ["sampler", "seeds", *(f"at {one}" for one in at), "named, at 200", "ms an ask", *tests]
+    heads = ["sampler", "seeds", *(f"at {one}" for one in at), f"named, at {NAMED_AT}", "ms an ask", *tests]
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for sampler, some in runs.items():
@@ -111,7 +111,9 @@ def regret_lines(name: str, runs: Mapping[str, Runs], best: float) -> Iterator[s
             mean_error(best - one for one in some.found(n).values()) if n <= some.length else "" for n in at
         ]
         named = (
-            mean_error(best - reward for reward, _ in some.named(200).values()) if some.length >= 200 else ""
+            mean_error(best - reward for reward, _ in some.named(NAMED_AT).values())
+            if some.length >= NAMED_AT
+            else ""
         )
         row = [sampler, str(len(some.values)), *cells, named, f"{some.each_ms:.0f}"]
         row += [

@@ -21,7 +21,7 @@ import tyro
 from contenders import contender, names, settings_of
 from optuna.samplers import BaseSampler
 from problems import Problem, problems
-from records import is_there, path_of, write
+from records import NAMED_AT, is_there, path_of, write
 from report import write_page
 
 CONVERGED_AFTER = 200
@@ -56,11 +56,12 @@ def run(problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: 
     """One record: accuracy and latency without noise of each different network, in order, and the accuracy seen.
 
     A sampler is asked through an Optuna study in memory: one objective, the reward of what is seen, or both values
-    where it is `ours` or the front is wanted. A repeat of a network is told what was recorded, and not charged. One
-    that asks for nothing but repeats `CONVERGED_AFTER` times in a row has ended, and its best stays what it is; so
-    has one that found the best there is where what it sees is the truth. One that has repeated itself as often as
-    `most` goes no further, and is held to what it found until then. With `problem.ahead` above 1 so many trials run
-    at a time, and end in any order.
+    where it is `ours` or the front is wanted. A repeat is told what was recorded, and not charged. With
+    `problem.ahead` above 1 so many trials run at a time, and end in any order.
+
+    A run has ended, and its best stays what it is, after `CONVERGED_AFTER` repeats in a row, or when it found the
+    best there is, where that is known; where what it sees is not the truth not before `NAMED_AT` networks. One that
+    has repeated itself as often as `most` goes no further, and is held to what it found until then.
     """
     reward = problem.reward
     both = reward is None or ours
@@ -71,7 +72,7 @@ def run(problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: 
     told: dict[str, tuple[float, float]] = {}
     values: list[tuple[float, float, float]] = []
     running: deque[optuna.Trial] = deque()
-    asks, repeats, seconds, ended = 0, 0, 0.0, False
+    asks, repeats, seconds, found_all, ended = 0, 0, 0.0, False, False
     while len(values) < most and asks < 2 * most and not ended:
         begun = time.perf_counter()
         while len(running) < problem.ahead:
@@ -89,8 +90,8 @@ def run(problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: 
         begun = time.perf_counter()
         study.tell(trial, told[key] if both else reward(told[key]))  # type: ignore[misc]
         seconds += time.perf_counter() - begun
-        found_all = not problem.noisy and reward is not None and reward(told[key]) == problem.best
-        ended = found_all or repeats >= CONVERGED_AFTER
+        found_all = found_all or (reward is not None and reward(values[-1][:2]) == problem.best)
+        ended = repeats >= CONVERGED_AFTER or (found_all and (not problem.noisy or len(values) >= NAMED_AT))
     return {"most": most, "asks": asks, "seconds": seconds, "values": values, "ended": ended}
 
 

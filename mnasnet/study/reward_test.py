@@ -54,6 +54,16 @@ def test_a_more_accurate_network_of_the_same_latency_is_better(
     assert reward(accuracy=0.6, latency_ms=latency_ms) > reward(accuracy=0.5, latency_ms=latency_ms)
 
 
+@given(target=milliseconds, other=milliseconds, accuracy=fractions, latency_ms=milliseconds)
+def test_to_the_soft_reward_a_target_is_but_a_factor(
+    target: float, other: float, accuracy: float, latency_ms: float
+) -> None:
+    ratio = soft(target)(accuracy=accuracy, latency_ms=latency_ms) / soft(other)(
+        accuracy=accuracy, latency_ms=latency_ms
+    )
+    assert ratio == pytest.approx((target / other) ** 0.07)
+
+
 @pytest.mark.parametrize("target", [0, -3, math.nan, math.inf])
 def test_a_target_that_is_no_time_is_refused(target: float) -> None:
     with pytest.raises(ValueError, match="positive"):
