@@ -43,7 +43,7 @@ class Arguments:
     exact_seeds: int = 100
     """Of those on the table without noise."""
     only: tuple[str, ...] = ()
-    """Parts of the names of problems; none for all."""
+    """Names of problems, or parts of them; none for all."""
     samplers: tuple[str, ...] = ()
     """None for all."""
     most: int = 2000
@@ -138,7 +138,8 @@ def main(arguments: Arguments) -> None:
     posed = [
         one
         for name, one in every.items()
-        if not arguments.only or any(part in name for part in arguments.only)
+        if not arguments.only
+        or any(name == part if part in every else part in name for part in arguments.only)
     ]
     with pool_of(arguments.processes) as pool:
         runs = [

@@ -12,6 +12,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from mnasnet.samplers.bayesian import FIT, BayesianSampler, Logarithm, log_expected_improvement
+from mnasnet.samplers.categorical import Known
 from mnasnet.samplers.sampler_contract import (
     SPACE,
     MakeSampler,
@@ -114,6 +115,29 @@ def test_logarithms_keep_the_order_of_values_and_give_them_back(logarithm: Logar
     np.testing.assert_allclose(logarithm.inverse(modelled), values)
     assert logarithm.serves(values)
     assert not logarithm.serves(np.append(values, logarithm.origin))
+
+
+def test_what_is_known_of_pruned_trials_teaches() -> None:
+    def pruned_of(known: Known | None) -> tuple[int, float]:
+        def reward(values: Sequence[float]) -> float | None:
+            return values[0] if values[1] <= 6 else None
+
+        study = new_study(BayesianSampler(reward=reward, initial=10, known=known), objectives=2)
+        for _ in range(30):
+            trial = study.ask(SPACE)
+            first, *others = trial.params.values()
+            latency = 1.0 + first + sum(others)
+            trial.set_user_attr("latency", latency)
+            if latency > 6:
+                study.tell(trial, state=TrialState.PRUNED)
+            else:
+                study.tell(trial, [float(sum(others) - first), latency])
+        done = study.get_trials(states=[TrialState.COMPLETE])
+        return 30 - len(done), max(trial.values[0] for trial in done)
+
+    pruned, best = pruned_of(lambda trial: (None, trial.user_attrs["latency"]))
+    assert best == 5
+    assert 3 * pruned < 2 * pruned_of(None)[0]  # 8 and 17
 
 
 def test_without_a_reward_it_goes_along_the_front() -> None:

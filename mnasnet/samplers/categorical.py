@@ -21,6 +21,9 @@ Reward = Callable[[Sequence[float]], float | None]
 Canonical = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """The choices that matter, of all the choices of a trial: what changes nothing is absent."""
 
+Known = Callable[[FrozenTrial], Sequence[float | None]]
+"""Of a trial that was pruned what is known of each objective, and None where nothing is."""
+
 DRAWS = 100
 """In which something that was never asked for is looked for."""
 

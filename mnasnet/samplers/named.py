@@ -10,10 +10,11 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from mnasnet.samplers.categorical import Canonical, Reward
+from mnasnet.samplers.categorical import Canonical, Known, Reward
 from mnasnet.samplers.evolution import EvolutionSampler
 
-Maker = Callable[[int, Reward | None, Canonical | None, int | None], BaseSampler]
+Maker = Callable[..., BaseSampler]
+"""Takes of the arguments of `sampler_named` what it can use."""
 
 
 class SeededPerTrial(BaseSampler):
@@ -72,29 +73,29 @@ class SeededPerTrial(BaseSampler):
         del self._samplers[(study._storage, trial._trial_id)]
 
 
-def _ppo(seed: int, reward: Reward | None, canonical: Canonical | None, batch: int | None) -> BaseSampler:
+def _ppo(
+    *, seed: int, reward: Reward | None, canonical: Canonical | None, batch: int | None, **_: Any
+) -> BaseSampler:
     from mnasnet.samplers.ppo import PPOSampler, PPOSettings  # torch: only for those who ask for it
 
     settings = PPOSettings() if batch is None else PPOSettings(batch=batch)
     return PPOSampler(seed, reward, canonical, settings)
 
 
-def _evolution(
-    seed: int, reward: Reward | None, canonical: Canonical | None, batch: int | None
-) -> BaseSampler:
+def _evolution(*, seed: int, reward: Reward | None, canonical: Canonical | None, **_: Any) -> BaseSampler:
     return EvolutionSampler(seed, reward, canonical)
 
 
 def _bayesian(
-    seed: int, reward: Reward | None, canonical: Canonical | None, batch: int | None
+    *, seed: int, reward: Reward | None, canonical: Canonical | None, known: Known | None, **_: Any
 ) -> BaseSampler:
     from mnasnet.samplers.bayesian import BayesianSampler  # scipy: only for those who ask for it
 
-    return BayesianSampler(seed, reward, canonical)
+    return BayesianSampler(seed, reward, canonical, known=known)
 
 
 def _of_optuna(kind: type[BaseSampler]) -> Maker:
-    def make(seed: int, reward: Reward | None, canonical: Canonical | None, batch: int | None) -> BaseSampler:
+    def make(*, seed: int, **_: Any) -> BaseSampler:
         return SeededPerTrial(lambda trial_seed: kind(seed=trial_seed), seed)  # type: ignore[call-arg]
 
     return make
@@ -116,6 +117,7 @@ def sampler_named(
     seed: int,
     reward: Reward | None = None,
     canonical: Canonical | None = None,
+    known: Known | None = None,
     batch: int | None = None,
 ) -> BaseSampler:
     """Return a new sampler, the same after a resume as before it.
@@ -126,13 +128,14 @@ def sampler_named(
         reward: what the values of a finished trial are worth, for those that optimise it and not the front (ppo,
             bayesian, evolution).
         canonical: the choices that matter, for those that can leave out the others (the same).
+        known: what is known of a trial that was pruned, for those that learn from it (bayesian).
         batch: finished trials per update of the controller (ppo); None for its default.
 
     Raises:
         ValueError: no sampler has that name; a negative seed.
     """
     check_sampler(name)
-    return SAMPLERS[name](seed, reward, canonical, batch)
+    return SAMPLERS[name](seed=seed, reward=reward, canonical=canonical, known=known, batch=batch)
 
 
 def check_sampler(name: str) -> None:

@@ -48,7 +48,7 @@ from mnasnet.study.storage import (
     shown,
     write_setup,
 )
-from mnasnet.study.trial import TrialRecord, read_trials
+from mnasnet.study.trial import TrialRecord, known_values, read_trials
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import ProxyTraining, Recipe
 from mnasnet.train.memory import busy_line
@@ -136,7 +136,9 @@ def search(
                 study = create_study(place)
                 if read_setup(study) is None:
                     write_setup(study, setup)
-                study.sampler = sampler or _sampler(settings, space=space, reward=setup.rewarded())
+                study.sampler = sampler or _sampler(
+                    settings, space=space, reward=setup.rewarded(), max_ms=setup.max_ms
+                )
                 end_interrupted(study)
                 _say_setup(setup, space, study, watcher)
                 converged = _search_trials(
@@ -395,13 +397,18 @@ def _set_up(
     )
 
 
-def _sampler(settings: Settings, *, space: Space, reward: Reward) -> BaseSampler:
-    def worth(values: Sequence[float]) -> float:
+def _sampler(settings: Settings, *, space: Space, reward: Reward, max_ms: float) -> BaseSampler:
+    def worth(values: Sequence[float]) -> float | None:
         accuracy, latency_ms = values
-        return reward(accuracy=accuracy, latency_ms=latency_ms)
+        return reward(accuracy=accuracy, latency_ms=latency_ms) if latency_ms <= max_ms else None
 
     return sampler_named(
-        settings.sampler, seed=settings.seed, reward=worth, canonical=space.canonical, batch=settings.batch
+        settings.sampler,
+        seed=settings.seed,
+        reward=worth,
+        canonical=space.canonical,
+        known=known_values,
+        batch=settings.batch,
     )
 
 
