@@ -26,6 +26,7 @@ TINY = Settings(
     image_size=SIZE,
     width=WIDTH,
     trials=2,
+    sampler="ppo",
     batch=1,
     epochs=1,
     max_images=200,
