@@ -72,6 +72,16 @@ class Runs:
             found[seed] = float(self._rewards(rows[best : best + 1], 0)[0]), float(rows[best, 1])
         return found
 
+    def within(self, at: int) -> list[float]:
+        """The latency of the most accurate network, as seen, that keeps to the target; infinite where none does."""
+        target = self.problem.target
+        assert target is not None
+        found = []
+        for rows in self.values.values():
+            kept = rows[:at][rows[:at, 1] <= target]
+            found.append(float(kept[kept[:, 2].argmax(), 1]) if len(kept) else math.inf)
+        return found
+
     def _rewards(self, rows: Floats, accuracy: int) -> Floats:
         reward = self.problem.reward
         assert reward is not None
