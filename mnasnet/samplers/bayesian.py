@@ -121,8 +121,10 @@ def _fitted(options: Options, values: Floats) -> tuple[Logarithm | None, Floats]
     saturates: what tells good networks from each other is then not lost beside a few that learnt nothing. The
     latter's origin is as far above the highest value as that is above the median.
     """
-    if values.std() == 0:
-        return None, fitted(options, _standard(values))[0]
+    some = np.unique(np.linspace(0, len(values) - 1, min(len(values), FIT_MOST)).astype(int))
+    options, few = options[some], values[some]
+    if few.std() == 0:
+        return None, fitted(options, _standard(few))[0]
     above = values.max() - np.median(values)
     candidates: list[Logarithm | None] = [None]
     candidates += [Logarithm(origin=0.0, sign=1)] if values.min() > 0 else []
@@ -130,10 +132,10 @@ def _fitted(options: Options, values: Floats) -> tuple[Logarithm | None, Floats]
 
     def density(logarithm: Logarithm | None) -> tuple[float, Floats]:
         """Of the values themselves, as a logarithm and but for a constant; and the hyperparameters."""
-        modelled = values if logarithm is None else logarithm(values)
+        modelled = few if logarithm is None else logarithm(few)
         found, probable = fitted(options, _standard(modelled))
-        slope = 0.0 if logarithm is None else float(np.log(np.abs(values - logarithm.origin)).sum())
-        return probable - len(values) * math.log(modelled.std()) - slope, found
+        slope = 0.0 if logarithm is None else float(np.log(np.abs(few - logarithm.origin)).sum())
+        return probable - len(few) * math.log(modelled.std()) - slope, found
 
     densities = [density(one) for one in candidates]
     best = max(range(len(candidates)), key=lambda n: densities[n][0])
@@ -251,7 +253,7 @@ class BayesianSampler(CategoricalSampler):
         if self._known is not None:
             for row, trial in zip(found, finished, strict=True):
                 if trial.state == TrialState.PRUNED:
-                    row[:] = np.array(self._known(trial), dtype=float)  # None becomes NaN
+                    row[:] = [math.nan if value is None else value for value in self._known(trial)]
         return found
 
     def _worth(self, study: Study, values: Floats, rng: np.random.Generator) -> Worth:
@@ -291,10 +293,7 @@ class BayesianSampler(CategoricalSampler):
             past.fit = Fit.from_json(kept[-1]) if kept else None
         last = past.fit
         if last is None or not last.serves(values, choices) or len(options) >= GROWTH * last.finished:
-            some = np.unique(np.linspace(0, len(options) - 1, min(len(options), FIT_MOST)).astype(int))
-            past.fit = last = Fit.to(
-                options[some], values[some], finished=len(options), choices=tuple(choices)
-            )
+            past.fit = last = Fit.to(options, values, finished=len(options), choices=tuple(choices))
             study._storage.set_trial_system_attr(trial._trial_id, FIT, dataclasses.asdict(last))
         return last
 

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from mnasnet.samplers import bayesian
 from mnasnet.samplers.bayesian import FIT, BayesianSampler, Logarithm, log_expected_improvement
 from mnasnet.samplers.categorical import Known
 from mnasnet.samplers.sampler_contract import (
@@ -105,6 +106,16 @@ def test_a_few_networks_that_learnt_nothing_do_not_hide_how_the_good_ones_differ
         study.tell(trial, 93.0 - float(lacking))
     assert logarithms(study)[-1]["sign"] == -1
     assert study.best_value == pytest.approx(92.8)
+
+
+def test_a_logarithm_serves_also_those_that_it_was_not_fitted_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bayesian, "FIT_MOST", 6)  # of 12: every other one
+    study = new_study(BayesianSampler(initial=12))
+    for number in range(16):
+        trial = study.ask(SPACE)
+        # A few that learnt nothing, and one far above the others that the fit leaves out.
+        study.tell(trial, 50.0 if number == 3 else -100.0 if number == 4 else number / 10)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 16
 
 
 @pytest.mark.parametrize("logarithm", [Logarithm(origin=0.0, sign=1), Logarithm(origin=7.0, sign=-1)])
