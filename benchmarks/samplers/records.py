@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from contenders import names
+from contenders import Settings, names, settings_of
 from numpy.typing import NDArray
 from problems import Problem
 
@@ -32,12 +32,12 @@ def write(path: Path, record: Mapping[str, Any]) -> None:
     half.replace(path)
 
 
-def is_there(path: Path, most: int) -> bool:
-    """Whether the run was made, and went so far; shorter ones are made anew."""
+def is_there(path: Path, most: int, settings: Settings) -> bool:
+    """Whether the run was made with these settings, and went so far; others are made anew."""
     if not path.exists():
         return False
     record = json.loads(path.read_text())
-    return record["ended"] or record["most"] >= most
+    return record["settings"] == settings and (record["ended"] or record["most"] >= most)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +89,15 @@ class Runs:
 
 
 def read(records: Path, problem: Problem, most_seeds: int) -> dict[str, Runs]:
-    """By sampler, those that there are."""
+    """By sampler, those that there are, with the settings of today."""
     found = {}
     for name in names():
+        settings = settings_of(name, problem.family)
+        paths = [path_of(records, problem.name, name, seed) for seed in range(most_seeds)]
         runs = {
-            seed: json.loads(path.read_text())
-            for seed in range(most_seeds)
-            if (path := path_of(records, problem.name, name, seed)).exists()
+            seed: record
+            for seed, path in enumerate(paths)
+            if path.exists() and (record := json.loads(path.read_text()))["settings"] == settings
         }
         if runs:
             found[name] = Runs(

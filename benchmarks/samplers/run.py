@@ -111,7 +111,8 @@ def run_kept(macro: Path, problem: str, name: str, seed: int, most: int, path: P
     settings = settings_of(name, posed.family)
     assert settings is not None
     sampler = one.make(seed, posed, settings)
-    write(path, run(posed, sampler, ours=one.ours, seed=seed, most=min(most, one.most)))
+    record = run(posed, sampler, ours=one.ours, seed=seed, most=min(most, one.most))
+    write(path, {"settings": settings, **record})
 
 
 def waiting(arguments: Arguments, posed: Sequence[Problem]) -> list[tuple[str, str, int, Path]]:
@@ -123,10 +124,11 @@ def waiting(arguments: Arguments, posed: Sequence[Problem]) -> list[tuple[str, s
         for name in arguments.samplers or names()
         if seed < (arguments.seeds if problem.noisy else arguments.exact_seeds)
         and (contender(name).fronts or problem.reward is not None)
-        and settings_of(name, problem.family) is not None
+        and (settings := settings_of(name, problem.family)) is not None
         and not is_there(
             path := path_of(arguments.records, problem.name, name, seed),
             min(arguments.most, contender(name).most),
+            settings,
         )
     ]
 
