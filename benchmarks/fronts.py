@@ -1,16 +1,50 @@
 """Fronts of finished searches beside each other: hypervolume, best reward, and the networks themselves.
 
-python benchmarks/fronts.py runs/cifar10-ppo runs/cifar10-random
+    python benchmarks/fronts.py runs/cifar10-*
+
+Latencies are parts of each search's own target, which is what MobileNetV2 took when it began unless one was given:
+milliseconds of two searches on one machine differ by what else it did. Searches of one sampler with several seeds
+are summed up, and compared with random search.
 """
 
 import argparse
+from collections.abc import Iterator, Sequence
 from math import sqrt
 from pathlib import Path
 from statistics import fmean, stdev
 
+from scipy.stats import t
+
 from mnasnet.report.findings import Findings, find
 from mnasnet.study.storage import load_study, place_of
 from mnasnet.study.trial import TrialRecord
+
+CONTROL = "random"
+
+
+def target_ms(found: Findings) -> float:
+    """What the search aimed at."""
+    assert found.setup is not None
+    return found.setup.target_ms
+
+
+def sampler(found: Findings) -> str:
+    """Who chose the networks."""
+    assert found.setup is not None
+    return str(found.setup.identity["sampler"])
+
+
+def best_reward(found: Findings) -> float:
+    """The highest of all trained."""
+    assert found.best is not None
+    reward = found.reward(found.best)
+    assert reward is not None
+    return reward
+
+
+def hours(found: Findings) -> float:
+    """That its trainings took."""
+    return sum(record.accuracy.seconds for record in found.trained if record.accuracy is not None) / 3600
 
 
 def hypervolume(front: tuple[TrialRecord, ...], *, slowest_ms: float) -> float:
@@ -23,18 +57,44 @@ def hypervolume(front: tuple[TrialRecord, ...], *, slowest_ms: float) -> float:
     return area / slowest_ms
 
 
-def row(found: Findings, name: str, *, slowest_ms: float) -> str:
-    """One search as a line of a Markdown table."""
+def row(found: Findings, name: str, *, slowest: float) -> str:
+    """One search as a line of a Markdown table; `slowest` in targets."""
     best = found.best
     assert best is not None
     assert best.accuracy
     assert best.latency
-    counts = found.counts
+    counts, target = found.counts, target_ms(found)
     return (
         f"| {name} | {counts['trained']} | {counts['copies']} | {counts['too slow']} | {counts['interrupted']} "
-        f"| {hypervolume(found.front, slowest_ms=slowest_ms):.4f} | {found.reward(best):.4f} "
-        f"| {best.accuracy.top1:.1%} at {best.latency.median_ms:.4f} ms |"
+        f"| {hours(found):.2f} | {hypervolume(found.front, slowest_ms=slowest * target):.4f} "
+        f"| {best_reward(found):.4f} | {best.accuracy.top1:.1%} at {best.latency.median_ms / target:.3f} |"
     )
+
+
+def mean_interval(values: Sequence[float]) -> str:
+    """Mean and its 95 % interval by Student's t; the mean alone of one value."""
+    if len(values) < 2:
+        return f"{values[0]:.4f}"
+    half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / sqrt(len(values))
+    return f"{fmean(values):.4f} ± {half:.4f}"
+
+
+def sums(searches: Sequence[Findings], *, slowest: float) -> Iterator[str]:
+    """The samplers as lines of a Markdown table, each less the control where both have as many searches."""
+    by_sampler: dict[str, list[Findings]] = {}
+    for found in searches:
+        by_sampler.setdefault(sampler(found), []).append(found)
+    control = by_sampler.get(CONTROL, [])
+    for name, some in by_sampler.items():
+        rewards = [best_reward(found) for found in some]
+        volumes = [hypervolume(found.front, slowest_ms=slowest * target_ms(found)) for found in some]
+        less = ""
+        if name != CONTROL and len(some) == len(control):
+            less = mean_interval([a - best_reward(b) for a, b in zip(rewards, control, strict=True)])
+        yield (
+            f"| {name} | {len(some)} | {mean_interval(rewards)} | {less} | {mean_interval(volumes)} "
+            f"| {sum(map(hours, some)):.1f} |"
+        )
 
 
 def halves(found: Findings, name: str) -> str:
@@ -54,28 +114,35 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "searches", nargs="+", type=Path, help="folders of searches with one and the same limit"
+        "searches", nargs="+", type=Path, help="folders of searches that differ in sampler and seed"
     )
     searches = {out: find(load_study(place_of(out, None)), out) for out in parser.parse_args().searches}
-    slowest_ms = max(found.setup.max_ms for found in searches.values() if found.setup is not None)
-    print(f"Hypervolume up to {slowest_ms:.4f} ms.\n")
-    print("| search | trained | copies | too slow | interrupted | hypervolume | best reward | which is |")
-    print("|---|---|---|---|---|---|---|---|")
+    slowest = max(found.setup.max_ms / target_ms(found) for found in searches.values() if found.setup)
+    print(f"Latency in targets; hypervolume up to {slowest:.2f}; hours of training.\n")
+    print(
+        "| search | trained | copies | too slow | interrupted | hours | hypervolume | best reward | which is |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for out, found in searches.items():
-        print(row(found, out.name, slowest_ms=slowest_ms))
+        print(row(found, out.name, slowest=slowest))
+    print(f"\n| sampler | searches | best reward | less {CONTROL}'s | hypervolume | hours |")
+    print("|---|---|---|---|---|---|")
+    for line in sums(list(searches.values()), slowest=slowest):
+        print(line)
     print("\n| mean reward of | first half trained | second half trained |\n|---|---|---|")
     for out, found in searches.items():
         print(halves(found, out.name))
     for out, found in searches.items():
         print(
-            f"\n{out.name}\n\n| trial | latency, ms | accuracy | multiply-adds | digest |\n|---|---|---|---|---|"
+            f"\n{out.name}\n\n| trial | latency | accuracy | multiply-adds | digest |\n|---|---|---|---|---|"
         )
         for record in found.front:
             assert record.latency
             assert record.accuracy
             low, high = record.accuracy.interval
+            latency = record.latency.median_ms / target_ms(found)
             print(
-                f"| {record.number} | {record.latency.median_ms:.4f} | {record.accuracy.top1:.1%} "
+                f"| {record.number} | {latency:.3f} | {record.accuracy.top1:.1%} "
                 f"[{low:.1%}, {high:.1%}] | {(record.multiply_adds or 0) / 1e6:.1f} M | {record.digest} |"
             )
 
