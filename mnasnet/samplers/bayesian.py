@@ -22,7 +22,8 @@ FIT = "bayesian:fitted"
 
 INITIAL = 20
 """Trials drawn at random at first, and finished trials from which a process is fitted at all. Of 10, 20 and 40 the
-best after 200 on one space and no worse than 0.03 points on another (`benchmarks/samplers/tuned.json`)."""
+best after 200 on one space, where the logarithms were still from 0 alone; on another all three found the best
+(`benchmarks/samplers/tuned.json`)."""
 
 # What follows was set by hand and has not been tuned.
 
@@ -80,11 +81,11 @@ class Fit:
     hyperparameters: tuple[tuple[float, ...], ...]
 
     @classmethod
-    def to(cls, options: Options, values: Floats, *, finished: int, choices: tuple[str, ...]) -> "Fit":
-        """To networks [networks, choices] and their values [networks, objectives], NaN where they are not known."""
+    def to(cls, options: Options, values: Floats, choices: tuple[str, ...]) -> "Fit":
+        """To all finished trials, [trials, choices], and their values [trials, objectives], NaN where not known."""
         fits = [_fitted(options[known], column[known]) for column, known in _columns(values)]
         return cls(
-            finished=finished,
+            finished=len(options),
             choices=choices,
             logarithms=tuple(logarithm for logarithm, _ in fits),
             hyperparameters=tuple(tuple(map(float, found)) for _, found in fits),
@@ -238,7 +239,11 @@ class BayesianSampler(CategoricalSampler):
         return self.new_drawn(choices, past, asked, rng) if found is None else found
 
     def _values(self, study: Study, finished: Sequence[FrozenTrial]) -> Floats | None:
-        """[trials, objectives], NaN where it is not known; None where all trials are worth nothing."""
+        """[trials, objectives]; None where all trials are worth nothing.
+
+        Of a trial that was pruned what is known of it, and else NaN; the worst of all where nobody says what is
+        known, and where a trial is worth nothing.
+        """
         known = [
             self.reward_of(study, trial) is not None and all(map(math.isfinite, trial.values))
             for trial in finished
@@ -293,7 +298,7 @@ class BayesianSampler(CategoricalSampler):
             past.fit = Fit.from_json(kept[-1]) if kept else None
         last = past.fit
         if last is None or not last.serves(values, choices) or len(options) >= GROWTH * last.finished:
-            past.fit = last = Fit.to(options, values, finished=len(options), choices=tuple(choices))
+            past.fit = last = Fit.to(options, values, tuple(choices))
             study._storage.set_trial_system_attr(trial._trial_id, FIT, dataclasses.asdict(last))
         return last
 
@@ -393,9 +398,8 @@ class Model:
         return np.stack(columns, axis=1)
 
     def _worths(self, values: Floats) -> Floats:
-        with np.errstate(
-            invalid="ignore"
-        ):  # a latency below 0 may be expected of a network, and is worth nothing
+        # A latency below 0 may be expected of a network, and is worth nothing.
+        with np.errstate(invalid="ignore"):
             return np.array([self.worth(one) for one in values])
 
 

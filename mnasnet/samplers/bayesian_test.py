@@ -12,7 +12,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from mnasnet.samplers import bayesian
-from mnasnet.samplers.bayesian import FIT, BayesianSampler, Logarithm, log_expected_improvement
+from mnasnet.samplers.bayesian import FIT, BayesianSampler, Fit, Logarithm, Model, log_expected_improvement
 from mnasnet.samplers.categorical import Known
 from mnasnet.samplers.sampler_contract import (
     SPACE,
@@ -116,6 +116,16 @@ def test_a_logarithm_serves_also_those_that_it_was_not_fitted_to(monkeypatch: py
         # A few that learnt nothing, and one far above the others that the fit leaves out.
         study.tell(trial, 50.0 if number == 3 else -100.0 if number == 4 else number / 10)
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 16
+
+
+def test_where_a_reward_ends_nothing_infinite_is_expected() -> None:
+    options = np.arange(4)[:, None]
+    values = np.array([[1.0], [2.0], [3.0], [4.0]])
+    fit = Fit.to(options, values, ("choice",))
+    model = Model.of(options, values, fit, lambda one: one[0] if one[0] <= 2.5 else -np.inf)
+    worth, spread = model(options)
+    assert np.isfinite(spread).all()
+    assert np.isfinite(worth).tolist() == [True, True, False, False]
 
 
 @pytest.mark.parametrize("logarithm", [Logarithm(origin=0.0, sign=1), Logarithm(origin=7.0, sign=-1)])

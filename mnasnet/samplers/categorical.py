@@ -19,10 +19,11 @@ Reward = Callable[[Sequence[float]], float | None]
 """What the values of a finished trial are worth, higher is better; None when they have no worth of their own."""
 
 Canonical = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-"""The choices that matter, of all the choices of a trial: what changes nothing is absent."""
+"""Of all the choices of a trial those that matter, the same for all ways to choose the same thing: what changes
+nothing is absent."""
 
 Known = Callable[[FrozenTrial], Sequence[float | None]]
-"""Of a trial that was pruned what is known of each objective, and None where nothing is."""
+"""What is known of a trial that was pruned: [objectives], None for one of which nothing is."""
 
 DRAWS = 100
 """In which something that was never asked for is looked for."""

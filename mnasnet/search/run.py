@@ -48,7 +48,7 @@ from mnasnet.study.storage import (
     shown,
     write_setup,
 )
-from mnasnet.study.trial import TrialRecord, known_values, read_trials
+from mnasnet.study.trial import TrialRecord, known_of_pruned, read_trials
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import ProxyTraining, Recipe
 from mnasnet.train.memory import busy_line
@@ -400,6 +400,7 @@ def _set_up(
 def _sampler(settings: Settings, *, space: Space, reward: Reward, max_ms: float) -> BaseSampler:
     def worth(values: Sequence[float]) -> float | None:
         accuracy, latency_ms = values
+        # The Bayesian sampler asks this of networks that are not timed yet: beyond the limit none is trained.
         return reward(accuracy=accuracy, latency_ms=latency_ms) if latency_ms <= max_ms else None
 
     return sampler_named(
@@ -407,7 +408,7 @@ def _sampler(settings: Settings, *, space: Space, reward: Reward, max_ms: float)
         seed=settings.seed,
         reward=worth,
         canonical=space.canonical,
-        known=known_values,
+        known=known_of_pruned,
         batch=settings.batch,
     )
 

@@ -43,9 +43,9 @@ class Settings(DeviceOptions):
     trials: int = 100
     """Networks to train."""
     sampler: str = "bayesian"
-    """Who chooses the networks: bayesian (Gaussian processes of accuracy and latency), which needs the fewest
-    trials (docs/samplers.md); ppo, the paper's controller; evolution; random; tpe; or nsga2, which learns nothing
-    from those too slow to be trained."""
+    """Who chooses the networks: bayesian (Gaussian processes of accuracy and latency), which of these needs the
+    fewest trials (docs/samplers.md); ppo, the paper's controller; evolution; random; tpe; or nsga2, which learns
+    nothing from those too slow to be trained."""
     batch: int = 5
     """Finished trials between two lessons of the PPO controller."""
     reward: RewardName = "soft"

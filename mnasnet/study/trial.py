@@ -93,13 +93,10 @@ def read_trials(study: optuna.Study) -> list[TrialRecord]:
     return [read_trial(trial) for trial in study.get_trials(deepcopy=False)]
 
 
-def known_values(trial: FrozenTrial) -> tuple[float | None, float | None]:
-    """Accuracy and latency of a trial, as far as they are known: a network too slow was timed and not trained."""
-    latency, accuracy = trial.user_attrs.get("latency"), trial.user_attrs.get("accuracy")
-    return (
-        None if accuracy is None else Accuracy(**accuracy).top1,
-        None if latency is None else latency_from_json(latency).median_ms,
-    )
+def known_of_pruned(trial: FrozenTrial) -> tuple[None, float | None]:
+    """No accuracy, and the latency in ms: a network too slow to be trained was timed before it was pruned."""
+    latency = trial.user_attrs.get("latency")
+    return None, None if latency is None else latency_from_json(latency).median_ms
 
 
 def set_network(trial: Trial, architecture: Architecture) -> None:

@@ -14,6 +14,7 @@ from mnasnet.study.storage import Place, load_study
 from mnasnet.study.trial import (
     TrialRecord,
     front,
+    known_of_pruned,
     read_trials,
     set_accuracy,
     set_latency,
@@ -94,6 +95,7 @@ def test_a_trial_that_ended_early_has_none_for_what_it_did_not_reach(study: optu
 
     too_slow, failure, running = read_trials(study)
     assert (too_slow.outcome, too_slow.latency, too_slow.accuracy) == ("too slow", latency(3.0), None)
+    assert known_of_pruned(study.trials[too_slow.number]) == (None, 3.0)
     assert (failure.outcome, failure.latency, failure.digest) == ("failed", None, None)
     assert failure.reason == "DivergedError: the loss was nan"
     assert running.outcome == "running"
