@@ -15,7 +15,7 @@ from scipy.special import ndtr
 from threadpoolctl import threadpool_limits
 
 from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Choices, Key, Known, Past, Reward
-from mnasnet.samplers.gaussian_process import Floats, GaussianProcess, Options, fitted
+from mnasnet.samplers.gaussian_process import Floats, GaussianProcess, Options, Points, fitted
 
 FIT = "bayesian:fitted"
 """System attribute of a trial, written when it is asked and the processes were fitted anew: a `Fit` as JSON."""
@@ -81,11 +81,11 @@ class Fit:
     hyperparameters: tuple[tuple[float, ...], ...]
 
     @classmethod
-    def to(cls, options: Options, values: Floats, choices: tuple[str, ...]) -> "Fit":
-        """To all finished trials, [trials, choices], and their values [trials, objectives], NaN where not known."""
-        fits = [_fitted(options[known], column[known]) for column, known in _columns(values)]
+    def to(cls, points: Points, values: Floats, choices: tuple[str, ...]) -> "Fit":
+        """To all finished trials, and their values [trials, objectives], NaN where not known."""
+        fits = [_fitted(points[known], column[known]) for column, known in _columns(values)]
         return cls(
-            finished=len(options),
+            finished=len(points),
             choices=choices,
             logarithms=tuple(logarithm for logarithm, _ in fits),
             hyperparameters=tuple(tuple(map(float, found)) for _, found in fits),
@@ -115,7 +115,7 @@ def _columns(values: Floats) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
         yield column, ~np.isnan(column)
 
 
-def _fitted(options: Options, values: Floats) -> tuple[Logarithm | None, Floats]:
+def _fitted(points: Points, values: Floats) -> tuple[Logarithm | None, Floats]:
     """The logarithm of `values` that makes them most probable, or None, and the hyperparameters then.
 
     From 0, which a product of what was chosen wants, as latency; or down from above the best, as of accuracy, which
@@ -123,9 +123,9 @@ def _fitted(options: Options, values: Floats) -> tuple[Logarithm | None, Floats]
     latter's origin is as far above the highest value as that is above the median.
     """
     some = np.unique(np.linspace(0, len(values) - 1, min(len(values), FIT_MOST)).astype(int))
-    options, few = options[some], values[some]
+    points, few = points[some], values[some]
     if few.std() == 0:
-        return None, fitted(options, _standard(few))[0]
+        return None, fitted(points, _standard(few))[0]
     above = values.max() - np.median(values)
     candidates: list[Logarithm | None] = [None]
     candidates += [Logarithm(origin=0.0, sign=1)] if values.min() > 0 else []
@@ -134,7 +134,7 @@ def _fitted(options: Options, values: Floats) -> tuple[Logarithm | None, Floats]
     def density(logarithm: Logarithm | None) -> tuple[float, Floats]:
         """Of the values themselves, as a logarithm and but for a constant; and the hyperparameters."""
         modelled = few if logarithm is None else logarithm(few)
-        found, probable = fitted(options, _standard(modelled))
+        found, probable = fitted(points, _standard(modelled))
         slope = 0.0 if logarithm is None else float(np.log(np.abs(few - logarithm.origin)).sum())
         return probable - len(few) * math.log(modelled.std()) - slope, found
 
@@ -225,9 +225,10 @@ class BayesianSampler(CategoricalSampler):
         with threadpool_limits(1, user_api="blas"):
             options = _options(finished, choices)
             worth = self._worth(study, values, rng)
-            fit = self._fit(study, trial, past, options, values, choices)
+            points_of = partial(Points.of, choices=[one.choices for one in choices.values()])
+            fit = self._fit(study, trial, past, points_of(options), values, choices)
             kept = _kept([worth(one) for one in values])
-            model = Model.of(options[kept], values[kept], fit, worth)
+            model = Model.of(options[kept], values[kept], fit, worth, points_of)
             running = [
                 one
                 for one in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -286,7 +287,7 @@ class BayesianSampler(CategoricalSampler):
         study: Study,
         trial: FrozenTrial,
         past: _Past,
-        options: Options,
+        points: Points,
         values: Floats,
         choices: Choices,
     ) -> Fit:
@@ -297,8 +298,8 @@ class BayesianSampler(CategoricalSampler):
             ]
             past.fit = Fit.from_json(kept[-1]) if kept else None
         last = past.fit
-        if last is None or not last.serves(values, choices) or len(options) >= GROWTH * last.finished:
-            past.fit = last = Fit.to(options, values, tuple(choices))
+        if last is None or not last.serves(values, choices) or len(points) >= GROWTH * last.finished:
+            past.fit = last = Fit.to(points, values, tuple(choices))
             study._storage.set_trial_system_attr(trial._trial_id, FIT, dataclasses.asdict(last))
         return last
 
@@ -348,37 +349,52 @@ class Model:
     """Of each objective, or of its logarithm."""
     logarithms: tuple[Logarithm | None, ...]
     worth: Worth
+    options: Options
+    """The networks that it was made from."""
+    points_of: Callable[[Options], Points]
 
     @classmethod
-    def of(cls, options: Options, values: Floats, fit: Fit, worth: Worth) -> "Model":
+    def of(
+        cls,
+        options: Options,
+        values: Floats,
+        fit: Fit,
+        worth: Worth,
+        points_of: Callable[[Options], Points],
+    ) -> "Model":
         """From networks [networks, choices] and their values [networks, objectives], NaN where not known.
 
         What is not known is expected.
         """
-        processes = []
+        points, processes = points_of(options), []
         for (column, known), logarithm, hyperparameters in zip(
             _columns(values), fit.logarithms, fit.hyperparameters, strict=True
         ):
             modelled = logarithm(column[known]) if logarithm else column[known]
-            process = GaussianProcess.of(options[known], modelled, np.array(hyperparameters))
-            processes.append(process if known.all() else process.expecting(options[~known]))
-        return cls(processes=tuple(processes), logarithms=fit.logarithms, worth=worth)
-
-    @property
-    def options(self) -> Options:
-        """The networks that it was made from."""
-        return self.processes[0].options
+            process = GaussianProcess.of(points[known], modelled, np.array(hyperparameters))
+            processes.append(process if known.all() else process.expecting(points[~known]))
+        return cls(
+            processes=tuple(processes),
+            logarithms=fit.logarithms,
+            worth=worth,
+            options=options,
+            points_of=points_of,
+        )
 
     def expecting(self, options: Options) -> "Model":
         """The same with further networks that turn out to be what is expected of them: where they are, little is
         left to be learnt."""
+        points = self.points_of(options)
         return dataclasses.replace(
-            self, processes=tuple(process.expecting(options) for process in self.processes)
+            self,
+            processes=tuple(process.expecting(points) for process in self.processes),
+            options=np.concatenate([self.options, options]),
         )
 
     def __call__(self, options: Options) -> tuple[Floats, Floats]:
         """The worth of what is expected, and its standard deviation to first order, of each network."""
-        told = [process(options) for process in self.processes]
+        points = self.points_of(options)
+        told = [process(points) for process in self.processes]
         middle = self._values([mean for mean, _ in told])
         worth = self._worths(middle)
         square = np.zeros_like(worth)

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.stats import norm
 from mnasnet.samplers import bayesian
 from mnasnet.samplers.bayesian import FIT, BayesianSampler, Fit, Logarithm, Model, log_expected_improvement
 from mnasnet.samplers.categorical import Known
+from mnasnet.samplers.gaussian_process import Points
 from mnasnet.samplers.sampler_contract import (
     SPACE,
     MakeSampler,
@@ -121,8 +123,11 @@ def test_a_logarithm_serves_also_those_that_it_was_not_fitted_to(monkeypatch: py
 def test_where_a_reward_ends_nothing_infinite_is_expected() -> None:
     options = np.arange(4)[:, None]
     values = np.array([[1.0], [2.0], [3.0], [4.0]])
-    fit = Fit.to(options, values, ("choice",))
-    model = Model.of(options, values, fit, lambda one: one[0] if one[0] <= 2.5 else -np.inf)
+    points_of = partial(Points.of, choices=[(1, 2, 3, 4)])
+    fit = Fit.to(points_of(options), values, ("choice",))
+    model = Model.of(
+        options, values, fit, lambda one: one[0] if one[0] <= 2.5 else -np.inf, points_of=points_of
+    )
     worth, spread = model(options)
     assert np.isfinite(spread).all()
     assert np.isfinite(worth).tolist() == [True, True, False, False]
