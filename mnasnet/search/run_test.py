@@ -11,7 +11,7 @@ import numpy as np
 import optuna
 import pytest
 from ai_edge_litert.interpreter import Interpreter
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from PIL import Image
 
 from mnasnet.arch.architecture import architecture_from_json
@@ -22,6 +22,7 @@ from mnasnet.devices.device import DeviceError
 from mnasnet.devices.recorded import RecordedDevice
 from mnasnet.export.metadata import read_metadata
 from mnasnet.nn.model import open_model
+from mnasnet.samplers.named import SAMPLERS
 from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Listening, Searched, device
 from mnasnet.search.loop import SearchError
 from mnasnet.search.run import search
@@ -30,7 +31,7 @@ from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import BlockSpace, mnasnet_space
 from mnasnet.study.card import read_cards
 from mnasnet.study.storage import OtherSearchError, load_study, place_of
-from mnasnet.study.trial import TrialRecord, read_trials
+from mnasnet.study.trial import TrialRecord, known_of_pruned, read_trials
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import ProxyTraining, Recipe, count_correct
 
@@ -338,6 +339,20 @@ def test_any_sampler_of_optuna_serves(make: Callable[[], BaseSampler | None], tm
     assert sum(record.charged for record in read_trials(result.study)) == 1
     with pytest.raises(OtherSearchError, match=r"--sampler nsga2 here, (tpe|TPESampler) there"):
         search(replace(settings, sampler="nsga2"), device=device())
+
+
+def test_the_sampler_of_a_search_is_told_how_slow_networks_are_that_it_does_not_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+
+    def make(*, seed: int, known: Any, **_: Any) -> BaseSampler:
+        told.append(known)
+        return RandomSampler(seed)
+
+    monkeypatch.setitem(SAMPLERS, "bayesian", make)
+    search(replace(TINY, out=tmp_path / "out", sampler="bayesian", trials=1, finalists=0), device=device())
+    assert told == [known_of_pruned]
 
 
 def test_a_space_of_ones_own_serves(tmp_path: Path) -> None:
