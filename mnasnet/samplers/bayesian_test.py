@@ -2,20 +2,16 @@
 
 import pickle
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
-from scipy.integrate import quad
-from scipy.stats import norm
 
-from mnasnet.samplers import bayesian
-from mnasnet.samplers.bayesian import FIT, BayesianSampler, Fit, Logarithm, Model, log_expected_improvement
+from mnasnet.samplers import surrogate
+from mnasnet.samplers.bayesian import FIT, BayesianSampler
 from mnasnet.samplers.categorical import Known
-from mnasnet.samplers.gaussian_process import Points
 from mnasnet.samplers.sampler_contract import (
     SPACE,
     MakeSampler,
@@ -111,36 +107,13 @@ def test_a_few_networks_that_learnt_nothing_do_not_hide_how_the_good_ones_differ
 
 
 def test_a_logarithm_serves_also_those_that_it_was_not_fitted_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bayesian, "FIT_MOST", 6)  # of 12: every other one
+    monkeypatch.setattr(surrogate, "FIT_MOST", 6)  # of 12: every other one
     study = new_study(BayesianSampler(initial=12))
     for number in range(16):
         trial = study.ask(SPACE)
         # A few that learnt nothing, and one far above the others that the fit leaves out.
         study.tell(trial, 50.0 if number == 3 else -100.0 if number == 4 else number / 10)
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 16
-
-
-def test_where_a_reward_ends_nothing_infinite_is_expected() -> None:
-    options = np.arange(4)[:, None]
-    values = np.array([[1.0], [2.0], [3.0], [4.0]])
-    points_of = partial(Points.of, choices=[(1, 2, 3, 4)])
-    fit = Fit.to(points_of(options), values, ("choice",))
-    model = Model.of(
-        options, values, fit, lambda one: one[0] if one[0] <= 2.5 else -np.inf, points_of=points_of
-    )
-    worth, spread = model(options)
-    assert np.isfinite(spread).all()
-    assert np.isfinite(worth).tolist() == [True, True, False, False]
-
-
-@pytest.mark.parametrize("logarithm", [Logarithm(origin=0.0, sign=1), Logarithm(origin=7.0, sign=-1)])
-def test_logarithms_keep_the_order_of_values_and_give_them_back(logarithm: Logarithm) -> None:
-    values = np.array([0.5, 1.0, 2.0, 6.5])
-    modelled = logarithm(values)
-    assert (np.diff(modelled) > 0).all()
-    np.testing.assert_allclose(logarithm.inverse(modelled), values)
-    assert logarithm.serves(values)
-    assert not logarithm.serves(np.append(values, logarithm.origin))
 
 
 def test_what_is_known_of_pruned_trials_teaches() -> None:
@@ -181,19 +154,6 @@ def test_what_it_learnt_survives_pickling() -> None:
     study.sampler = pickle.loads(pickle.dumps(study.sampler))
     other = searched(BayesianSampler(initial=10), 20)
     assert study.ask(SPACE).params == other.ask(SPACE).params
-
-
-@pytest.mark.parametrize(("mean", "spread"), [(0.0, 1.0), (1.0, 0.5), (-2.0, 0.7), (-9.0, 1.0)])
-def test_expected_improvement_is_the_integral(mean: float, spread: float) -> None:
-    told = log_expected_improvement(np.array([mean]), np.array([spread]), 0.0)
-    density = norm(loc=mean, scale=spread).pdf
-    integral, _ = quad(lambda better: better * density(better), 0, 20, epsabs=0, limit=200)
-    assert told[0] == pytest.approx(np.log(integral), abs=0.05)
-
-
-def test_without_doubt_improvement_is_what_it_is() -> None:
-    told = log_expected_improvement(np.array([3.0, 1.0, -np.inf]), np.array([0.0, 0.0, np.nan]), 2.0)
-    assert told.tolist() == [0.0, -np.inf, -np.inf]
 
 
 @pytest.mark.parametrize("wrong", [{"initial": 0}, {"seed": -1}])
