@@ -16,6 +16,7 @@ within two standard deviations.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class Points:
     """[columns]: the choice that each belongs to."""
 
     @classmethod
-    def of(cls, options: Options, choices: Sequence[Sequence[Any]]) -> "Points":
+    def of(cls, options: Options, choices: Sequence[tuple[Any, ...]]) -> "Points":
         """Networks by their options, of which `choices` lists all of each choice."""
         tables = [_columns_of(one) for one in choices]
         return cls(
@@ -60,7 +61,8 @@ class Points:
         return replace(self, columns=np.concatenate([self.columns, others.columns]))
 
 
-def _columns_of(options: Sequence[Any]) -> Floats:
+@cache
+def _columns_of(options: tuple[Any, ...]) -> Floats:
     """[options, columns] of one choice: numbers on a line of length 1, or corners that are all 1 apart."""
     if all(isinstance(one, int | float) for one in options):
         ranks: Floats = np.argsort(np.argsort(options)) / (len(options) - 1)
