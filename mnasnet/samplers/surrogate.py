@@ -12,12 +12,17 @@ from scipy.special import ndtr
 
 from mnasnet.samplers.gaussian_process import Floats, GaussianProcess, Options, Points, fitted
 
-# Both set by hand.
+# All set by hand.
 
 FIT_MOST = 300
 """Finished trials that hyperparameters are fitted to: their time grows with the third power."""
+COSTS_MOST = 300
+"""Costs of networks that were not tried, the newest, that predictions are made from."""
 TAIL = -6.0
 """Standard deviations below which expected improvement is taken from its asymptote."""
+
+Row = tuple[int, ...]
+"""One network of `Options`."""
 
 Worth = Callable[[Sequence[float]], float]
 """What is maximised, of the values of all objectives; -inf where they are worth nothing."""
@@ -136,6 +141,8 @@ class Model:
     options: Options
     """The networks that it was made from."""
     points_of: Callable[[Options], Points]
+    costs: Mapping[Row, float]
+    """The last objective of networks of which it is known, and not expected."""
 
     @classmethod
     def of(
@@ -145,17 +152,39 @@ class Model:
         fit: Fit,
         worth: Worth,
         points_of: Callable[[Options], Points],
+        costs: Mapping[Row, float] | None = None,
     ) -> "Model":
-        """From networks [networks, choices] and their values [networks, objectives], NaN where not known.
+        """From networks [networks, choices] that were tried, and their values [networks, objectives].
 
-        What is not known is expected.
+        What is not known of them, NaN, is expected.
+
+        Args:
+            options: the networks.
+            values: theirs.
+            fit: to these networks and values, or fewer.
+            worth: what is made of the values.
+            points_of: how far apart options are.
+            costs: the last objective of further networks; None where nobody knows it without a trial.
         """
-        points, processes = points_of(options), []
+        points = points_of(options)
+        tried = {} if costs is None else dict(zip(rows_of(options), values[:, -1].tolist(), strict=True))
+        last = fit.logarithms[-1]
+        further = [
+            (row, cost)
+            for row, cost in (costs or {}).items()
+            if row not in tried and math.isfinite(cost) and (last is None or last.serves(np.array(cost)))
+        ][-COSTS_MOST:]
+        processes: list[GaussianProcess] = []
         for (column, known), logarithm, hyperparameters in zip(
             _columns(values), fit.logarithms, fit.hyperparameters, strict=True
         ):
-            modelled = logarithm(column[known]) if logarithm else column[known]
-            process = GaussianProcess.of(points[known], modelled, np.array(hyperparameters))
+            told, outcomes = points[known], column[known]
+            if further and len(processes) == values.shape[1] - 1:
+                told = told.and_also(points_of(np.array([row for row, _ in further])))
+                outcomes = np.append(outcomes, [cost for _, cost in further])
+            process = GaussianProcess.of(
+                told, logarithm(outcomes) if logarithm else outcomes, np.array(hyperparameters)
+            )
             processes.append(process if known.all() else process.expecting(points[~known]))
         return cls(
             processes=tuple(processes),
@@ -163,6 +192,7 @@ class Model:
             worth=worth,
             options=options,
             points_of=points_of,
+            costs={**(costs or {}), **tried},
         )
 
     def expecting(self, options: Options) -> "Model":
@@ -179,6 +209,11 @@ class Model:
         """The worth of what is expected, and its standard deviation to first order, of each network."""
         points = self.points_of(options)
         told = [process(points) for process in self.processes]
+        if self.costs:
+            costs = np.array([self.costs.get(row, math.nan) for row in rows_of(options)])
+            known, logarithm = ~np.isnan(costs), self.logarithms[-1]
+            mean, spread = told[-1]
+            mean[known], spread[known] = logarithm(costs[known]) if logarithm else costs[known], 0.0
         middle = self._values([mean for mean, _ in told])
         worth = self._worths(middle)
         square = np.zeros_like(worth)
@@ -201,6 +236,11 @@ class Model:
         # A latency below 0 may be expected of a network, and is worth nothing.
         with np.errstate(invalid="ignore"):
             return np.array([self.worth(one) for one in values])
+
+
+def rows_of(options: Options) -> list[Row]:
+    """Each network of `options`."""
+    return [tuple(row) for row in options.tolist()]
 
 
 def log_expected_improvement(mean: Floats, spread: Floats, target: float) -> Floats:
