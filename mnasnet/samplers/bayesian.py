@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,12 +13,18 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import threadpool_limits
 
-from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Choices, Key, Known, Past, Reward
+from mnasnet.samplers.categorical import (
+    Canonical,
+    CategoricalSampler,
+    Choices,
+    Cost,
+    Key,
+    Known,
+    Past,
+    Reward,
+)
 from mnasnet.samplers.gaussian_process import Floats, Options, Points
 from mnasnet.samplers.surrogate import Fit, Model, Row, Worth, log_expected_improvement, rows_of
-
-Cost = Callable[[Mapping[str, Any]], float]
-"""The last objective of choices that were not tried."""
 
 FIT = "bayesian:fitted"
 """System attribute of a trial, written when it is asked and the processes were fitted anew: a `Fit` as JSON."""

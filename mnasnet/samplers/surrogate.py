@@ -209,33 +209,34 @@ class Model:
         """The worth of what is expected, and its standard deviation to first order, of each network."""
         points = self.points_of(options)
         told = [process(points) for process in self.processes]
+        costs = np.full(len(options), math.nan)
         if self.costs:
-            costs = np.array([self.costs.get(row, math.nan) for row in rows_of(options)])
-            known, logarithm = ~np.isnan(costs), self.logarithms[-1]
-            mean, spread = told[-1]
-            mean[known], spread[known] = logarithm(costs[known]) if logarithm else costs[known], 0.0
-        middle = self._values([mean for mean, _ in told])
-        worth = self._worths(middle)
+            costs[:] = [self.costs.get(row, math.nan) for row in rows_of(options)]
+
+        def worths(moved: int | None) -> Floats:
+            """With one objective a standard deviation off, or none."""
+            columns = [mean + spread * (n == moved) for n, (mean, spread) in enumerate(told)]
+            values = np.stack(
+                [
+                    logarithm.inverse(one) if logarithm else one
+                    for one, logarithm in zip(columns, self.logarithms, strict=True)
+                ],
+                axis=1,
+            )
+            # What is known is not off.
+            values[:, -1] = np.where(np.isnan(costs), values[:, -1], costs)
+            # A latency below 0 may be expected of a network, and is worth nothing.
+            with np.errstate(invalid="ignore"):
+                return np.array([self.worth(one) for one in values])
+
+        worth = worths(None)
         square = np.zeros_like(worth)
         for objective in range(len(told)):
-            off = self._values([mean + spread * (n == objective) for n, (mean, spread) in enumerate(told)])
             with np.errstate(invalid="ignore"):  # -inf less -inf
-                change = self._worths(off) - worth
+                change = worths(objective) - worth
             # Where values begin to be worth nothing there is a step and no slope.
             square += np.where(np.isfinite(change), change, 0.0) ** 2
         return worth, np.sqrt(square)
-
-    def _values(self, modelled: Sequence[Floats]) -> Floats:
-        columns = [
-            logarithm.inverse(one) if logarithm else one
-            for one, logarithm in zip(modelled, self.logarithms, strict=True)
-        ]
-        return np.stack(columns, axis=1)
-
-    def _worths(self, values: Floats) -> Floats:
-        # A latency below 0 may be expected of a network, and is worth nothing.
-        with np.errstate(invalid="ignore"):
-            return np.array([self.worth(one) for one in values])
 
 
 def rows_of(options: Options) -> list[Row]:
