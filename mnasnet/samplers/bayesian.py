@@ -106,7 +106,8 @@ class BayesianSampler(CategoricalSampler):
                 0.04 without (24 seeds).
             cost: tells the last objective of choices without a trial, such as latency; not finite where it cannot.
                 It is asked of the most promising networks before one is proposed. On Accel-NASBench's space, with
-                the hard reward, it more than halves what is lacking after 100 trials.
+                the hard reward, 100 trials came 0.39 ± 0.15 points further with it (10 seeds); with the soft one,
+                where a network that is faster than expected is less accurate too, no further.
 
         Raises:
             ValueError: a negative seed, or `initial` is less than 1.
