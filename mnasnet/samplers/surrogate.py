@@ -141,6 +141,7 @@ class Model:
     options: Options
     """The networks that it was made from."""
     points_of: Callable[[Options], Points]
+    """How far apart networks are."""
     costs: Mapping[Row, float]
     """The last objective of networks of which it is known, and not expected."""
 
@@ -169,6 +170,7 @@ class Model:
         points = points_of(options)
         tried = {} if costs is None else dict(zip(rows_of(options), values[:, -1].tolist(), strict=True))
         last = fit.logarithms[-1]
+        # One beyond the logarithm's origin is known by itself, and teaches nothing of others until the next fit.
         further = [
             (row, cost)
             for row, cost in (costs or {}).items()
@@ -192,7 +194,8 @@ class Model:
             worth=worth,
             options=options,
             points_of=points_of,
-            costs={**(costs or {}), **tried},
+            # Of a network that was tried and came to nothing, what was told before is truer than its values.
+            costs={**tried, **(costs or {})},
         )
 
     def expecting(self, options: Options) -> "Model":
