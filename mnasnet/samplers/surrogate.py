@@ -184,6 +184,8 @@ class Model:
             if further and len(processes) == values.shape[1] - 1:
                 told = told.and_also(points_of(np.array([row for row, _ in further])))
                 outcomes = np.append(outcomes, [cost for _, cost in further])
+            # Mean and spread are those of all, also of what was not tried: what asking costs first wins with a hard
+            # reward is lost where they are those of the tried alone (-0.06 ± 0.08 points over 10 seeds).
             process = GaussianProcess.of(
                 told, logarithm(outcomes) if logarithm else outcomes, np.array(hyperparameters)
             )
