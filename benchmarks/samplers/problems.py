@@ -21,6 +21,8 @@ ACCEL_TARGETS_MS = (4.0, 8.0)
 """Of the table's networks 20 and 71 in a hundred are faster."""
 MACRO_TARGET = 60e6
 """Multiply-adds. Of the 6,561 networks 62 in a hundred have fewer; the most accurate has 85 million."""
+ACCEL_REFERENCE = (42.85, 23.58)
+"""The worst accuracy and the worst latency of the table's networks."""
 
 AHEAD = 32
 """As when so many workers run."""
@@ -42,6 +44,8 @@ class Problem:
     """The same as a sampler is told it."""
     reward: Callable[[Sequence[float]], float] | None
     """Of these two; None where the front is wanted."""
+    reference: tuple[float, float]
+    """Accuracy and latency beyond which a front is worth nothing."""
     canonical: Callable[[Params], Params] = dict
     """The same for choices that are the same network."""
     target: float | None = None
@@ -84,6 +88,8 @@ def _macro(path: Path) -> list[Problem]:
     def one_run(params: Params, rng: np.random.Generator) -> tuple[float, float]:
         return row(params)["test_acc"][rng.integers(3)], row(params)["flops"]
 
+    reference = min(one["mean_acc"] for one in rows.values()), max(one["flops"] for one in rows.values())
+
     def make(name: str, reward: Callable[[Sequence[float]], float] | None, *, noisy: bool = True) -> Problem:
         best = None
         if reward is not None:
@@ -96,6 +102,7 @@ def _macro(path: Path) -> list[Problem]:
             values=values,
             seen=one_run if noisy else lambda params, rng: values(params),
             reward=reward,
+            reference=reference,
             canonical=canonical,
             best=best,
             noisy=noisy,
@@ -123,7 +130,13 @@ def _accel() -> list[Problem]:
         return accuracy + NOISE_POINTS * rng.standard_normal(), latency_ms
 
     front = Problem(
-        name="accel front", family="accel", choices=choices, values=values, seen=seen, reward=None
+        name="accel front",
+        family="accel",
+        choices=choices,
+        values=values,
+        seen=seen,
+        reward=None,
+        reference=ACCEL_REFERENCE,
     )
     rewarded = [
         replace(front, name=f"accel {kind} {target:g} ms", reward=_rewarded(reward, target), target=target)

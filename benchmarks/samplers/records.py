@@ -1,9 +1,9 @@
-"""One file for each run of a sampler on a problem."""
+"""What the page needs of every run of a sampler on a problem, one line each, kept beside this file."""
 
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -14,30 +14,66 @@ from contenders import Settings, names, settings_of
 from numpy.typing import NDArray
 from problems import Problem
 
+RECORDS = Path(__file__).with_name("records")
+"""A file for each sampler on each problem."""
+
 NAMED_AT = 100
 """Different networks after which it is looked at which of them seems best."""
+DIGITS = 8
+"""Of each value that is kept."""
 
 Floats = NDArray[np.float64]
 
-
-def path_of(records: Path, problem: str, name: str, seed: int) -> Path:
-    """Where the record of a run is."""
-    return records / re.sub("[^a-z0-9.]+", "-", f"{problem} {name} {seed}.json".lower())
+INDEX, ACCURACY, LATENCY, SEEN = range(4)
+"""Columns of a run's values: how many networks were before, accuracy and latency without noise, accuracy seen."""
 
 
-def write(path: Path, record: Mapping[str, Any]) -> None:
-    """Puts it there, whole or not at all."""
-    half = path.with_suffix(".part")
-    half.write_text(json.dumps(record))
-    half.replace(path)
+def path_of(records: Path, problem: str, name: str) -> Path:
+    """Where the runs of a sampler on a problem are."""
+    problem, name = (re.sub("[^a-z0-9.]+", "-", one.lower()).strip("-") for one in (problem, name))
+    return records / problem / f"{name}.jsonl"
 
 
-def is_there(path: Path, most: int, settings: Settings) -> bool:
-    """Whether the run was made with these settings, and went so far; others are made anew."""
+def telling(values: Sequence[Sequence[float]], problem: Problem) -> list[list[float]]:
+    """Of all networks of a run, (accuracy, latency, accuracy seen), those that were better than all before.
+
+    By the reward without noise, by the reward as seen, as seen among those within the target; or on the front.
+    """
+    found: list[list[float]] = []
+    highest = {"true": -math.inf, "seen": -math.inf, "within": -math.inf}
+    front: list[tuple[float, float]] = []
+    for index, (accuracy, latency, seen) in enumerate(values):
+        if problem.reward is None:
+            better = not any(one >= accuracy and other <= latency for one, other in front)
+            if better:
+                front.append((accuracy, latency))
+        else:
+            within = problem.target is not None and latency <= problem.target
+            here = {
+                "true": problem.reward((accuracy, latency)),
+                "seen": problem.reward((seen, latency)),
+                "within": seen if within else -math.inf,
+            }
+            better = any(here[name] > highest[name] for name in here)
+            highest = {name: max(highest[name], here[name]) for name in here}
+        if better:
+            found.append([index, *(float(f"{one:.{DIGITS}g}") for one in (accuracy, latency, seen))])
+    return found
+
+
+def add(path: Path, record: Mapping[str, Any]) -> None:
+    """Puts a run behind the others, in one piece."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab", buffering=0) as file:
+        file.write((json.dumps(record, separators=(",", ":")) + "\n").encode())
+
+
+def kept(path: Path, settings: Settings | None) -> dict[int, dict[str, Any]]:
+    """By seed the last run with these settings."""
     if not path.exists():
-        return False
-    record = json.loads(path.read_text())
-    return record["settings"] == settings and (record["ended"] or record["most"] >= most)
+        return {}
+    every = map(json.loads, path.read_text().splitlines())
+    return {record["seed"]: record for record in every if record["settings"] == settings}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,30 +82,37 @@ class Runs:
 
     problem: Problem
     values: Mapping[int, Floats]
-    """By seed: [networks, (accuracy, latency, accuracy seen)]."""
+    """By seed: the networks that were better than all before (`telling`), by the columns named above."""
     length: float
     """Networks that all of them were given, but for those that ended by themselves."""
     each_ms: float
     """Mean time of an ask with its tell, all updates included."""
 
+    def first(self, at: int) -> dict[int, Floats]:
+        """By seed those among the first `at` networks."""
+        return {seed: rows[rows[:, INDEX] < at] for seed, rows in self.values.items()}
+
     def found(self, at: int) -> dict[int, float]:
         """By seed the best reward without noise of the first `at` networks."""
-        return {seed: float(self._rewards(rows[:at], 0).max()) for seed, rows in self.values.items()}
+        return {seed: float(self._rewards(rows, ACCURACY).max()) for seed, rows in self.first(at).items()}
 
     def curves(self, most: int) -> Floats:
         """[runs, networks]: the same after each of `most` networks; one that ended stays where it was."""
         found = np.empty((len(self.values), most))
-        for curve, rows in zip(found, self.values.values(), strict=True):
-            best = np.maximum.accumulate(self._rewards(rows[:most], 0))
-            curve[: len(best)], curve[len(best) :] = best, best[-1]
+        for curve, rows in zip(found, self.first(most).values(), strict=True):
+            best = np.maximum.accumulate(self._rewards(rows, ACCURACY))
+            curve[:] = best[np.searchsorted(rows[:, INDEX], np.arange(most), side="right") - 1]
         return found
 
     def named(self, at: int) -> dict[int, tuple[float, float]]:
         """By seed the reward without noise, and the latency, of the network that seemed best."""
         found = {}
-        for seed, rows in self.values.items():
-            best = int(self._rewards(rows[:at], 2).argmax())
-            found[seed] = float(self._rewards(rows[best : best + 1], 0)[0]), float(rows[best, 1])
+        for seed, rows in self.first(at).items():
+            best = int(self._rewards(rows, SEEN).argmax())
+            found[seed] = (
+                float(self._rewards(rows[best : best + 1], ACCURACY)[0]),
+                float(rows[best, LATENCY]),
+            )
         return found
 
     def within(self, at: int) -> list[float]:
@@ -77,32 +120,26 @@ class Runs:
         target = self.problem.target
         assert target is not None
         found = []
-        for rows in self.values.values():
-            kept = rows[:at][rows[:at, 1] <= target]
-            found.append(float(kept[kept[:, 2].argmax(), 1]) if len(kept) else math.inf)
+        for rows in self.first(at).values():
+            within = rows[rows[:, LATENCY] <= target]
+            found.append(float(within[within[:, SEEN].argmax(), LATENCY]) if len(within) else math.inf)
         return found
 
     def _rewards(self, rows: Floats, accuracy: int) -> Floats:
         reward = self.problem.reward
         assert reward is not None
-        return np.array([reward((row[accuracy], row[1])) for row in rows.tolist()])
+        return np.array([reward((row[accuracy], row[LATENCY])) for row in rows.tolist()])
 
 
-def read(records: Path, problem: Problem, most_seeds: int) -> dict[str, Runs]:
+def read(records: Path, problem: Problem) -> dict[str, Runs]:
     """By sampler, those that there are, with the settings of today."""
     found = {}
     for name in names():
-        settings = settings_of(name, problem.family)
-        paths = [path_of(records, problem.name, name, seed) for seed in range(most_seeds)]
-        runs = {
-            seed: record
-            for seed, path in enumerate(paths)
-            if path.exists() and (record := json.loads(path.read_text()))["settings"] == settings
-        }
+        runs = kept(path_of(records, problem.name, name), settings_of(name, problem.family))
         if runs:
             found[name] = Runs(
                 problem=problem,
-                values={seed: np.array(one["values"]) for seed, one in runs.items()},
+                values={seed: np.array(runs[seed]["values"]) for seed in sorted(runs)},
                 length=min((one["most"] for one in runs.values() if not one["ended"]), default=math.inf),
                 each_ms=1000 * fmean(one["seconds"] / one["asks"] for one in runs.values()),
             )

@@ -1,5 +1,6 @@
 """docs/samplers.md and its curves, from the records of runs."""
 
+import json
 import math
 import random
 import subprocess
@@ -14,7 +15,7 @@ from plotly.colors import qualitative
 from plotly.graph_objects import Scatter
 from plotly.subplots import make_subplots
 from problems import ACCEL_TARGETS_MS, AHEAD, NOISE_POINTS, Params, Problem
-from records import NAMED_AT, Floats, Runs, read
+from records import ACCURACY, LATENCY, NAMED_AT, Floats, Runs, read
 from scipy.stats import permutation_test
 
 from mnasnet.samplers.bayesian import ASKED_FIRST, ASKED_ROUNDS
@@ -72,9 +73,9 @@ To the soft reward with α = β another target is but a factor, so that *accel s
 """
 
 
-def write_page(records: Path, every: Mapping[str, Problem], page: Path, *, seeds: int) -> None:
+def write_page(records: Path, every: Mapping[str, Problem], page: Path) -> None:
     """Writes docs/samplers.md and its figure."""
-    found = {name: runs for name, one in every.items() if (runs := read(records, one, seeds))}
+    found = {name: runs for name, one in every.items() if (runs := read(records, one))}
     rewarded = {name: runs for name, runs in found.items() if every[name].reward is not None}
     best = {name: best_of(every[name], runs, records) for name, runs in rewarded.items()}
     figure = page.with_suffix(".png")
@@ -84,7 +85,7 @@ def write_page(records: Path, every: Mapping[str, Problem], page: Path, *, seeds
         lines += regret_lines(name, runs, best[name])
     for name, runs in found.items():
         if name not in rewarded:
-            lines += front_lines(name, runs)
+            lines += front_lines(every[name], runs)
     lines += landing_lines({name: runs for name, runs in rewarded.items() if name.startswith("accel")}, every)
     lines += settings_lines()
     page.write_text("\n".join(lines) + "\n")
@@ -94,11 +95,12 @@ def best_of(problem: Problem, runs: Mapping[str, Runs], records: Path) -> float:
     """The highest reward that there is, or that is known."""
     if problem.best is not None:
         return problem.best
-    kept = records / "climbed" / f"{problem.name}.txt"
-    if not kept.exists():
-        kept.parent.mkdir(exist_ok=True)
-        kept.write_text(str(max(climbed(problem, random.Random(seed)) for seed in range(CLIMBS))))
-    return max(float(kept.read_text()), *(max(one.found(10**9).values()) for one in runs.values()))
+    path = records / "climbed.json"
+    known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+    if problem.name not in known:
+        known[problem.name] = max(climbed(problem, random.Random(seed)) for seed in range(CLIMBS))
+        path.write_text(json.dumps(known, indent=1) + "\n")
+    return max(known[problem.name], *(max(one.found(10**9).values()) for one in runs.values()))
 
 
 def climbed(problem: Problem, generator: random.Random) -> float:
@@ -164,14 +166,15 @@ def mean_error(values: Iterator[float]) -> str:
     return f"{fmean(some):.3f} ± {error:.3f}"
 
 
-def front_lines(name: str, runs: Mapping[str, Runs]) -> Iterator[str]:
+def front_lines(problem: Problem, runs: Mapping[str, Runs]) -> Iterator[str]:
     """A table of the hypervolumes of one problem."""
-    every = np.concatenate([rows for one in runs.values() for rows in one.values.values()])
-    reference = float(every[:, 0].min()), float(every[:, 1].max())
-    whole = hypervolume(every, reference)
+    reference = problem.reference
+    whole = hypervolume(
+        np.concatenate([rows for one in runs.values() for rows in one.values.values()]), reference
+    )
     yield (
-        f"\n## {name}\nHypervolume without noise, of that of the networks of all runs together; the reference is "
-        f"their worst of either value ({reference[0]:.2f} %, {reference[1]:.4g}).\n"
+        f"\n## {problem.name}\nHypervolume without noise, of that of the networks of all runs together; the "
+        f"reference, the table's worst of either value, is {reference[0]:.2f} % and {reference[1]:.4g}.\n"
     )
     at = [one for one in CHECKPOINTS if one <= 1000]
     heads = ["sampler", "seeds", *(f"at {one}, %" for one in at), "ms an ask"]
@@ -179,7 +182,7 @@ def front_lines(name: str, runs: Mapping[str, Runs]) -> Iterator[str]:
     yield "|---" * len(heads) + "|"
     for sampler, some in runs.items():
         cells = [
-            mean_error(100 * hypervolume(rows[:n], reference) / whole for rows in some.values.values())
+            mean_error(100 * hypervolume(rows, reference) / whole for rows in some.first(n).values())
             if n <= some.length
             else ""
             for n in at
@@ -188,10 +191,13 @@ def front_lines(name: str, runs: Mapping[str, Runs]) -> Iterator[str]:
 
 
 def hypervolume(rows: Floats, reference: tuple[float, float]) -> float:
-    """Area between the front of (accuracy, latency) and the `reference`."""
-    rows = rows[np.argsort(rows[:, 1])]
-    until = np.append(rows[1:, 1], reference[1])
-    return float(((np.maximum.accumulate(rows[:, 0]) - reference[0]) * (until - rows[:, 1])).sum())
+    """Area between the front of accuracies and latencies and the `reference`."""
+    rows = rows[(rows[:, ACCURACY] > reference[0]) & (rows[:, LATENCY] < reference[1])]
+    rows = rows[np.argsort(rows[:, LATENCY])]
+    until = np.append(rows[1:, LATENCY], reference[1])
+    return float(
+        ((np.maximum.accumulate(rows[:, ACCURACY]) - reference[0]) * (until - rows[:, LATENCY])).sum()
+    )
 
 
 def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str, Problem]) -> Iterator[str]:

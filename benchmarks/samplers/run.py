@@ -1,4 +1,4 @@
-"""Every sampler on every problem, one record on disk for each run, and docs/samplers.md from the records.
+"""Every sampler on every problem, a record of each run in `records/`, and docs/samplers.md from the records.
 
     python benchmarks/samplers/run.py --macro PATH/nas-bench-macro_cifar10.json
 
@@ -21,7 +21,7 @@ import tyro
 from contenders import contender, names, settings_of
 from optuna.samplers import BaseSampler
 from problems import Problem, problems
-from records import NAMED_AT, is_there, path_of, write
+from records import NAMED_AT, RECORDS, add, kept, path_of, telling
 from report import write_page
 
 CONVERGED_AFTER = 200
@@ -34,7 +34,7 @@ class Arguments:
 
     macro: Path
     """nas-bench-macro_cifar10.json."""
-    records: Path = Path("runs/samplers")
+    records: Path = RECORDS
     """Where the records are kept."""
     page: Path = Path("docs/samplers.md")
     """What is written from them."""
@@ -106,36 +106,37 @@ def _begin() -> None:
 
 
 def run_kept(macro: Path, problem: str, name: str, seed: int, most: int, path: Path) -> None:
-    """Write the record of a run."""
+    """Add the record of a run."""
     one, posed = contender(name), problems(macro)[problem]
     settings = settings_of(name, posed.family)
     assert settings is not None
     sampler = one.make(seed, posed, settings)
     record = run(posed, sampler, ours=one.ours, seed=seed, most=min(most, one.most))
-    write(path, {"settings": settings, **record})
+    values = telling(record.pop("values"), posed)
+    add(path, {"seed": seed, "settings": settings, **record, "values": values})
 
 
 def waiting(arguments: Arguments, posed: Sequence[Problem]) -> list[tuple[str, str, int, Path]]:
     """Problem, sampler and seed of the runs that are not there yet, and where their records go."""
-    return [
-        (problem.name, name, seed, path)
-        for seed in range(max(arguments.seeds, arguments.exact_seeds))
-        for problem in posed
-        for name in arguments.samplers or names()
-        if seed < (arguments.seeds if problem.noisy else arguments.exact_seeds)
-        and (contender(name).fronts or problem.reward is not None)
-        and (settings := settings_of(name, problem.family)) is not None
-        and not is_there(
-            path := path_of(arguments.records, problem.name, name, seed),
-            min(arguments.most, contender(name).most),
-            settings,
-        )
-    ]
+    found = []
+    for problem in posed:
+        for name in arguments.samplers or names():
+            settings, one = settings_of(name, problem.family), contender(name)
+            if settings is None or (problem.reward is None and not one.fronts):
+                continue
+            path, most = path_of(arguments.records, problem.name, name), min(arguments.most, one.most)
+            there = {
+                seed
+                for seed, record in kept(path, settings).items()
+                if record["ended"] or record["most"] >= most
+            }
+            seeds = range(arguments.seeds if problem.noisy else arguments.exact_seeds)
+            found += [(problem.name, name, seed, path) for seed in seeds if seed not in there]
+    return sorted(found, key=lambda one: one[2])
 
 
 def main(arguments: Arguments) -> None:
     """Runs what is not there yet, and writes the page."""
-    arguments.records.mkdir(parents=True, exist_ok=True)
     every = problems(arguments.macro)
     posed = [
         one
@@ -150,7 +151,7 @@ def main(arguments: Arguments) -> None:
         ]
         for one in runs:
             one.result()
-    write_page(arguments.records, every, arguments.page, seeds=max(arguments.seeds, arguments.exact_seeds))
+    write_page(arguments.records, every, arguments.page)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,64 @@
+"""Tests of records.py."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from problems import Problem
+from records import Runs, add, kept, telling
+from report import hypervolume
+
+from mnasnet.study.reward import hard
+
+
+def problem(*, rewarded: bool) -> Problem:
+    """Made-up networks, to which only the reward and the target matter."""
+    reward = hard(4.0)
+    return Problem(
+        name="made up",
+        family="accel",
+        choices={},
+        values=lambda params: (0.0, 0.0),
+        seen=lambda params, rng: (0.0, 0.0),
+        reward=(lambda values: 100 * reward(accuracy=values[0] / 100, latency_ms=values[1]))
+        if rewarded
+        else None,
+        reference=(40.0, 10.0),
+        target=4.0 if rewarded else None,
+    )
+
+
+def runs_of(posed: Problem, rows: list[list[float]]) -> Runs:
+    """One run."""
+    return Runs(problem=posed, values={0: np.array(rows)}, length=len(rows), each_ms=0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_kept_of_a_run_says_what_all_of_it_says(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = [
+        [accuracy, latency, accuracy + noise]
+        for accuracy, latency, noise in zip(
+            rng.uniform(50, 60, 300), rng.uniform(2, 9, 300), rng.standard_normal(300), strict=True
+        )
+    ]
+    whole = [[index, *row] for index, row in enumerate(values)]
+    posed = problem(rewarded=True)
+    few, every = runs_of(posed, telling(values, posed)), runs_of(posed, whole)
+    assert len(few.values[0]) < 100
+    for at in (1, 50, 300):
+        assert few.found(at)[0] == pytest.approx(every.found(at)[0], rel=1e-6)
+        assert few.named(at)[0] == pytest.approx(every.named(at)[0], rel=1e-6)
+        assert few.within(at) == pytest.approx(every.within(at), rel=1e-6)
+    assert few.curves(300) == pytest.approx(every.curves(300), rel=1e-6)
+    free = problem(rewarded=False)
+    assert hypervolume(np.array(telling(values, free)), free.reference) == pytest.approx(
+        hypervolume(np.array(whole), free.reference), rel=1e-6
+    )
+
+
+def test_the_last_run_with_the_same_settings_and_seed_counts(tmp_path: Path) -> None:
+    path = tmp_path / "problem" / "sampler.jsonl"
+    for seed, settings, asks in [(0, {}, 1), (1, {}, 2), (0, {}, 3), (1, {"batch": 5}, 4)]:
+        add(path, {"seed": seed, "settings": settings, "asks": asks})
+    assert {seed: one["asks"] for seed, one in kept(path, {}).items()} == {0: 3, 1: 2}
