@@ -63,18 +63,14 @@ def _ppo(seed: int, problem: Problem, settings: Settings) -> BaseSampler:
     )
 
 
-def _bayesian(seed: int, problem: Problem, settings: Settings) -> BaseSampler:
-    return BayesianSampler(
-        seed, problem.reward, problem.canonical, cost=lambda params: problem.values(params)[1], **settings
-    )
-
-
 CONTENDERS: Mapping[str, Contender] = {
-    "bayesian": Contender(make=_bayesian, most=500, ours=True, grid={"initial": (20, 10, 40)}),
-    "bayesian, untimed": Contender(
-        make=lambda seed, problem, _: BayesianSampler(seed, problem.reward, problem.canonical),
+    "bayesian": Contender(
+        make=lambda seed, problem, settings: BayesianSampler(
+            seed, problem.reward, problem.canonical, **settings
+        ),
         most=500,
         ours=True,
+        grid={"initial": (20, 10, 40)},
     ),
     "ppo": Contender(
         make=_ppo,

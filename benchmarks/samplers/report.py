@@ -18,7 +18,6 @@ from problems import ACCEL_TARGETS_MS, AHEAD, NOISE_POINTS, Params, Problem
 from records import ACCURACY, LATENCY, NAMED_AT, Floats, Runs, read
 from scipy.stats import permutation_test
 
-from mnasnet.samplers.bayesian import ASKED_FIRST, ASKED_ROUNDS
 from mnasnet.study.reward import soft
 
 CHECKPOINTS = (100, 200, 500, 1000, 2000)
@@ -40,7 +39,6 @@ FACTOR = soft(ACCEL_TARGETS_MS[1])(accuracy=1, latency_ms=1) / soft(ACCEL_TARGET
 )
 """Of a soft reward for the second target over that for the first, whatever the network."""
 
-COSTS = ASKED_FIRST * ASKED_ROUNDS
 CHOSEN_ON = " and ".join(ON.values())
 
 PREFACE = f"""# Samplers on tables of trained networks
@@ -60,13 +58,12 @@ anew. A repeat is told again and not charged. ± is a standard error.
 
 **Samplers.** Ours see both values and know the shape of the reward, as in a search; Optuna's are told the reward,
 or for the front both values. All are given choices as lists of options; the {CHAMPION} one takes those that are
-numbers, as layers and kernels of *accel* are, to be in order. It may also ask the latency of up to {COSTS}
-networks before each trial, as a search times networks in a second and trains one for minutes; *untimed* may not.
+numbers, as layers and kernels of *accel* are, to be in order.
 *Tuned*: the best of a small grid on the other family's problem ({CHOSEN_ON}), with other seeds; the grids are at
 the end, and where nothing did better than the defaults *tuned* is left out.
 What the {CHAMPION} sampler models was chosen on three of these problems (*macro soft*, *macro accuracy, one run
-seen* and *accel soft 4 ms*) with other seeds, and that it asks for latencies first on *accel hard 4 ms*; absolute
-rewards, fronts and {AHEAD} ahead had no say.
+seen* and *accel soft 4 ms*), and what it makes of latencies and fronts on *accel hard 4 ms* and on the fronts, with
+other seeds; absolute rewards and {AHEAD} ahead had no say.
 
 To the soft reward with α = β another target is but a factor, so that *accel soft* is one problem: with
 {ACCEL_TARGETS_MS[1]:g} ms all its regrets are {FACTOR:.3f} times as large.

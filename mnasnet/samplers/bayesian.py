@@ -13,25 +13,13 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import threadpool_limits
 
-from mnasnet.samplers.categorical import (
-    Canonical,
-    CategoricalSampler,
-    Choices,
-    Cost,
-    Key,
-    Known,
-    Past,
-    Reward,
-)
+from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Choices, Key, Known, Past, Reward
 from mnasnet.samplers.gaussian_process import Floats, Options, Points
-from mnasnet.samplers.surrogate import Fit, Model, Row, Worth, log_expected_improvement, rows_of
+from mnasnet.samplers.improvement import Aim, Front, HighestReward, log_gains
+from mnasnet.samplers.surrogate import Fit, Model
 
 FIT = "bayesian:fitted"
 """System attribute of a trial, written when it is asked and the processes were fitted anew: a `Fit` as JSON."""
-
-COSTS = "bayesian:costs"
-"""System attribute of a trial, written when it is asked and costs were asked before: the names of the choices, and
-of each network its options and its cost, null where that is not finite."""
 
 INITIAL = 20
 """Trials drawn at random at first, and finished trials from which a process is fitted at all. Of 10, 20 and 40 the
@@ -46,13 +34,8 @@ MOST = 1000
 """Finished trials that predictions are made from: half of them the best, half the newest."""
 SEEN_STARTS, DRAWN_STARTS = 10, 5
 """Networks from which better ones are climbed to: the best so far, and random ones."""
-ASKED_FIRST, ASKED_ROUNDS = 4, 2
-"""Of how many networks the cost is asked before one is proposed, and how often, at most: of the most promising, and
-again of those that are so after what was told."""
 CLIMB = 10
 """Steps of a climb, at most."""
-BALANCE = 0.05
-"""Of the sum beside the largest term in a scalarisation (ParEGO's ρ, Knowles 2006)."""
 
 
 @dataclass(kw_only=True)
@@ -61,25 +44,18 @@ class _Past(Past):
 
     fit: Fit | None = None
     """The last one."""
-    costs: dict[Row, float] | None = None
-    """Of networks that were not tried when it was asked, by their options; None before they are read."""
-    costs_of: tuple[str, ...] = ()
-    """The choices that those are options of."""
 
 
 class BayesianSampler(CategoricalSampler):
     """Asks for the network from which most improvement is expected, as Gaussian processes of the objectives see it.
 
     - **What is modelled.** Each objective by itself, by a logarithm where that makes what was seen more probable;
-      what is maximised is the reward of what they predict. So the shape of a reward is known, kinks and all, and
-      only accuracy and latency have to be learnt. Without a reward several objectives are reduced to one by random
-      weights, others for each trial (ParEGO), which spreads trials along the front.
+      what is maximised is what the reward of what they predict gains. So the shape of a reward is known, kinks and
+      all, and only accuracy and latency have to be learnt. Two objectives without a reward are served by what the
+      hypervolume of their front gains.
     - **What teaches.** COMPLETE trials; PRUNED ones what `known` says of them. PRUNED ones without it, and those
       that are worth nothing, count as the worst that was seen in each objective. Running ones count as what is
       expected of them, so that many can be asked ahead. Who chose a trial does not matter.
-    - **What is known before.** Where `cost` tells the last objective without a trial, as a device tells the latency
-      of a network that nobody has trained, it is asked of the most promising networks, and one is proposed that
-      remains so. What they cost stays in the study.
     - **Nothing twice.** Nothing that was asked before is asked again, whatever became of it, while something else
       is easily found.
     - **The study is all state.** Hyperparameters are kept in the trial that was asked with them.
@@ -94,7 +70,6 @@ class BayesianSampler(CategoricalSampler):
         canonical: Canonical | None = None,
         initial: int = INITIAL,
         known: Known | None = None,
-        cost: Cost | None = None,
     ) -> None:
         """As of `CategoricalSampler`, but several objectives need no reward, which is asked of expected values too.
 
@@ -104,10 +79,6 @@ class BayesianSampler(CategoricalSampler):
                 it large networks seem to be inaccurate ones. On Accel-NASBench's space, with those of more than
                 twice the target pruned, 100 trials came to 65.00 ± 0.02 points of reward with it and to 64.75 ±
                 0.04 without (24 seeds).
-            cost: tells the last objective of choices without a trial, such as latency; not finite where it cannot.
-                It is asked of the most promising networks before one is proposed. On Accel-NASBench's space, with
-                the hard reward, 100 trials came 0.39 ± 0.15 points further with it (10 seeds); with the soft one,
-                where a network that is faster than expected is less accurate too, no further.
 
         Raises:
             ValueError: a negative seed, or `initial` is less than 1.
@@ -117,15 +88,23 @@ class BayesianSampler(CategoricalSampler):
             raise ValueError(f"initial must be at least 1, got {initial}")
         self._initial = initial
         self._known = known
-        self._cost = cost
 
     def __reduce__(self) -> tuple[Callable[[], "BayesianSampler"], tuple[()]]:
         """Pickle and copy the arguments only: the rest is in the study."""
-        arguments = self._seed, self._reward, self._canonical, self._initial, self._known, self._cost
+        arguments = self._seed, self._reward, self._canonical, self._initial, self._known
         return partial(BayesianSampler, *arguments), ()
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Nothing: several objectives are served with a reward and without one."""
+        """As of Optuna's samplers.
+
+        Raises:
+            ValueError: more than two objectives, and no reward to make one of them.
+        """
+        if self._reward is None and len(study.directions) > 2:
+            raise ValueError(
+                f"the study has {len(study.directions)} objectives: without a reward of their values a "
+                f"{type(self).__name__} serves one or two"
+            )
 
     def new_past(self) -> _Past:
         """As of `CategoricalSampler`."""
@@ -140,74 +119,24 @@ class BayesianSampler(CategoricalSampler):
         values = self._values(study, finished) if choices and len(finished) >= self._initial else None
         if values is None:
             return self.new_drawn(choices, past, asked, rng)
-        worth = self._worth(study, values, rng)
-
-        def most_promising() -> list[Row]:
-            model = self._model(study, trial, past, finished, values, worth, choices)
-            return self._best(model, choices, past, asked, rng)
-
         # On a busy machine the threads of these small products wait for each other: three times as long on two
         # cores.
         with threadpool_limits(1, user_api="blas"):
-            best = most_promising()
-            for _ in range(ASKED_ROUNDS if self._cost is not None else 0):
-                if not best or best[0] in self._costs(study, past, choices):
-                    break
-                self._ask_costs(study, trial, past, best, choices)
-                best = most_promising()
-        return _params(best[0], choices) if best else self.new_drawn(choices, past, asked, rng)
-
-    def _model(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        past: _Past,
-        finished: Sequence[FrozenTrial],
-        values: Floats,
-        worth: Worth,
-        choices: Choices,
-    ) -> Model:
-        """What is expected after all that `finished` with these `values`, what is known of costs, and what runs."""
-        options = _options(finished, choices)
-        points_of = partial(Points.of, choices=[one.choices for one in choices.values()])
-        fit = self._fit(study, trial, past, points_of(options), values, choices)
-        kept = _kept([worth(one) for one in values])
-        costs = None if self._cost is None else self._costs(study, past, choices)
-        model = Model.of(options[kept], values[kept], fit, worth, points_of, costs)
-        running = [
-            one
-            for one in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-            if one.number != trial.number and all(name in one.params for name in choices)
-        ]
-        return model.expecting(_options(running, choices)) if running else model
-
-    def _costs(self, study: Study, past: _Past, choices: Choices) -> dict[Row, float]:
-        """Those of networks of these choices that were asked so far."""
-        if past.costs is None or past.costs_of != tuple(choices):
-            kept = [one.system_attrs.get(COSTS) for one in study.get_trials(deepcopy=False)]
-            past.costs_of = tuple(choices)
-            past.costs = {
-                tuple(row): math.inf if cost is None else cost
-                for one in kept
-                if one is not None and one["choices"] == list(choices)
-                for *row, cost in one["costs"]
-            }
-        return past.costs
-
-    def _ask_costs(
-        self, study: Study, trial: FrozenTrial, past: _Past, rows: Sequence[Row], choices: Choices
-    ) -> None:
-        """Of those of which it is not known yet; they stay in `trial`."""
-        assert self._cost is not None
-        costs = self._costs(study, past, choices)
-        new = [row for row in rows if row not in costs]
-        for row in new:
-            costs[row] = self._cost({**past.single, **_params(row, choices)})
-        kept = study._storage.get_trial_system_attrs(trial._trial_id).get(COSTS, {"costs": []})["costs"]
-        kept += [[*row, costs[row] if math.isfinite(costs[row]) else None] for row in new]
-        study._storage.set_trial_system_attr(
-            trial._trial_id, COSTS, {"choices": list(choices), "costs": kept}
-        )
+            options = _options(finished, choices)
+            aim = self._aim(study)
+            points_of = partial(Points.of, choices=[one.choices for one in choices.values()])
+            fit = self._fit(study, trial, past, points_of(options), values, choices)
+            kept = _kept(aim.order(values))
+            model = Model.of(options[kept], values[kept], fit, points_of)
+            running = [
+                one
+                for one in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+                if one.number != trial.number and all(name in one.params for name in choices)
+            ]
+            if running:
+                model = model.expecting(_options(running, choices))
+            found = self._best(model, aim, choices, past, asked, rng)
+        return self.new_drawn(choices, past, asked, rng) if found is None else found
 
     def _values(self, study: Study, finished: Sequence[FrozenTrial]) -> Floats | None:
         """[trials, objectives]; None where all trials are worth nothing.
@@ -232,25 +161,13 @@ class BayesianSampler(CategoricalSampler):
                     row[:] = [math.nan if value is None else value for value in self._known(trial)]
         return found
 
-    def _worth(self, study: Study, values: Floats, rng: np.random.Generator) -> Worth:
-        """The reward; without one the objective, or random weights of several."""
+    def _aim(self, study: Study) -> Aim:
         if self._reward is not None:
-            reward = self._reward
-            return lambda one: _finite(reward(one))
+            return HighestReward(reward=self._reward)
         signs = np.array([-1.0 if one == StudyDirection.MINIMIZE else 1.0 for one in study.directions])
-        if len(signs) == 1:
-            return lambda one: float(signs[0] * one[0])
-        # Random weights of how far each objective is from its best, in units of the extent of the front.
-        gains = signs * values[~np.isnan(values).any(axis=1)]
-        best = gains.max(axis=0)
-        extent = best - gains[_front(gains)].min(axis=0)
-        weights = rng.dirichlet(np.ones(len(signs))) / np.where(extent > 0, extent, 1.0)
-
-        def worth(one: Sequence[float]) -> float:
-            short = weights * (best - signs * one)
-            return -float(short.max() + BALANCE * short.sum())
-
-        return worth
+        if len(signs) == 2:
+            return Front(signs=signs)
+        return HighestReward(reward=lambda values: signs[0] * values[0])
 
     def _fit(
         self,
@@ -274,43 +191,47 @@ class BayesianSampler(CategoricalSampler):
         return last
 
     def _best(
-        self, model: Model, choices: Choices, past: Past, asked: Container[Key], rng: np.random.Generator
-    ) -> list[Row]:
-        """Of all that climbs to more expected improvement came across the best ones that were not asked before."""
+        self,
+        model: Model,
+        aim: Aim,
+        choices: Choices,
+        past: Past,
+        asked: Container[Key],
+        rng: np.random.Generator,
+    ) -> dict[str, Any] | None:
+        """What was not asked before of all that climbs to more expected improvement came across."""
         counts = [len(one.choices) for one in choices.values()]
-        worths, _ = model(model.options)
-        target = worths.max()
-        best_seen = model.options[np.argsort(-worths, kind="stable")[:SEEN_STARTS]]
+        names = list(choices)
+
+        def params(row: Options) -> dict[str, Any]:
+            return {name: choices[name].choices[option] for name, option in zip(names, row, strict=True)}
+
+        expected = model(model.options)
+        improvement = aim.beyond(expected)
+        # Of a front, whose networks are all equally good, some at random.
+        order = np.lexsort((rng.random(len(expected)), -aim.order(expected)))
+        best_seen = model.options[order[:SEEN_STARTS]]
         random_ones = np.stack([rng.integers(count, size=DRAWN_STARTS) for count in counts], axis=1)
         at = np.unique(np.concatenate([best_seen, random_ones]), axis=0)
-        score = log_expected_improvement(*model(at), target)
-        scores: dict[Row, float] = {}
+        score = log_gains(model, at, improvement)
+        found, found_score = None, -math.inf
         for _ in range(CLIMB):
             near = _neighbours(at, counts)  # [networks, neighbours, choices]
-            flat = near.reshape(-1, len(counts))
-            flat_scores = log_expected_improvement(*model(flat), target)
-            scores.update(zip(rows_of(flat), flat_scores.tolist(), strict=True))
-            near_scores = flat_scores.reshape(near.shape[:2])
+            flat = near.reshape(-1, len(names))
+            near_scores = log_gains(model, flat, improvement).reshape(near.shape[:2])
+            for index in np.argsort(-near_scores.ravel(), kind="stable"):
+                if near_scores.flat[index] <= found_score:
+                    break
+                candidate = params(flat[index])
+                if self.key(candidate, past) not in asked:
+                    found, found_score = candidate, near_scores.flat[index]
+                    break
             step = near_scores.argmax(axis=1)
             higher = near_scores.max(axis=1) > score
             if not higher.any():
                 break
             at, score = near[higher, step[higher]], near_scores.max(axis=1)[higher]
-        best: list[Row] = []
-        for row in sorted(scores, key=scores.__getitem__, reverse=True):
-            if scores[row] == -math.inf or len(best) == ASKED_FIRST:
-                break
-            if self.key(_params(row, choices), past) not in asked:
-                best.append(row)
-        return best
-
-
-def _params(row: Row, choices: Choices) -> dict[str, Any]:
-    return {name: one.choices[option] for (name, one), option in zip(choices.items(), row, strict=True)}
-
-
-def _finite(reward: float | None) -> float:
-    return reward if reward is not None and math.isfinite(reward) else -math.inf
+        return found
 
 
 def _options(trials: Sequence[FrozenTrial], choices: Choices) -> Options:
@@ -320,22 +241,14 @@ def _options(trials: Sequence[FrozenTrial], choices: Choices) -> Options:
     )
 
 
-def _kept(worths: Sequence[float]) -> NDArray[np.int64]:
-    """Which trials predictions are made from."""
-    count = len(worths)
+def _kept(order: Floats) -> NDArray[np.int64]:
+    """Which trials predictions are made from: the more of `order`, the better."""
+    count = len(order)
     if count <= MOST:
         return np.arange(count)
-    best = np.argsort(-np.array(worths), kind="stable")[: MOST // 2]
+    best = np.argsort(-order, kind="stable")[: MOST // 2]
     rest = np.setdiff1d(np.arange(count), best)
     return np.sort(np.concatenate([best, rest[-(MOST - len(best)) :]]))
-
-
-def _front(gains: Floats) -> NDArray[np.bool_]:
-    """Which rows no other row is better than in one column and as good in all."""
-    at_least = (gains[:, None, :] >= gains[None, :, :]).all(axis=2)
-    beaten = np.any(at_least & ~at_least.T, axis=0)
-    found: NDArray[np.bool_] = np.logical_not(beaten)
-    return found
 
 
 def _neighbours(at: Options, counts: Sequence[int]) -> Options:

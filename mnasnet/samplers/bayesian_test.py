@@ -1,9 +1,7 @@
 """Bayesian optimisation keeps the contract, and needs few trials."""
 
-import math
 import pickle
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -139,58 +137,6 @@ def test_what_is_known_of_pruned_trials_teaches() -> None:
 
     knowing = sum(pruned_of(seed, lambda trial: (None, trial.user_attrs["latency"])) for seed in range(4))
     assert knowing < 0.8 * sum(pruned_of(seed, None) for seed in range(4))  # 35 and 51
-
-
-def latency_of(params: Mapping[str, Any]) -> float:
-    return 1.0 + float(sum(params.values()))
-
-
-def within_six(values: Sequence[float]) -> float | None:
-    return values[0] if values[1] <= 6 else None
-
-
-@dataclass
-class Costs:
-    """Latencies, and of which networks they were asked."""
-
-    asked: list[str] = field(default_factory=list)
-    ends_at: float = math.inf
-
-    def __call__(self, params: Mapping[str, Any]) -> float:
-        self.asked.append(repr(params))
-        latency = latency_of(params)
-        return latency if latency <= self.ends_at else math.inf
-
-
-def goes_on(study: optuna.Study, trials: int) -> None:
-    for _ in range(trials):
-        trial = study.ask(SPACE)
-        study.tell(trial, [float(sum(list(trial.params.values())[1:])), latency_of(trial.params)])
-
-
-def test_what_costs_too_much_is_not_proposed_where_the_cost_is_known() -> None:
-    def too_slow(cost: Costs | None) -> int:
-        study = new_study(BayesianSampler(0, within_six, initial=10, cost=cost), objectives=2)
-        goes_on(study, 40)
-        return sum(trial.values[1] > 6 for trial in study.trials[10:])
-
-    assert too_slow(None) > 0
-    assert too_slow(Costs()) == too_slow(Costs(ends_at=6)) == 0
-
-
-def test_a_cost_is_asked_once_and_stays_in_the_study() -> None:
-    costs = Costs()
-    study = new_study(BayesianSampler(0, within_six, initial=10, cost=costs), objectives=2)
-    goes_on(study, 15)
-    resumed = optuna.create_study(directions=study.directions)
-    resumed.add_trials(study.trials)
-    again = Costs()
-    resumed.sampler = BayesianSampler(0, within_six, initial=10, cost=again)
-    goes_on(study, 3)
-    goes_on(resumed, 3)
-    assert [trial.params for trial in resumed.trials] == [trial.params for trial in study.trials]
-    assert len(set(costs.asked)) == len(costs.asked) <= 8 * (18 - 10)
-    assert again.asked == costs.asked[-len(again.asked) :]
 
 
 def test_without_a_reward_it_goes_along_the_front() -> None:

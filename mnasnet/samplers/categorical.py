@@ -25,9 +25,6 @@ nothing is absent."""
 Known = Callable[[FrozenTrial], Sequence[float | None]]
 """What is known of a trial that was pruned: [objectives], None for one of which nothing is."""
 
-Cost = Callable[[Mapping[str, Any]], float]
-"""The last objective of choices that were not tried, where it can be told; infinite where it cannot."""
-
 DRAWS = 100
 """In which something that was never asked for is looked for."""
 

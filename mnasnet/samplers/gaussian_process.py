@@ -41,7 +41,7 @@ class Points:
 
     @classmethod
     def of(cls, options: Options, choices: Sequence[tuple[Any, ...]]) -> "Points":
-        """Networks by their options, of which `choices` lists all of each choice: two or more."""
+        """Networks by their options, of which `choices` lists all of each choice."""
         tables = [_columns_of(one) for one in choices]
         return cls(
             columns=np.concatenate(

@@ -10,7 +10,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from mnasnet.samplers.categorical import Canonical, Cost, Known, Reward
+from mnasnet.samplers.categorical import Canonical, Known, Reward
 from mnasnet.samplers.evolution import EvolutionSampler
 
 Maker = Callable[..., BaseSampler]
@@ -87,17 +87,11 @@ def _evolution(*, seed: int, reward: Reward | None, canonical: Canonical | None,
 
 
 def _bayesian(
-    *,
-    seed: int,
-    reward: Reward | None,
-    canonical: Canonical | None,
-    known: Known | None,
-    cost: Cost | None,
-    **_: Any,
+    *, seed: int, reward: Reward | None, canonical: Canonical | None, known: Known | None, **_: Any
 ) -> BaseSampler:
     from mnasnet.samplers.bayesian import BayesianSampler  # scipy: only for those who ask for it
 
-    return BayesianSampler(seed, reward, canonical, known=known, cost=cost)
+    return BayesianSampler(seed, reward, canonical, known=known)
 
 
 def _of_optuna(kind: type[BaseSampler]) -> Maker:
@@ -124,7 +118,6 @@ def sampler_named(
     reward: Reward | None = None,
     canonical: Canonical | None = None,
     known: Known | None = None,
-    cost: Cost | None = None,
     batch: int | None = None,
 ) -> BaseSampler:
     """Return a new sampler, the same after a resume as before it.
@@ -136,14 +129,13 @@ def sampler_named(
             bayesian, evolution).
         canonical: the choices that matter, for those that can leave out the others (the same).
         known: what is known of a trial that was pruned, for those that learn from it (bayesian).
-        cost: the last objective of choices, for those that ask it before they propose (bayesian).
         batch: finished trials per update of the controller (ppo); None for its default.
 
     Raises:
         ValueError: no sampler has that name; a negative seed.
     """
     check_sampler(name)
-    return SAMPLERS[name](seed=seed, reward=reward, canonical=canonical, known=known, cost=cost, batch=batch)
+    return SAMPLERS[name](seed=seed, reward=reward, canonical=canonical, known=known, batch=batch)
 
 
 def check_sampler(name: str) -> None:

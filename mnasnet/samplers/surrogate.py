@@ -1,4 +1,4 @@
-"""A surrogate of trainings: what is expected of the objectives of a network, and of its worth."""
+"""A surrogate of trainings: what is expected of the objectives of a network, and how surely."""
 
 import dataclasses
 import math
@@ -8,24 +8,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import ndtri
 
 from mnasnet.samplers.gaussian_process import Floats, GaussianProcess, Options, Points, fitted
 
-# All set by hand.
+# Both set by hand.
 
 FIT_MOST = 300
 """Finished trials that hyperparameters are fitted to: their time grows with the third power."""
-COSTS_MOST = 300
-"""Costs of networks that were not tried, the newest, that predictions are made from."""
-TAIL = -6.0
-"""Standard deviations below which expected improvement is taken from its asymptote."""
-
-Row = tuple[int, ...]
-"""One network of `Options`."""
-
-Worth = Callable[[Sequence[float]], float]
-"""What is maximised, of the values of all objectives; -inf where they are worth nothing."""
+SHIFTS = tuple(ndtri([0.1, 0.3, 0.5, 0.7, 0.9]))
+"""Standard deviations: the middles of five equally probable parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,13 +129,9 @@ class Model:
     processes: tuple[GaussianProcess, ...]
     """Of each objective, or of its logarithm."""
     logarithms: tuple[Logarithm | None, ...]
-    worth: Worth
     options: Options
     """The networks that it was made from."""
     points_of: Callable[[Options], Points]
-    """How far apart networks are."""
-    costs: Mapping[Row, float]
-    """The last objective of networks of which it is known, and not expected."""
 
     @classmethod
     def of(
@@ -151,53 +139,24 @@ class Model:
         options: Options,
         values: Floats,
         fit: Fit,
-        worth: Worth,
         points_of: Callable[[Options], Points],
-        costs: Mapping[Row, float] | None = None,
     ) -> "Model":
-        """From networks [networks, choices] that were tried, and their values [networks, objectives].
+        """From networks [networks, choices] and their values [networks, objectives], NaN where not known.
 
-        What is not known of them, NaN, is expected.
-
-        Args:
-            options: the networks.
-            values: theirs.
-            fit: to these networks and values, or fewer.
-            worth: what is made of the values.
-            points_of: how far apart options are.
-            costs: the last objective of further networks; None where nobody knows it without a trial.
+        What is not known is expected.
         """
-        points = points_of(options)
-        tried = {} if costs is None else dict(zip(rows_of(options), values[:, -1].tolist(), strict=True))
-        last = fit.logarithms[-1]
-        # One beyond the logarithm's origin is known by itself, and teaches nothing of others until the next fit.
-        further = [
-            (row, cost)
-            for row, cost in (costs or {}).items()
-            if row not in tried and math.isfinite(cost) and (last is None or last.serves(np.array(cost)))
-        ][-COSTS_MOST:]
-        processes: list[GaussianProcess] = []
+        points, processes = points_of(options), []
         for (column, known), logarithm, hyperparameters in zip(
             _columns(values), fit.logarithms, fit.hyperparameters, strict=True
         ):
-            told, outcomes = points[known], column[known]
-            if further and len(processes) == values.shape[1] - 1:
-                told = told.and_also(points_of(np.array([row for row, _ in further])))
-                outcomes = np.append(outcomes, [cost for _, cost in further])
-            # Mean and spread are those of all, also of what was not tried: what asking costs first wins with a hard
-            # reward is lost where they are those of the tried alone (-0.06 ± 0.08 points over 10 seeds).
-            process = GaussianProcess.of(
-                told, logarithm(outcomes) if logarithm else outcomes, np.array(hyperparameters)
-            )
+            modelled = logarithm(column[known]) if logarithm else column[known]
+            process = GaussianProcess.of(points[known], modelled, np.array(hyperparameters))
             processes.append(process if known.all() else process.expecting(points[~known]))
         return cls(
             processes=tuple(processes),
             logarithms=fit.logarithms,
-            worth=worth,
             options=options,
             points_of=points_of,
-            # Of a network that was tried and came to nothing, what was told before is truer than its values.
-            costs={**tried, **(costs or {})},
         )
 
     def expecting(self, options: Options) -> "Model":
@@ -210,57 +169,32 @@ class Model:
             options=np.concatenate([self.options, options]),
         )
 
-    def __call__(self, options: Options) -> tuple[Floats, Floats]:
-        """The worth of what is expected, and its standard deviation to first order, of each network."""
+    def __call__(self, options: Options) -> Floats:
+        """[networks, objectives]: what is expected of each."""
+        points = self.points_of(options)
+        return self._values([process(points)[0] for process in self.processes])
+
+    def cases(self, options: Options) -> Iterator[tuple[Floats, Floats]]:
+        """Equally probable cases, each with one value of the last objective, if it is not the only one.
+
+        Since a reward may have a kink at a latency, and networks near to it are wanted: a slope says nothing there.
+
+        Yields:
+            [networks, objectives] what is expected in that case, and [others, networks, objectives] the same with
+            each of the other objectives one standard deviation up.
+        """
         points = self.points_of(options)
         told = [process(points) for process in self.processes]
-        costs = np.full(len(options), math.nan)
-        if self.costs:
-            costs[:] = [self.costs.get(row, math.nan) for row in rows_of(options)]
+        means, (last, spread) = [mean for mean, _ in told], told[-1]
+        others = told[:-1] or told
+        for shift in SHIFTS if len(told) > 1 else (0.0,):
+            means[-1] = last + shift * spread
+            moved = [[*means[:n], mean + off, *means[n + 1 :]] for n, (mean, off) in enumerate(others)]
+            yield self._values(means), np.stack([self._values(one) for one in moved])
 
-        def worths(moved: int | None) -> Floats:
-            """With one objective a standard deviation off, or none."""
-            columns = [mean + spread * (n == moved) for n, (mean, spread) in enumerate(told)]
-            values = np.stack(
-                [
-                    logarithm.inverse(one) if logarithm else one
-                    for one, logarithm in zip(columns, self.logarithms, strict=True)
-                ],
-                axis=1,
-            )
-            # What is known is not off.
-            values[:, -1] = np.where(np.isnan(costs), values[:, -1], costs)
-            # A latency below 0 may be expected of a network, and is worth nothing.
-            with np.errstate(invalid="ignore"):
-                return np.array([self.worth(one) for one in values])
-
-        worth = worths(None)
-        square = np.zeros_like(worth)
-        for objective in range(len(told)):
-            with np.errstate(invalid="ignore"):  # -inf less -inf
-                change = worths(objective) - worth
-            # Where values begin to be worth nothing there is a step and no slope.
-            square += np.where(np.isfinite(change), change, 0.0) ** 2
-        return worth, np.sqrt(square)
-
-
-def rows_of(options: Options) -> list[Row]:
-    """Each network of `options`."""
-    return [tuple(row) for row in options.tolist()]
-
-
-def log_expected_improvement(mean: Floats, spread: Floats, target: float) -> Floats:
-    """Logarithm of the expected max(0, normal(mean, spread) - target); -inf where there is none.
-
-    σ (z Φ(z) + φ(z)) with z = (mean - target) / σ (Jones et al., 1998, equation 15); far below, where the two terms
-    cancel, φ(z) / z².
-    """
-    with np.errstate(all="ignore"):
-        z = (mean - target) / spread
-        density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-        near = np.log(z * ndtr(z) + density)
-        far = -0.5 * z**2 - 0.5 * math.log(2 * math.pi) - 2 * np.log(-z)
-        found = np.where(z > TAIL, near, far) + np.log(spread)
-        sure = np.where(mean > target, np.log(mean - target), -np.inf)
-    found = np.where(spread > 0, found, sure)
-    return np.where(np.isnan(found), -np.inf, found)
+    def _values(self, modelled: Sequence[Floats]) -> Floats:
+        columns = [
+            logarithm.inverse(one) if logarithm else one
+            for one, logarithm in zip(modelled, self.logarithms, strict=True)
+        ]
+        return np.stack(columns, axis=1)

@@ -1,27 +1,19 @@
-"""The surrogate keeps the order of values, expects nothing infinite, and its improvement is the integral."""
+"""The surrogate keeps the order of values, and its cases are those of what it expects."""
 
 from functools import partial
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
-from scipy.stats import norm
 
-from mnasnet.samplers.gaussian_process import Points
-from mnasnet.samplers.surrogate import Fit, Logarithm, Model, log_expected_improvement
+from mnasnet.samplers.gaussian_process import Floats, Options, Points
+from mnasnet.samplers.surrogate import Fit, Logarithm, Model
+
+OPTIONS: Options = np.array([[0, 0], [1, 0], [2, 1], [0, 1], [1, 2], [2, 2]])
 
 
-def test_where_a_reward_ends_nothing_infinite_is_expected() -> None:
-    options = np.arange(4)[:, None]
-    values = np.array([[1.0], [2.0], [3.0], [4.0]])
-    points_of = partial(Points.of, choices=[(1, 2, 3, 4)])
-    fit = Fit.to(points_of(options), values, ("choice",))
-    model = Model.of(
-        options, values, fit, lambda one: one[0] if one[0] <= 2.5 else -np.inf, points_of=points_of
-    )
-    worth, spread = model(options)
-    assert np.isfinite(spread).all()
-    assert np.isfinite(worth).tolist() == [True, True, False, False]
+def model_of(values: Floats) -> Model:
+    points_of = partial(Points.of, choices=[(1, 2, 3), (1, 2, 3)])
+    return Model.of(OPTIONS, values, Fit.to(points_of(OPTIONS), values, ("a", "b")), points_of)
 
 
 @pytest.mark.parametrize("logarithm", [Logarithm(origin=0.0, sign=1), Logarithm(origin=7.0, sign=-1)])
@@ -34,14 +26,20 @@ def test_logarithms_keep_the_order_of_values_and_give_them_back(logarithm: Logar
     assert not logarithm.serves(np.append(values, logarithm.origin))
 
 
-@pytest.mark.parametrize(("mean", "spread"), [(0.0, 1.0), (1.0, 0.5), (-2.0, 0.7), (-9.0, 1.0)])
-def test_expected_improvement_is_the_integral(mean: float, spread: float) -> None:
-    told = log_expected_improvement(np.array([mean]), np.array([spread]), 0.0)
-    density = norm(loc=mean, scale=spread).pdf
-    integral, _ = quad(lambda better: better * density(better), 0, 20, epsabs=0, limit=200)
-    assert told[0] == pytest.approx(np.log(integral), abs=0.05)
+def test_cases_differ_in_the_last_objective_and_the_others_move_in_each() -> None:
+    model = model_of(np.array([[60.0, 2], [62, 3], [66, 5], [61, 3], [64, 6], [67, 9]]))
+    cases = list(model.cases(OPTIONS))
+    latencies = np.stack([values[:, 1] for values, _ in cases])
+    assert (np.diff(latencies, axis=0) > 0).all()
+    assert latencies[2] == pytest.approx(model(OPTIONS)[:, 1])
+    for values, moved in cases:
+        assert values[:, 0] == pytest.approx(model(OPTIONS)[:, 0])
+        assert len(moved) == 1
+        assert (moved[0, :, 0] > values[:, 0]).all()
+        assert moved[0, :, 1] == pytest.approx(values[:, 1])
 
 
-def test_without_doubt_improvement_is_what_it_is() -> None:
-    told = log_expected_improvement(np.array([3.0, 1.0, -np.inf]), np.array([0.0, 0.0, np.nan]), 2.0)
-    assert told.tolist() == [0.0, -np.inf, -np.inf]
+def test_a_single_objective_moves_itself_in_the_only_case() -> None:
+    ((values, moved),) = model_of(np.arange(6.0)[:, None]).cases(OPTIONS)
+    assert values.shape == (6, 1)
+    assert (moved[0] > values).all()

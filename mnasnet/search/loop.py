@@ -58,21 +58,6 @@ class Measure(Protocol):
         ...
 
 
-class TimedOnce:
-    """Times each network once: a sampler may have asked for its latency before its trial does."""
-
-    def __init__(self, measure: Measure) -> None:
-        self._measure = measure
-        self._known: dict[str, Latency] = {}
-
-    def __call__(self, architecture: Architecture) -> Latency:
-        """As `measure`, but for what it has measured."""
-        digest = architecture.digest()
-        if digest not in self._known:
-            self._known[digest] = self._measure(architecture)
-        return self._known[digest]
-
-
 def run_trials(
     study: optuna.Study,
     *,

@@ -17,19 +17,15 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Accuracy, Latency
 from mnasnet.deploy.export import ExportError
 from mnasnet.devices.device import DeviceError
-from mnasnet.samplers.bayesian import BayesianSampler
 from mnasnet.samplers.named import sampler_named
 from mnasnet.search.loop import (
     CONVERGENCE_REPEATS,
     CONVERGENCE_WINDOW,
     FAILURES_IN_A_ROW,
     TOO_SLOW_IN_A_ROW,
-    Measure,
     SearchError,
-    TimedOnce,
     run_trials,
 )
-from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
 from mnasnet.space.space import Space
 from mnasnet.study.conftest import SPACE, accuracy, latency
@@ -100,7 +96,7 @@ def run(
     *,
     trials: int,
     space: Space = LARGE,
-    measure: Measure | None = None,
+    measure: RecordedLatency | None = None,
     estimate: RecordedAccuracy | None = None,
     max_ms: float = 10.0,
 ) -> tuple[list[TrialRecord], str | None]:
@@ -167,37 +163,6 @@ def test_a_network_above_the_limit_costs_no_training() -> None:
         assert record.latency is not None
         assert (record.latency.median_ms > 1.5) == (record in slow)
     assert "above the limit of 1.5 ms" in (slow[0].reason or "")
-
-
-def test_a_sampler_that_asks_for_latencies_first_proposes_none_that_is_too_slow() -> None:
-    measure = RecordedLatency()
-    once = TimedOnce(measure)
-
-    def cost(params: Mapping[str, Any]) -> float:
-        return once(LARGE.decode(params)).median_ms
-
-    def worth(values: Sequence[float]) -> float | None:
-        return values[0] if values[1] <= 1.5 else None
-
-    study = memory(BayesianSampler(0, worth, LARGE.canonical, initial=6, cost=cost))
-    heard, _ = run(study, trials=7, measure=once, max_ms=1.5)
-    assert {record.outcome for record in heard[:6]} == {"trained", "too slow"}
-    assert {record.outcome for record in heard[6:]} == {"trained"}
-    assert len(set(measure.asked)) == len(measure.asked) > len(heard)
-
-
-def test_a_timing_that_failed_is_tried_again() -> None:
-    failing = iter([DeviceError("busy"), None])
-
-    def measure(architecture: Architecture) -> Latency:
-        if (error := next(failing)) is not None:
-            raise error
-        return latency(1.0)
-
-    once, network = TimedOnce(measure), smallest_network(LARGE)
-    with pytest.raises(DeviceError, match="busy"):
-        once(network)
-    assert once(network) == once(network) == latency(1.0)
 
 
 @settings(max_examples=15, deadline=None)

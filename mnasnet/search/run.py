@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,13 +26,14 @@ from mnasnet.report.report import write_report
 from mnasnet.report.words import counted
 from mnasnet.samplers.named import sampler_named
 from mnasnet.search.finalists import Candidate, Finishing, choose
-from mnasnet.search.loop import FAILURES, Measure, SearchError, TimedOnce, run_trials
+from mnasnet.search.loop import FAILURES, SearchError, run_trials
 from mnasnet.search.settings import RequestError, Settings
 from mnasnet.search.watcher import SILENT, Tally, Watcher
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import SPACES
-from mnasnet.space.space import Params, Space
+from mnasnet.space.space import Space
 from mnasnet.study.lock import only_process_in
+from mnasnet.study.reward import Reward
 from mnasnet.study.storage import (
     Setup,
     check_identity,
@@ -136,9 +136,8 @@ def search(
                 study = create_study(place)
                 if read_setup(study) is None:
                     write_setup(study, setup)
-                measure = TimedOnce(timed)
                 study.sampler = sampler or _sampler(
-                    settings, setup, space=space, measure=measure, watcher=watcher
+                    settings, space=space, reward=setup.rewarded(), max_ms=setup.max_ms
                 )
                 end_interrupted(study)
                 _say_setup(setup, space, study, watcher)
@@ -148,7 +147,7 @@ def search(
                     setup=setup,
                     data=data,
                     space=space,
-                    measure=measure,
+                    measure=timed,
                     watcher=watcher,
                     still_held=still_held,
                 )
@@ -249,7 +248,7 @@ def _search_trials(
     setup: Setup,
     data: ImageData,
     space: Space,
-    measure: Measure,
+    measure: Untrained,
     watcher: Watcher,
     still_held: Callable[[], None],
 ) -> str | None:
@@ -398,24 +397,11 @@ def _set_up(
     )
 
 
-def _sampler(
-    settings: Settings, setup: Setup, *, space: Space, measure: Measure, watcher: Watcher
-) -> BaseSampler:
-    reward = setup.rewarded()
-
+def _sampler(settings: Settings, *, space: Space, reward: Reward, max_ms: float) -> BaseSampler:
     def worth(values: Sequence[float]) -> float | None:
         accuracy, latency_ms = values
         # The Bayesian sampler asks this of networks that are not timed yet: beyond the limit none is trained.
-        return reward(accuracy=accuracy, latency_ms=latency_ms) if latency_ms <= setup.max_ms else None
-
-    def cost(params: Params) -> float:
-        try:
-            return measure(space.decode(params)).median_ms
-        except DeviceLostError:
-            raise  # the next one could not be timed either
-        except FAILURES as error:
-            watcher.say(f"passed over, a network that cannot be timed: {first_line(error)}")
-            return math.inf
+        return reward(accuracy=accuracy, latency_ms=latency_ms) if latency_ms <= max_ms else None
 
     return sampler_named(
         settings.sampler,
@@ -423,7 +409,6 @@ def _sampler(
         reward=worth,
         canonical=space.canonical,
         known=known_of_pruned,
-        cost=cost,
         batch=settings.batch,
     )
 

@@ -1,0 +1,129 @@
+"""What is gained by a network whose values are expected, but not sure: of reward, or of the area before a front."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.special import logsumexp, ndtr
+
+from mnasnet.samplers.gaussian_process import Floats, Options
+from mnasnet.samplers.surrogate import Model
+
+TAIL = -6.0
+"""Standard deviations below which expected improvement is taken from its asymptote."""
+
+MARGIN = 0.1
+"""Of the extent of both objectives, by which the reference of a front lies beyond the worst that was seen: else its
+ends are worth nothing. On NAS-Bench-Macro 200 networks came to 99.98 ± 0.01 % of the hypervolume that there is with
+it, and to 99.3 ± 0.6 % without (4 seeds)."""
+
+Improvement = Callable[[Floats, Floats], Floats]
+"""From a case of `Model.cases` to the logarithm of what is gained in it, expected [networks]."""
+
+
+class Aim(Protocol):
+    """What is wanted of the objectives."""
+
+    def order(self, values: Floats) -> Floats:
+        """[networks]: the higher the better, of `values` [networks, objectives]; -inf where worth nothing."""
+
+    def beyond(self, values: Floats) -> Improvement:
+        """What is gained when these are there already."""
+
+
+def log_gains(model: Model, options: Options, improvement: Improvement) -> Floats:
+    """Logarithm of what is expected to be gained by each network."""
+    gains = [improvement(values, moved) for values, moved in model.cases(options)]
+    with np.errstate(divide="ignore"):  # Where nothing is gained in any case.
+        found: Floats = logsumexp(gains, axis=0) - math.log(len(gains))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class HighestReward:
+    """The one network of the highest reward."""
+
+    reward: Callable[[Sequence[float]], float | None]
+    """Of the values of all objectives; none, or not finite, where they are worth nothing."""
+
+    def order(self, values: Floats) -> Floats:
+        """The rewards."""
+        # A latency below 0 may be expected of a network, and is worth nothing.
+        with np.errstate(invalid="ignore"):
+            rewards = np.array([self.reward(one) for one in values], dtype=float)
+        return np.where(np.isfinite(rewards), rewards, -math.inf)
+
+    def beyond(self, values: Floats) -> Improvement:
+        """Over the best of them; what the other objectives may be off is taken to first order."""
+        best = float(self.order(values).max())
+
+        def improvement(values: Floats, moved: Floats) -> Floats:
+            reward = self.order(values)
+            with np.errstate(invalid="ignore"):  # -inf less -inf
+                changes = np.stack([self.order(one) - reward for one in moved])
+            # Where values begin to be worth nothing there is a step and no slope.
+            spread = np.sqrt((np.where(np.isfinite(changes), changes, 0.0) ** 2).sum(axis=0))
+            return log_expected_improvement(reward, spread, best)
+
+        return improvement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Front:
+    """The whole front of two objectives, measured by the area before it: its hypervolume."""
+
+    signs: Floats
+    """[2]: 1 for what is to be high, -1 for what is to be low."""
+
+    def order(self, values: Floats) -> Floats:
+        """Less the number of networks that are better."""
+        gains = self.signs * values
+        at_least = (gains[:, None, :] >= gains[None, :, :]).all(axis=2)
+        better = (at_least & ~at_least.T).sum(axis=0)
+        return np.where(np.isnan(values).any(axis=1), -math.inf, -better)
+
+    def beyond(self, values: Floats) -> Improvement:
+        """Area that is gained, from somewhat beyond the worst of them in both objectives.
+
+        With the last objective y known it is Σ_j w_j(y) E[max(0, x - x_j)], the other one being x: the front has
+        steps, of height x_j, and w_j is how much of a step's length y reaches over. As in Emmerich, Deutz and
+        Klinkenberg (2011), who have both objectives normal.
+        """
+        gains = self.signs * values
+        lowest = gains.min(axis=0) - MARGIN * np.ptp(gains, axis=0)
+        steps = [(lowest[0], math.inf)]  # height, and up to where
+        for x, y in gains[np.lexsort((-gains[:, 0], -gains[:, 1]))]:
+            if x > steps[-1][0]:
+                steps.append((x, y))
+        heights, ends = np.array(steps).T
+        begins = np.append(ends[1:], lowest[1])
+
+        def improvement(values: Floats, moved: Floats) -> Floats:
+            x, y = (self.signs * values).T
+            spread = np.abs(moved[0, :, 0] - values[:, 0])
+            with np.errstate(divide="ignore"):  # log 0
+                widths = np.log(np.clip(y[:, None] - begins, 0.0, ends - begins))
+                higher = log_expected_improvement(x[:, None], spread[:, None], heights)
+                found: Floats = logsumexp(widths + higher, axis=1)
+            return found
+
+        return improvement
+
+
+def log_expected_improvement(mean: Floats, spread: Floats, target: float | Floats) -> Floats:
+    """Logarithm of the expected max(0, normal(mean, spread) - target); -inf where there is none.
+
+    σ (z Φ(z) + φ(z)) with z = (mean - target) / σ (Jones et al., 1998, equation 15); far below, where the two terms
+    cancel, φ(z) / z².
+    """
+    with np.errstate(all="ignore"):
+        z = (mean - target) / spread
+        density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+        near = np.log(z * ndtr(z) + density)
+        far = -0.5 * z**2 - 0.5 * math.log(2 * math.pi) - 2 * np.log(-z)
+        found = np.where(z > TAIL, near, far) + np.log(spread)
+        sure = np.where(mean > target, np.log(mean - target), -np.inf)
+    found = np.where(spread > 0, found, sure)
+    return np.where(np.isnan(found), -np.inf, found)
