@@ -127,10 +127,11 @@ def regret_lines(name: str, runs: Mapping[str, Runs], best: float) -> Iterator[s
     yield "|---" * len(heads) + "|"
     for sampler, some in runs.items():
         cells = [
-            mean_error(best - one for one in some.found(n).values()) if n <= some.length else "" for n in at
+            mean_error(max(0.0, best - one) for one in some.found(n).values()) if n <= some.length else ""
+            for n in at
         ]
         named = (
-            mean_error(best - reward for reward, _ in some.named(NAMED_AT).values())
+            mean_error(max(0.0, best - reward) for reward, _ in some.named(NAMED_AT).values())
             if some.length >= NAMED_AT
             else ""
         )

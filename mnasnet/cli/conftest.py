@@ -17,7 +17,7 @@ from mnasnet.study.storage import create_study, place_of, write_setup
 
 TINY = (
     *("--data", "digits", "--image-size", "16", "--width", "0.35", "--epochs", "1", "--max-images", "200"),
-    *("--batch", "2", "--final-epochs", "1"),
+    *("--final-epochs", "1"),
 )
 """Options of a search of seconds."""
 

@@ -345,7 +345,7 @@ def _identity(
         "space": f"{space.name} {hashlib.sha256(json.dumps([choices, ends]).encode()).hexdigest()[:12]}",
         "trained on": "cuda" if torch.cuda.is_available() else "cpu",
         "sampler": settings.sampler if sampler is None else type(sampler).__name__,
-        "batch": settings.batch if sampler is None and settings.sampler == "ppo" else None,
+        "batch": settings.batch,
         "device": device.name,
         **{
             name: getattr(settings, name)

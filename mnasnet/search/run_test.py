@@ -291,7 +291,7 @@ def test_the_same_call_again_times_and_trains_nothing(copied: Settings) -> None:
         {"target_ms": 1.0},
         {"max_ms": 3.0},
         {"epochs": 2},
-        {"sampler": "random"},
+        {"sampler": "random", "batch": None},
         {"reward": "hard"},
         {"space": "flat"},
         {"flip": True},
@@ -302,7 +302,7 @@ def test_another_search_under_the_same_folder_is_refused_and_changes_nothing(
     copied: Settings, changed: dict[str, Any]
 ) -> None:
     before = contents(copied.folder)
-    (name,) = changed
+    name, *_ = changed
     flag = "--" + name.replace("_", "-")
     with pytest.raises(OtherSearchError, match=f"{copied.folder} holds another search: .*{flag} .*--out"):
         search(replace(copied, **changed), device=device())
@@ -333,7 +333,7 @@ def test_a_smaller_part_of_the_images_is_other_data(copied: Settings) -> None:
 
 @pytest.mark.parametrize("make", [lambda: None, lambda: TPESampler(seed=0)], ids=["by name", "as an object"])
 def test_any_sampler_of_optuna_serves(make: Callable[[], BaseSampler | None], tmp_path: Path) -> None:
-    settings = replace(TINY, out=tmp_path / "out", sampler="tpe", trials=1, finalists=0)
+    settings = replace(TINY, out=tmp_path / "out", sampler="tpe", batch=None, trials=1, finalists=0)
     result = search(settings, sampler=make(), device=device())
     assert result.controller_updates is None
     assert sum(record.charged for record in read_trials(result.study)) == 1
@@ -351,7 +351,10 @@ def test_the_sampler_of_a_search_is_told_how_slow_networks_are_that_it_does_not_
         return RandomSampler(seed)
 
     monkeypatch.setitem(SAMPLERS, "bayesian", make)
-    search(replace(TINY, out=tmp_path / "out", sampler="bayesian", trials=1, finalists=0), device=device())
+    search(
+        replace(TINY, out=tmp_path / "out", sampler="bayesian", batch=None, trials=1, finalists=0),
+        device=device(),
+    )
     assert told == [known_of_pruned]
 
 

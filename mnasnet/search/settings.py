@@ -46,8 +46,8 @@ class Settings(DeviceOptions):
     """Who chooses the networks: bayesian (Gaussian processes of accuracy and latency), which of these needs the
     fewest trials (docs/samplers.md); ppo, the paper's controller; evolution; random; tpe; or nsga2, which learns
     nothing from those too slow to be trained."""
-    batch: int = 5
-    """Finished trials between two lessons of the PPO controller."""
+    batch: int | None = None
+    """Finished trials between two lessons of the PPO controller. None: 5."""
     reward: RewardName = "soft"
     """How latency is weighed: soft and hard as in the paper, absolute as in TuNAS. With soft, twice the latency is
     worth 5 % of the accuracy, and the best network may be well over the target; hard keeps it near."""
@@ -107,6 +107,10 @@ class Settings(DeviceOptions):
             check_sampler(self.sampler)
         except ValueError as error:
             raise RequestError(str(error)) from error
+        if self.batch is not None and self.sampler != "ppo":
+            raise RequestError(
+                f"--batch {self.batch} is for --sampler ppo, {self.sampler} learns from every trial: leave it out"
+            )
         if "?" in str(self.folder):  # with which the options of SQLite's URL begin
             raise RequestError(f"--out {self.folder}: give a folder without a question mark in its path")
         for name, choices in {

@@ -15,7 +15,8 @@ from mnasnet.space.hierarchical import MOBILENET_V2_SKELETONS
         ({"trials": 0}, "--trials 0: give a whole number of at least 1"),
         ({"trials": -3}, "--trials -3"),
         ({"image_size": 0}, "--image-size 0"),
-        ({"batch": 0}, "--batch 0"),
+        ({"batch": 0, "sampler": "ppo"}, "--batch 0"),
+        ({"batch": 8}, "--batch 8 is for --sampler ppo"),
         ({"threads": 0}, "--threads 0"),
         ({"epochs": 0}, "--epochs 0"),
         ({"batch_size": 0}, "--batch-size 0"),
@@ -79,5 +80,6 @@ def test_the_folder_that_is_asked_for_is_taken() -> None:
 
 def test_in_the_demonstration_the_controller_learns_at_least_twice() -> None:
     assert DEMONSTRATION.trials >= 12
+    assert DEMONSTRATION.batch
     assert DEMONSTRATION.trials // DEMONSTRATION.batch >= 2
     assert (DEMONSTRATION.image_size, DEMONSTRATION.width, DEMONSTRATION.finalists) == (32, 0.5, 2)
