@@ -29,8 +29,8 @@ class Aim(Protocol):
     def order(self, values: Floats) -> Floats:
         """[networks]: the higher the better, of `values` [networks, objectives]; -inf where worth nothing."""
 
-    def beyond(self, values: Floats) -> Improvement:
-        """What is gained when these are there already."""
+    def beyond(self, there: Floats) -> Improvement:
+        """What is gained where networks of these values [networks, objectives] are there already."""
 
 
 def log_gains(model: Model, options: Options, improvement: Improvement) -> Floats:
@@ -55,9 +55,9 @@ class HighestReward:
             rewards = np.array([self.reward(one) for one in values], dtype=float)
         return np.where(np.isfinite(rewards), rewards, -math.inf)
 
-    def beyond(self, values: Floats) -> Improvement:
+    def beyond(self, there: Floats) -> Improvement:
         """Over the best of them; what the other objectives may be off is taken to first order."""
-        best = float(self.order(values).max())
+        best = float(self.order(there).max())
 
         def improvement(values: Floats, moved: Floats) -> Floats:
             reward = self.order(values)
@@ -84,14 +84,14 @@ class Front:
         better = (at_least & ~at_least.T).sum(axis=0)
         return np.where(np.isnan(values).any(axis=1), -math.inf, -better)
 
-    def beyond(self, values: Floats) -> Improvement:
+    def beyond(self, there: Floats) -> Improvement:
         """Area that is gained, from somewhat beyond the worst of them in both objectives.
 
         With the last objective y known it is Σ_j w_j(y) E[max(0, x - x_j)], the other one being x: the front has
         steps, of height x_j, and w_j is how much of a step's length y reaches over. As in Emmerich, Deutz and
         Klinkenberg (2011), who have both objectives normal.
         """
-        gains = self.signs * values
+        gains = self.signs * there
         lowest = gains.min(axis=0) - MARGIN * np.ptp(gains, axis=0)
         steps = [(lowest[0], math.inf)]  # height, and up to where
         for x, y in gains[np.lexsort((-gains[:, 0], -gains[:, 1]))]:
