@@ -99,7 +99,7 @@ CONTENDERS: Mapping[str, Contender] = {
     "tpe": Contender(
         make=lambda seed, problem, settings: TPESampler(seed=seed, **settings),
         most=1000,
-        grid={"multivariate": (False, True), "n_startup_trials": (10, 40), "n_ei_candidates": (24, 100)},
+        grid={"multivariate": (True, False), "n_startup_trials": (10, 40), "n_ei_candidates": (24, 100)},
     ),
     "nsga2": Contender(
         make=lambda seed, problem, settings: NSGAIISampler(seed=seed, **settings),
