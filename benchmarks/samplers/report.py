@@ -42,7 +42,8 @@ FACTOR = soft(ACCEL_TARGETS_MS[1])(accuracy=1, latency_ms=1) / soft(ACCEL_TARGET
 CHOSEN_ON = " and ".join(ON.values())
 
 PREFACE = f"""# Samplers on tables of trained networks
-Written by `benchmarks/samplers/run.py` from its records; what is not in a table has not been run.
+Written by `benchmarks/samplers/run.py` from its records, `benchmarks/samplers/records/`; what is not in a table has
+not been run.
 
 **Problems.** *macro*: NAS-Bench-Macro, 6,561 ways to choose 3,969 networks, trained three times each on CIFAR-10;
 multiply-adds as latency; exact. *accel*: the MnasNet space of Accel-NASBench, 28 choices; accuracy on ImageNet
