@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from problems import Problem
 
 RECORDS = Path(__file__).with_name("records")
-"""A file for each sampler on each problem. Whoever changes what a sampler does deletes its files, and runs it anew."""
+"""A file for each sampler on each problem. Who changes what a sampler does deletes its files and runs it anew."""
 
 NAMED_AT = 100
 """Different networks after which it is looked at which of them seems best."""

@@ -49,10 +49,10 @@ class _Past(Past):
 class BayesianSampler(CategoricalSampler):
     """Asks for the network from which most improvement is expected, as Gaussian processes of the objectives see it.
 
-    - **What is modelled.** Each objective by itself, by a logarithm where that makes what was seen more probable;
-      what is maximised is what the reward of what they predict gains. So the shape of a reward is known, kinks and
-      all, and only accuracy and latency have to be learnt. Two objectives without a reward are served by what the
-      hypervolume of their front gains.
+    - **What is modelled.** Each objective by itself, by a logarithm where that makes what was seen more probable.
+      The expected gain of reward is maximised; so the shape of a reward is known, also a kink in the last
+      objective, which should be the latency, and only accuracy and latency have to be learnt. Of two objectives
+      without a reward it is the expected gain of hypervolume.
     - **What teaches.** COMPLETE trials; PRUNED ones what `known` says of them. PRUNED ones without it, and those
       that are worth nothing, count as the worst that was seen in each objective. Running ones count as what is
       expected of them, so that many can be asked ahead. Who chose a trial does not matter.
@@ -71,14 +71,16 @@ class BayesianSampler(CategoricalSampler):
         initial: int = INITIAL,
         known: Known | None = None,
     ) -> None:
-        """As of `CategoricalSampler`, but several objectives need no reward, which is asked of expected values too.
+        """As of `CategoricalSampler`, but two objectives need no reward.
 
         Args:
+            reward: is asked of expected values too, also of some that no network can have, such as a latency of 0
+                or less. What it says of those should be None.
             initial: trials that are drawn at random before anything is predicted.
             known: of the trials that were pruned, such as the latency of networks too slow to be trained: without
                 it large networks seem to be inaccurate ones. On Accel-NASBench's space, with those of more than
                 twice the target pruned, 100 trials came to 65.00 ± 0.02 points of reward with it and to 64.75 ±
-                0.04 without (24 seeds).
+                0.04 without (24 seeds, when options that are numbers were not yet in order).
 
         Raises:
             ValueError: a negative seed, or `initial` is less than 1.
@@ -126,16 +128,19 @@ class BayesianSampler(CategoricalSampler):
             aim = self._aim(study)
             points_of = partial(Points.of, choices=[one.choices for one in choices.values()])
             fit = self._fit(study, trial, past, points_of(options), values, choices)
-            kept = _kept(aim.order(values))
+            kept = _kept(values, aim)
             model = Model.of(options[kept], values[kept], fit, points_of)
+            # A network that was pruned is not there, whatever is expected of it.
+            there = options[kept][~np.isnan(values[kept]).any(axis=1)]
             running = [
                 one
                 for one in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
                 if one.number != trial.number and all(name in one.params for name in choices)
             ]
             if running:
-                model = model.expecting(_options(running, choices))
-            found = self._best(model, aim, choices, past, asked, rng)
+                expected = _options(running, choices)
+                model, there = model.expecting(expected), np.concatenate([there, expected])
+            found = self._best(model, aim, there, choices, past, asked, rng)
         return self.new_drawn(choices, past, asked, rng) if found is None else found
 
     def _values(self, study: Study, finished: Sequence[FrozenTrial]) -> Floats | None:
@@ -194,6 +199,7 @@ class BayesianSampler(CategoricalSampler):
         self,
         model: Model,
         aim: Aim,
+        there: Options,
         choices: Choices,
         past: Past,
         asked: Container[Key],
@@ -206,11 +212,11 @@ class BayesianSampler(CategoricalSampler):
         def params(row: Options) -> dict[str, Any]:
             return {name: choices[name].choices[option] for name, option in zip(names, row, strict=True)}
 
-        expected = model(model.options)
+        expected = model(there)
         improvement = aim.beyond(expected)
         # Of a front, whose networks are all equally good, some at random.
         order = np.lexsort((rng.random(len(expected)), -aim.order(expected)))
-        best_seen = model.options[order[:SEEN_STARTS]]
+        best_seen = there[order[:SEEN_STARTS]]
         random_ones = np.stack([rng.integers(count, size=DRAWN_STARTS) for count in counts], axis=1)
         at = np.unique(np.concatenate([best_seen, random_ones]), axis=0)
         score = log_gains(model, at, improvement)
@@ -241,12 +247,12 @@ def _options(trials: Sequence[FrozenTrial], choices: Choices) -> Options:
     )
 
 
-def _kept(order: Floats) -> NDArray[np.int64]:
-    """Which trials predictions are made from: the more of `order`, the better."""
-    count = len(order)
+def _kept(values: Floats, aim: Aim) -> NDArray[np.int64]:
+    """Which trials predictions are made from."""
+    count = len(values)
     if count <= MOST:
         return np.arange(count)
-    best = np.argsort(-order, kind="stable")[: MOST // 2]
+    best = np.argsort(-aim.order(values), kind="stable")[: MOST // 2]
     rest = np.setdiff1d(np.arange(count), best)
     return np.sort(np.concatenate([best, rest[-(MOST - len(best)) :]]))
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from mnasnet.samplers import surrogate
@@ -147,6 +148,45 @@ def test_without_a_reward_it_goes_along_the_front() -> None:
         study.tell(trial, [float(good), float(good + trial.params["choice0"] + trial.params["choice3"])])
     on_it = {trial.values[0] for trial in study.best_trials if trial.values[0] == trial.values[1]}
     assert len(on_it) >= 9  # of 0 to 10
+
+
+@pytest.mark.parametrize("directions", [["minimize", "maximize"], ["maximize"] * 2, ["minimize"] * 2])
+def test_a_front_may_be_of_objectives_in_any_direction(directions: list[str]) -> None:
+    study = optuna.create_study(
+        directions=[StudyDirection[one.upper()] for one in directions], sampler=BayesianSampler(initial=10)
+    )
+    signs = [1 if direction == "maximize" else -1 for direction in directions]
+    for _ in range(50):
+        trial = study.ask(SPACE)
+        good = sum(trial.params[f"choice{i}"] for i in (1, 2, 4, 5))
+        bad = good + trial.params["choice0"] + trial.params["choice3"]
+        study.tell(trial, [float(signs[0] * good), float(-signs[1] * bad)])
+    on_it = {
+        tuple(trial.values) for trial in study.best_trials if abs(trial.values[0]) == abs(trial.values[1])
+    }
+    assert len(on_it) >= 5
+
+
+def test_three_objectives_want_a_reward() -> None:
+    study = optuna.create_study(directions=["maximize"] * 3, sampler=BayesianSampler())
+    with pytest.raises(ValueError, match="3 objectives"):
+        study.ask(SPACE)
+
+
+# 0.2 and 9.8 have, as often as here, a standard deviation of 1e-17 to rounding.
+@pytest.mark.parametrize(("value", "times"), [(0.2, 3), (9.8, 10), (0.1, 10), (0.07, 20)])
+def test_trials_that_all_came_to_the_same_do_not_stop_it(value: float, times: int) -> None:
+    study = new_study(
+        BayesianSampler(reward=lambda values: values[0], initial=times, known=lambda trial: (None, 9.0)),
+        objectives=2,
+    )
+    for number in range(times + 10):
+        trial = study.ask(SPACE)
+        if number % 2 and number >= times:
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, [value, 1.0 + sum(trial.params.values())])
+    assert len({str(params) for params in asked(study)}) == times + 10
 
 
 def test_what_it_learnt_survives_pickling() -> None:

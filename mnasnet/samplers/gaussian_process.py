@@ -41,7 +41,7 @@ class Points:
 
     @classmethod
     def of(cls, options: Options, choices: Sequence[tuple[Any, ...]]) -> "Points":
-        """Networks by their options, of which `choices` lists all of each choice."""
+        """Networks by their options, of which `choices` lists all of each choice: two or more."""
         tables = [_columns_of(one) for one in choices]
         return cls(
             columns=np.concatenate(
@@ -170,7 +170,7 @@ class GaussianProcess:
     @classmethod
     def of(cls, points: Points, outcomes: Floats, hyperparameters: Floats) -> "GaussianProcess":
         """From networks and their outcomes, with hyperparameters of `fitted`."""
-        mean, spread = float(outcomes.mean()), float(outcomes.std()) or 1.0
+        mean, spread = float(outcomes.mean()), spread_of(outcomes)
         covariance = _covariance(_distance(points, points, hyperparameters), hyperparameters)
         noise = np.exp(hyperparameters[NOISE]) * np.eye(len(points))
         factor = cholesky(covariance + noise, lower=True, check_finite=False)
@@ -210,6 +210,11 @@ class GaussianProcess:
             covariance @ self.weights * self.spread + self.mean,
             np.sqrt(np.maximum(variance, 1e-12)) * self.spread,
         )
+
+
+def spread_of(outcomes: Floats) -> float:
+    """Their standard deviation; 1 where they are all the same, whatever rounding makes of that."""
+    return float(outcomes.std()) if np.ptp(outcomes) > 0 else 1.0
 
 
 def _distance(one: Points, other: Points, hyperparameters: Floats) -> Floats:

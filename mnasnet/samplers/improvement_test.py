@@ -35,6 +35,12 @@ def test_where_a_reward_ends_nothing_is_gained_and_nothing_is_infinite() -> None
     assert gains == pytest.approx([0.19780, 0, 0.69780], abs=1e-5)
 
 
+def test_where_nothing_is_worth_anything_any_worth_is_gained() -> None:
+    aim = HighestReward(reward=lambda values: values[0] if values[1] <= 4 else None)
+    values = np.array([[60.0, 3], [70, 5]])
+    assert aim.beyond(np.array([[80.0, 9]]))(values, values[None]).tolist() == [0, -np.inf]
+
+
 def area(points: Floats) -> float:
     """Before the front of (accuracy, latency) down to 48 % and 9.7 ms, counted on a grid of cells of 0.1 by 0.1."""
     accuracies, latencies = np.arange(48, 80, 0.1) + 0.05, np.arange(0, 9.7, 0.1) + 0.05

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from mnasnet.samplers.gaussian_process import Floats, GaussianProcess, Options, Points, fitted
+from mnasnet.samplers.gaussian_process import Floats, GaussianProcess, Options, Points, fitted, spread_of
 
 # Both set by hand.
 
@@ -98,12 +98,14 @@ def _fitted(points: Points, values: Floats) -> tuple[Logarithm | None, Floats]:
     """
     some = np.unique(np.linspace(0, len(values) - 1, min(len(values), FIT_MOST)).astype(int))
     points, few = points[some], values[some]
-    if few.std() == 0:
+    if np.ptp(few) == 0:
         return None, fitted(points, _standard(few))[0]
     above = values.max() - np.median(values)
     candidates: list[Logarithm | None] = [None]
     candidates += [Logarithm(origin=0.0, sign=1)] if values.min() > 0 else []
     candidates += [Logarithm(origin=float(values.max() + above), sign=-1)] if above > 0 else []
+    # Values that differ in their last digits may have one logarithm.
+    candidates = [one for one in candidates if one is None or np.ptp(one(few)) > 0]
 
     def density(logarithm: Logarithm | None) -> tuple[float, Floats]:
         """Of the values themselves, as a logarithm and but for a constant; and the hyperparameters."""
@@ -118,7 +120,7 @@ def _fitted(points: Points, values: Floats) -> tuple[Logarithm | None, Floats]:
 
 
 def _standard(values: Floats) -> Floats:
-    found: Floats = (values - values.mean()) / (values.std() or 1.0)
+    found: Floats = (values - values.mean()) / spread_of(values)
     return found
 
 
@@ -129,8 +131,6 @@ class Model:
     processes: tuple[GaussianProcess, ...]
     """Of each objective, or of its logarithm."""
     logarithms: tuple[Logarithm | None, ...]
-    options: Options
-    """The networks that it was made from."""
     points_of: Callable[[Options], Points]
 
     @classmethod
@@ -155,7 +155,6 @@ class Model:
         return cls(
             processes=tuple(processes),
             logarithms=fit.logarithms,
-            options=options,
             points_of=points_of,
         )
 
@@ -166,7 +165,6 @@ class Model:
         return dataclasses.replace(
             self,
             processes=tuple(process.expecting(points) for process in self.processes),
-            options=np.concatenate([self.options, options]),
         )
 
     def __call__(self, options: Options) -> Floats:
@@ -177,11 +175,9 @@ class Model:
     def cases(self, options: Options) -> Iterator[tuple[Floats, Floats]]:
         """Equally probable cases, each with one value of the last objective, if it is not the only one.
 
-        Since a reward may have a kink at a latency, and networks near to it are wanted: a slope says nothing there.
-
         Yields:
             [networks, objectives] what is expected in that case, and [others, networks, objectives] the same with
-            each of the other objectives one standard deviation up.
+            each of the other objectives, or with the only one, a standard deviation up.
         """
         points = self.points_of(options)
         told = [process(points) for process in self.processes]

@@ -25,6 +25,7 @@ from mnasnet.report.findings import Findings, find
 from mnasnet.report.report import write_report
 from mnasnet.report.words import counted
 from mnasnet.samplers.named import sampler_named
+from mnasnet.samplers.ppo import PPOSettings
 from mnasnet.search.finalists import Candidate, Finishing, choose
 from mnasnet.search.loop import FAILURES, SearchError, run_trials
 from mnasnet.search.settings import RequestError, Settings
@@ -345,7 +346,9 @@ def _identity(
         "space": f"{space.name} {hashlib.sha256(json.dumps([choices, ends]).encode()).hexdigest()[:12]}",
         "trained on": "cuda" if torch.cuda.is_available() else "cpu",
         "sampler": settings.sampler if sampler is None else type(sampler).__name__,
-        "batch": settings.batch,
+        "batch": settings.batch or PPOSettings().batch
+        if sampler is None and settings.sampler == "ppo"
+        else None,
         "device": device.name,
         **{
             name: getattr(settings, name)
@@ -401,7 +404,7 @@ def _sampler(settings: Settings, *, space: Space, reward: Reward, max_ms: float)
     def worth(values: Sequence[float]) -> float | None:
         accuracy, latency_ms = values
         # The Bayesian sampler asks this of networks that are not timed yet: beyond the limit none is trained.
-        return reward(accuracy=accuracy, latency_ms=latency_ms) if latency_ms <= max_ms else None
+        return reward(accuracy=accuracy, latency_ms=latency_ms) if 0 < latency_ms <= max_ms else None
 
     return sampler_named(
         settings.sampler,

@@ -309,6 +309,12 @@ def test_another_search_under_the_same_folder_is_refused_and_changes_nothing(
     assert contents(copied.folder) == before
 
 
+def test_the_default_batch_said_aloud_is_the_same_search(copied: Settings, tmp_path: Path) -> None:
+    settings = replace(copied, batch=None, out=tmp_path / "batches")
+    search(settings, device=device())
+    assert search(replace(settings, batch=5), device=device()).controller_updates is not None
+
+
 def test_another_device_is_another_search(copied: Settings) -> None:
     other = device()
     other.name = "another phone"

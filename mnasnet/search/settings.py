@@ -108,9 +108,7 @@ class Settings(DeviceOptions):
         except ValueError as error:
             raise RequestError(str(error)) from error
         if self.batch is not None and self.sampler != "ppo":
-            raise RequestError(
-                f"--batch {self.batch} is for --sampler ppo, {self.sampler} learns from every trial: leave it out"
-            )
+            raise RequestError(f"--batch {self.batch} is for --sampler ppo, not {self.sampler}: leave it out")
         if "?" in str(self.folder):  # with which the options of SQLite's URL begin
             raise RequestError(f"--out {self.folder}: give a folder without a question mark in its path")
         for name, choices in {
