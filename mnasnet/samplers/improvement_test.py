@@ -1,23 +1,48 @@
 """What is expected to be gained is what is gained in the mean, of reward and of the area before a front."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from mnasnet.samplers.gaussian_process import Floats
-from mnasnet.samplers.improvement import Front, HighestReward, log_expected_improvement
+from mnasnet.samplers.gaussian_process import Floats, Points
+from mnasnet.samplers.improvement import Front, HighestReward, log_expected_improvement, log_gains
+from mnasnet.samplers.surrogate import Fit, Model
+from mnasnet.study.reward import hard
 
 UP_AND_DOWN = Front(signs=np.array([1.0, -1.0]))
 """Accuracy and latency."""
 
 
-@pytest.mark.parametrize(("mean", "spread"), [(0.0, 1.0), (1.0, 0.5), (-2.0, 0.7), (-9.0, 1.0)])
+@pytest.mark.parametrize(("mean", "spread"), [(0.0, 1.0), (1.0, 0.5), (-2.0, 0.7), (-9.0, 1.0), (-31.0, 1.0)])
 def test_expected_improvement_is_the_integral(mean: float, spread: float) -> None:
     told = log_expected_improvement(np.array([mean]), np.array([spread]), 0.0)
     density = norm(loc=mean, scale=spread).pdf
-    integral, _ = quad(lambda better: better * density(better), 0, 20, epsabs=0, limit=200)
-    assert told[0] == pytest.approx(np.log(integral), abs=0.05)
+    integral, _ = quad(lambda better: better * density(better), 0, 5, epsabs=0, limit=200)
+    assert told[0] == pytest.approx(np.log(integral), abs=0.004)
+
+
+@pytest.mark.parametrize("faster", [0.3, 0.5, 0.7])
+def test_what_a_kinked_reward_gains_is_the_mean_of_what_is_drawn(faster: float) -> None:
+    options = np.array([[0, 0], [1, 0], [1, 1], [2, 1]])
+    values = np.array([[60.0, 2.0], [62, 3], [65, 4.5], [66, 6]])
+    points_of = partial(Points.of, choices=[(1, 2, 3), (1, 2, 3)])
+    model = Model.of(options, values, Fit.to(points_of(options), values, ("a", "b")), points_of)
+    new = np.array([[0, 1]])
+    rng, columns = np.random.default_rng(0), []
+    for process, logarithm in zip(model.processes, model.logarithms, strict=True):
+        mean, spread = process(points_of(new))
+        column = rng.normal(mean, spread, 20_000)
+        columns.append(column if logarithm is None else logarithm.inverse(column))
+    drawn = np.stack(columns, axis=1)
+    target = float(np.quantile(drawn[:, 1], faster))  # so that this share of the draws keeps to it
+    reward = hard(target)
+    aim = HighestReward(reward=lambda one: reward(accuracy=one[0], latency_ms=one[1]))
+    best = float(np.quantile(aim.order(drawn), 0.6))
+    told = log_gains(model, new, aim.beyond(np.array([[best, target]])))
+    assert np.exp(told[0]) == pytest.approx(np.maximum(aim.order(drawn) - best, 0).mean(), rel=0.25)
 
 
 def test_without_doubt_improvement_is_what_it_is() -> None:

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from mnasnet.samplers.gaussian_process import Floats, Options, Points
 from mnasnet.samplers.surrogate import Fit, Logarithm, Model
@@ -32,6 +33,13 @@ def test_cases_differ_in_the_last_objective_and_the_others_move_in_each() -> Non
     latencies = np.stack([values[:, 1] for values, _ in cases])
     assert (np.diff(latencies, axis=0) > 0).all()
     assert latencies[2] == pytest.approx(model(OPTIONS)[:, 1])
+    mean, spread = model.processes[1](model.points_of(OPTIONS))
+    _, logarithm = model.logarithms
+    modelled = latencies if logarithm is None else logarithm(latencies)
+    # As much lies below each as above the one before it.
+    assert norm.cdf(modelled, mean, spread) == pytest.approx(
+        np.repeat([[0.1], [0.3], [0.5], [0.7], [0.9]], 6, axis=1)
+    )
     for values, moved in cases:
         assert values[:, 0] == pytest.approx(model(OPTIONS)[:, 0])
         assert len(moved) == 1
