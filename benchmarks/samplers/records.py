@@ -20,7 +20,7 @@ RECORDS = Path(__file__).with_name("records")
 NAMED_AT = 100
 """Different networks after which it is looked at which of them seems best."""
 DIGITS = 8
-"""Of each value that is kept."""
+"""Significant ones, of each value that is kept."""
 
 Floats = NDArray[np.float64]
 

@@ -69,14 +69,15 @@ def test_a_reward_with_a_kink_is_kept_to() -> None:
     def hard(values: Sequence[float]) -> float:
         return values[0] if values[1] <= 6 else values[0] * 6 / values[1]
 
-    study = new_study(BayesianSampler(reward=hard, initial=10), objectives=2)
-    for _ in range(40):
-        trial = study.ask(SPACE)
-        total = float(sum(trial.params.values()))
-        study.tell(trial, [10 + total - 0.1 * trial.params["choice0"], 1 + total])
-    best = max(study.trials, key=lambda trial: hard(trial.values))
-    assert best.values[1] <= 6
-    assert hard(best.values) >= 14.9
+    near_best = 0
+    for seed in range(3):
+        study = new_study(BayesianSampler(seed, reward=hard, initial=10), objectives=2)
+        for _ in range(25):
+            trial = study.ask(SPACE)
+            total = float(sum(trial.params.values()))
+            study.tell(trial, [10 + total - 0.1 * trial.params["choice0"], 1 + total])
+        near_best += sum(hard(trial.values) >= 14.9 for trial in study.trials[10:])
+    assert near_best > 20  # of 45; 31, and 7 by random search
 
 
 def logarithms(study: optuna.Study) -> list[Any]:
@@ -141,13 +142,17 @@ def test_what_is_known_of_pruned_trials_teaches() -> None:
 
 
 def test_without_a_reward_it_goes_along_the_front() -> None:
-    study = new_study(BayesianSampler(initial=10), objectives=2)
-    for _ in range(60):
-        trial = study.ask(SPACE)
-        good = sum(trial.params[f"choice{i}"] for i in (1, 2, 4, 5))
-        study.tell(trial, [float(good), float(good + trial.params["choice0"] + trial.params["choice3"])])
-    on_it = {trial.values[0] for trial in study.best_trials if trial.values[0] == trial.values[1]}
-    assert len(on_it) >= 9  # of 0 to 10
+    on_it, different = 0, 0
+    for seed in range(3):
+        study = new_study(BayesianSampler(seed, initial=10), objectives=2)
+        for _ in range(40):
+            trial = study.ask(SPACE)
+            good = sum(trial.params[f"choice{i}"] for i in (1, 2, 4, 5))
+            study.tell(trial, [float(good), float(good + trial.params["choice0"] + trial.params["choice3"])])
+        first = [trial.values[0] for trial in study.trials if trial.values[0] == trial.values[1]]
+        on_it, different = on_it + len(first), different + len(set(first))
+    assert on_it > 70  # of 120; 94, and 23 by random search
+    assert different > 20  # of 33; 25, and 17 by random search
 
 
 @pytest.mark.parametrize("directions", [["minimize", "maximize"], ["maximize"] * 2, ["minimize"] * 2])

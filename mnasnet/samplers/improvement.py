@@ -16,8 +16,8 @@ from mnasnet.samplers.gaussian_process import Floats, Options
 from mnasnet.samplers.surrogate import Model
 
 TAIL = -30.0
-"""Standard deviations below which expected improvement is taken from its asymptote, within 0.3 %: farther below
-nothing is left of the difference that it is."""
+"""Standard deviations below which expected improvement is taken from its asymptote, which is within 0.4 % there:
+farther below the two terms of the formula cancel."""
 
 MARGIN = 0.1
 """Of the extent of both objectives, by which the reference of a front lies beyond the worst that is there: else its
@@ -41,8 +41,7 @@ class Aim(Protocol):
 def log_gains(model: Model, options: Options, improvement: Improvement) -> Floats:
     """Logarithm of what is expected to be gained by each network."""
     gains = [improvement(values, moved) for values, moved in model.cases(options)]
-    with np.errstate(divide="ignore"):  # Where nothing is gained in any case.
-        found: Floats = logsumexp(gains, axis=0) - math.log(len(gains))
+    found: Floats = logsumexp(gains, axis=0) - math.log(len(gains))
     return found
 
 
@@ -85,7 +84,7 @@ class Front:
     """[2]: 1 for what is to be high, -1 for what is to be low."""
 
     def order(self, values: Floats) -> Floats:
-        """Minus the number of networks that are better."""
+        """Minus the number of networks that are better; -inf where a value is NaN."""
         gains = self.signs * values
         at_least = (gains[:, None, :] >= gains[None, :, :]).all(axis=2)
         better = (at_least & ~at_least.T).sum(axis=0)
@@ -96,7 +95,7 @@ class Front:
 
         With the last objective y known it is Σ_j w_j(y) E[max(0, x - x_j)], the other one being x: the front has
         steps, of height x_j, and w_j is how much of a step's length y reaches over. As in Emmerich, Deutz and
-        Klinkenberg (2011), who have both objectives normal.
+        Klinkenberg (CEC 2011), who have both objectives normal.
         """
         gains = self.signs * there
         lowest = gains.min(axis=0) - MARGIN * np.ptp(gains, axis=0)

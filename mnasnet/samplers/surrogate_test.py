@@ -36,7 +36,6 @@ def test_cases_differ_in_the_last_objective_and_the_others_move_in_each() -> Non
     mean, spread = model.processes[1](model.points_of(OPTIONS))
     _, logarithm = model.logarithms
     modelled = latencies if logarithm is None else logarithm(latencies)
-    # As much lies below each as above the one before it.
     assert norm.cdf(modelled, mean, spread) == pytest.approx(
         np.repeat([[0.1], [0.3], [0.5], [0.7], [0.9]], 6, axis=1)
     )
