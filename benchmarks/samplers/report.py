@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, median_high, stdev
 
 import numpy as np
 from contenders import CONTENDERS, ON, TUNED_SUFFIX, contender, tuned
@@ -30,6 +30,8 @@ LANDED_AT = (100, 200, 500)
 SHARE = 0.95
 """Of the target, which a search that lands on it reaches at least."""
 Z_95 = 1.96
+ROUNDING = 1e-5
+"""Of a reward in points that is kept with eight digits."""
 COLUMNS = 3
 SHOWN_FROM = 50
 """Networks from which on all of every curve is inside of its panel."""
@@ -55,7 +57,8 @@ run of the three, of *accel* {NOISE_POINTS} points. What counts is without noise
 **Regret** is what the best network found, of so many different ones, lacks to the best there is, in points of
 reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all runs found. *Named*: the same for
 the network that seemed best, which is what somebody has who trains nothing again; a search trains its finalists
-anew. A repeat is told again and not charged. ± is a standard error.
+anew. *To the best*: how many networks half of the runs needed to find it, where it is known; empty where fewer
+than half did. A repeat is told again and not charged. ± is a standard error.
 
 **Samplers.** Ours see both values and know the shape of the reward, as in a search; Optuna's are told the reward,
 or for the front both values. All are given choices as lists of options; the {CHAMPION} one takes those that are
@@ -81,7 +84,7 @@ def write_page(records: Path, every: Mapping[str, Problem], page: Path) -> None:
     draw(rewarded, best, figure)
     lines = [PREFACE, f"![Mean regret by networks tried, with 95 % intervals]({figure.name})"]
     for name, runs in rewarded.items():
-        lines += regret_lines(name, runs, best[name])
+        lines += regret_lines(every[name], runs, best[name])
     for name, runs in found.items():
         if name not in rewarded:
             lines += front_lines(every[name], runs)
@@ -119,12 +122,14 @@ def climbed(problem: Problem, generator: random.Random) -> float:
             return best
 
 
-def regret_lines(name: str, runs: Mapping[str, Runs], best: float) -> Iterator[str]:
+def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Iterator[str]:
     """A table of one problem."""
-    yield f"\n## {name}\nBest {best:.3f}.\n"
+    yield f"\n## {problem.name}\nBest {best:.3f}.\n"
     at = [one for one in CHECKPOINTS if any(one <= contender(sampler).most for sampler in runs)]
     tests = [f"{CHAMPION} better at {one}, p" for one in TESTED_AT] if CHAMPION in runs else []
-    heads = ["sampler", "seeds", *(f"at {one}" for one in at), f"named, at {NAMED_AT}", "ms an ask", *tests]
+    reached = ["to the best"] if problem.best is not None else []
+    heads = ["sampler", "seeds", *(f"at {one}" for one in at), *reached, f"named, at {NAMED_AT}", "ms an ask"]
+    heads += tests
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for sampler, some in runs.items():
@@ -137,7 +142,8 @@ def regret_lines(name: str, runs: Mapping[str, Runs], best: float) -> Iterator[s
             if some.length >= NAMED_AT
             else ""
         )
-        row = [sampler, str(len(some.values)), *cells, named, f"{some.each_ms:.0f}"]
+        needed = [median_of(some.reached(best - ROUNDING))] if reached else []
+        row = [sampler, str(len(some.values)), *cells, *needed, named, f"{some.each_ms:.0f}"]
         row += [
             tested(runs[CHAMPION], some, n) if sampler != CHAMPION else "" for n in TESTED_AT[: len(tests)]
         ]
@@ -157,6 +163,12 @@ def tested(ours: Runs, other: Runs, at: int) -> str:
         (differences,), np.mean, permutation_type="samples", alternative="greater", n_resamples=9999, rng=0
     )
     return f"{found.pvalue:.4f}" if found.pvalue >= 0.0001 else "< 0.0001"
+
+
+def median_of(networks: list[float]) -> str:
+    """The middle one, where that many runs got there."""
+    middle = median_high(networks)
+    return f"{middle:.0f}" if math.isfinite(middle) else ""
 
 
 def mean_error(values: Iterator[float]) -> str:
