@@ -53,4 +53,4 @@ if __name__ == "__main__":
     )
     fitting = [trial for trial in study_by(sampler).trials if trial.values[1] <= WITHIN_BYTES]
     best = min(fitting, key=lambda trial: trial.values[0])
-    print(f"the smallest within {WITHIN_BYTES} bytes of memory: {best.values[0]:.0f} bytes, {best.params}")
+    print(f"by evolution, the smallest within {WITHIN_BYTES}: {best.values[0]:.0f} bytes, {best.params}")

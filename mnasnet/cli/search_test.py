@@ -248,7 +248,7 @@ def test_help_has_the_defaults_for_ones_own_images_and_names_those_of_the_demons
     said = " ".join(called(capsys, "search", "--help").out.replace("│", " ").split())
     assert "The defaults below are for images of your own, given as --data." in said
     assert (
-        "--image-size 32 --trials 12 --sampler ppo --batch 4 --batch-size 48 --learning-rate 0.003 --finalists 2"
+        "--image-size 32 --trials 12 --sampler ppo --batch-size 48 --learning-rate 0.003 --finalists 2"
         in said
     )
     assert f"Networks to train. (default: {Settings(data='mine').trials})" in said

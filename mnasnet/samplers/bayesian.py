@@ -13,7 +13,16 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import threadpool_limits
 
-from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Choices, Key, Known, Past, Reward
+from mnasnet.samplers.categorical import (
+    Canonical,
+    CategoricalSampler,
+    Choices,
+    Key,
+    Known,
+    Past,
+    Reward,
+    check_whole,
+)
 from mnasnet.samplers.gaussian_process import Floats, Options, Points
 from mnasnet.samplers.improvement import Aim, Front, HighestReward, log_gains
 from mnasnet.samplers.surrogate import Fit, Model
@@ -57,7 +66,7 @@ class BayesianSampler(CategoricalSampler):
       that are worth nothing, count as the worst that was seen in each objective. Running ones count as what is
       expected of them, so that many can be asked ahead. Who chose a trial does not matter.
     - **Nothing twice.** Nothing that was asked before is asked again, whatever became of it, while something else
-      is easily found.
+      is easily found, and all trials make the same choices.
     - **The study is all state.** Hyperparameters are kept in the trial that was asked with them.
 
     Jones et al. (1998) for expected improvement; `gaussian_process.py` for the model.
@@ -83,11 +92,10 @@ class BayesianSampler(CategoricalSampler):
                 0.04 without (24 seeds, when options that are numbers were not yet in order).
 
         Raises:
-            ValueError: a negative seed, or `initial` is less than 1.
+            ValueError: the seed is no whole number of at least 0, or `initial` none of at least 1.
         """
         super().__init__(seed, reward, canonical)
-        if initial < 1:
-            raise ValueError(f"initial must be at least 1, got {initial}")
+        check_whole("initial", initial, least=1)
         self._initial = initial
         self._known = known
 

@@ -1,6 +1,7 @@
 """What the samplers of this package have in common: they choose among listed options, and learn from a reward."""
 
 import math
+import operator
 import threading
 import zlib
 from abc import abstractmethod
@@ -91,12 +92,26 @@ class Past:
         return new
 
 
+def check_whole(name: str, value: int, *, least: int) -> None:
+    """Nothing, where `value` is a whole number of at least `least`.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        fits = operator.index(value) >= least
+    except TypeError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+
 class CategoricalSampler(BaseSampler):
     """Asks for all choices of a trial jointly: those of two options or more that all finished trials share.
 
     As in Optuna's multivariate TPE. Before the first trial has finished, and for names that come and go, choices
-    are drawn uniformly. Each draw is seeded from (seed, trial number), so that a new sampler with the same
-    arguments, shown the same study, proposes the same next choices.
+    are drawn uniformly, and may come again. Each draw is seeded from (seed, trial number), so that a new sampler
+    with the same arguments, shown the same study, proposes the same next choices.
     """
 
     def __init__(
@@ -111,10 +126,9 @@ class CategoricalSampler(BaseSampler):
             canonical: the choices that matter, of all the choices of a trial. Without it, all matter.
 
         Raises:
-            ValueError: a negative seed.
+            ValueError: the seed is no whole number of at least 0.
         """
-        if seed < 0:
-            raise ValueError(f"the seed of a {type(self).__name__} must not be negative, got {seed}")
+        check_whole("seed", seed, least=0)
         self._seed = seed
         self._reward = reward
         self._canonical = canonical
@@ -215,7 +229,7 @@ class CategoricalSampler(BaseSampler):
     def _categorical(self, name: str, distribution: BaseDistribution) -> CategoricalDistribution:
         if not isinstance(distribution, CategoricalDistribution):
             raise ValueError(
-                f"{type(self).__name__} chooses among listed options and parameter {name!r} is a "
+                f"{type(self).__name__} chooses among listed options, and parameter {name!r} has "
                 f"{type(distribution).__name__}: give its values as a list, or use another sampler"
             )
         return distribution

@@ -8,7 +8,7 @@ import numpy as np
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Choices, Past, Reward
+from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Choices, Past, Reward, check_whole
 
 POPULATION = 50
 """The youngest so many are alive. Real et al. have 100 and 25 for 20,000 networks, of which few searches have even
@@ -24,8 +24,8 @@ class EvolutionSampler(CategoricalSampler):
 
     The first trials are drawn at random until as many have finished as are alive at a time. A trial is as old as
     its number says. PRUNED trials and those without a reward are alive, and lose to all others. Nothing that was
-    asked before is asked again, whatever became of it, while something else is easily found. The study is all
-    state.
+    asked before is asked again, whatever became of it, while something else is easily found, and all trials make
+    the same choices. The study is all state.
     """
 
     def __init__(
@@ -43,12 +43,11 @@ class EvolutionSampler(CategoricalSampler):
             tournament: of which the best is a parent.
 
         Raises:
-            ValueError: a negative seed, or fewer than 1 in a population or a tournament.
+            ValueError: the seed is no whole number of at least 0, or population or tournament none of at least 1.
         """
         super().__init__(seed, reward, canonical)
-        for name, count in (("population", population), ("tournament", tournament)):
-            if count < 1:
-                raise ValueError(f"{name} must be at least 1, got {count}")
+        check_whole("population", population, least=1)
+        check_whole("tournament", tournament, least=1)
         self._population, self._tournament = population, tournament
 
     def __reduce__(self) -> tuple[Callable[[], "EvolutionSampler"], tuple[()]]:

@@ -85,7 +85,7 @@ def test_it_gets_better() -> None:
     assert max(values) >= 11  # of the 576 points 7 are
 
 
-@pytest.mark.parametrize("wrong", [{"population": 0}, {"tournament": 0}, {"seed": -1}])
+@pytest.mark.parametrize("wrong", [{"population": 0}, {"tournament": 0}, {"seed": -1}, {"seed": "a"}])
 def test_what_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="|".join(wrong)):
         EvolutionSampler(**wrong)

@@ -10,7 +10,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from mnasnet.samplers.categorical import Canonical, Known, Reward
+from mnasnet.samplers.categorical import Canonical, Known, Reward, check_whole
 from mnasnet.samplers.evolution import EvolutionSampler
 
 Maker = Callable[..., BaseSampler]
@@ -30,8 +30,7 @@ class SeededPerTrial(BaseSampler):
 
     def __init__(self, make: Callable[[int], BaseSampler], seed: int) -> None:
         """Delegate to `make(seed_of_the_trial)`; `seed` is not negative."""
-        if seed < 0:
-            raise ValueError(f"the seed of a sampler must not be negative, got {seed}")
+        check_whole("seed", seed, least=0)
         self._make = make
         self._seed = seed
         # A trial's choices may be asked for one by one, so its sampler lives until it is told.

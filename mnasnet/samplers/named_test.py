@@ -59,7 +59,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_if_one_is_near_and_with_al
 
 @pytest.mark.parametrize("name", ["ppo", "random"])
 def test_a_negative_seed_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="must not be negative, got -1"):
+    with pytest.raises(ValueError, match="seed must be a whole number of at least 0, got -1"):
         sampler_named(name, seed=-1)
 
 

@@ -13,7 +13,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Choices, Past, Reward
+from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Choices, Past, Reward, check_whole
 from mnasnet.samplers.losses import clipped_surrogate, negative_entropy, reinforce
 from mnasnet.samplers.policy import Controller
 
@@ -70,8 +70,14 @@ class PPOSettings:
     def __post_init__(self) -> None:
         """Refuse what cannot learn, with a ValueError that names the setting."""
         for name in ("hidden", "batch", "epochs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"PPOSettings.{name} must be at least 1, got {getattr(self, name)}")
+            check_whole(f"PPOSettings.{name}", getattr(self, name), least=1)
+        for name in ("init_range", "learning_rate", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"PPOSettings.{name} must be above 0 and finite, got {getattr(self, name)}")
+        if not 0 <= self.entropy_weight < math.inf:
+            raise ValueError(
+                f"PPOSettings.entropy_weight must be at least 0 and finite, got {self.entropy_weight}"
+            )
         if self.surrogate not in ("ppo", "reinforce"):
             raise ValueError(f"PPOSettings.surrogate must be 'ppo' or 'reinforce', got {self.surrogate!r}")
         if not 0 <= self.baseline_decay < 1:

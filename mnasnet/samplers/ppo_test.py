@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 import pickle
 from collections.abc import Mapping, Sequence
 from math import log
@@ -98,7 +99,7 @@ def test_several_objectives_need_a_reward() -> None:
 
 def test_a_parameter_without_listed_options_is_refused_by_name() -> None:
     study = optuna.create_study(sampler=PPOSampler())
-    with pytest.raises(ValueError, match="'rate' is a FloatDistribution"):
+    with pytest.raises(ValueError, match="'rate' has FloatDistribution"):
         study.ask().suggest_float("rate", 0, 1)
 
 
@@ -326,7 +327,18 @@ def test_the_presets_are_nasnets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("batch", 0), ("epochs", 0), ("surrogate", "trpo"), ("baseline_decay", 1.0)]
+    ("setting", "value"),
+    [
+        ("batch", 0),
+        ("batch", 2.5),
+        ("epochs", 0),
+        ("learning_rate", -1.0),
+        ("learning_rate", math.nan),
+        ("clip", 0.0),
+        ("entropy_weight", math.inf),
+        ("surrogate", "trpo"),
+        ("baseline_decay", 1.0),
+    ],
 )
 def test_settings_that_cannot_learn_are_refused_by_name(setting: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"PPOSettings\.{setting} must be .*{value}"):

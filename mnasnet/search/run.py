@@ -420,6 +420,7 @@ def _say_setup(setup: Setup, space: Space, study: optuna.Study, watcher: Watcher
     size = space.size()
     distinct = "" if size.distinct is None else f", {size.distinct:.2e} of them different"
     watcher.say(f"space: {space.name}, {size.nominal:.2e} combinations{distinct}")
+    watcher.say(f"sampler: {setup.identity['sampler']}, seed {setup.identity['seed']}")
     reference = setup.reference
     took = f"took {reference.reference_ms:.3g} ms when the search began"
     if raw := reference.raw_reference_ms:

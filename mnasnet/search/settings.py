@@ -43,9 +43,9 @@ class Settings(DeviceOptions):
     trials: int = 100
     """Networks to train."""
     sampler: str = "bayesian"
-    """Who chooses the networks: bayesian (Gaussian processes of accuracy and latency), which of these needs the
-    fewest trials (docs/samplers.md); ppo, the paper's controller; evolution; random; tpe; or nsga2, which learns
-    nothing from those too slow to be trained."""
+    """Who chooses the networks: bayesian (20 at random, then Gaussian processes of accuracy and latency), which of
+    these needs the fewest trials (docs/samplers.md); ppo, the paper's controller; evolution; random; tpe; or nsga2,
+    which learns nothing from those too slow to be trained."""
     batch: int | None = None
     """Finished trials between two lessons of the PPO controller. None: 5."""
     reward: RewardName = "soft"
@@ -108,7 +108,9 @@ class Settings(DeviceOptions):
         except ValueError as error:
             raise RequestError(str(error)) from error
         if self.batch is not None and self.sampler != "ppo":
-            raise RequestError(f"--batch {self.batch} is for --sampler ppo, not {self.sampler}: leave it out")
+            raise RequestError(
+                f"--batch {self.batch} is for --sampler ppo, not {self.sampler}: name that one, or leave it out"
+            )
         if "?" in str(self.folder):  # with which the options of SQLite's URL begin
             raise RequestError(f"--out {self.folder}: give a folder without a question mark in its path")
         for name, choices in {
@@ -132,7 +134,6 @@ DEMONSTRATION = Settings(
     image_size=32,
     trials=12,
     sampler="ppo",
-    batch=4,
     batch_size=48,
     learning_rate=0.003,
     finalists=2,

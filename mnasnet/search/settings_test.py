@@ -1,10 +1,13 @@
 """Tests of settings.py."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mnasnet.samplers.named import SAMPLERS
+from mnasnet.samplers.ppo import PPOSettings
 from mnasnet.search.settings import DEMONSTRATION, LEAST_WIDTH, RequestError, Settings
 from mnasnet.space.hierarchical import MOBILENET_V2_SKELETONS
 
@@ -16,7 +19,7 @@ from mnasnet.space.hierarchical import MOBILENET_V2_SKELETONS
         ({"trials": -3}, "--trials -3"),
         ({"image_size": 0}, "--image-size 0"),
         ({"batch": 0, "sampler": "ppo"}, "--batch 0"),
-        ({"batch": 8}, "--batch 8 is for --sampler ppo"),
+        ({"batch": 8}, "--batch 8 is for --sampler ppo, not bayesian: name that one, or leave it out"),
         ({"threads": 0}, "--threads 0"),
         ({"epochs": 0}, "--epochs 0"),
         ({"batch_size": 0}, "--batch-size 0"),
@@ -42,6 +45,11 @@ from mnasnet.space.hierarchical import MOBILENET_V2_SKELETONS
 def test_a_value_that_cannot_be_is_refused_by_its_flag(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(RequestError, match=f"^{said}"):
         Settings(data="digits", **changed)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_demonstration_runs_with_any_sampler(sampler: str) -> None:
+    assert replace(DEMONSTRATION, sampler=sampler).sampler == sampler
 
 
 def test_a_limit_at_the_target_or_without_one_is_accepted() -> None:
@@ -80,6 +88,6 @@ def test_the_folder_that_is_asked_for_is_taken() -> None:
 
 def test_in_the_demonstration_the_controller_learns_at_least_twice() -> None:
     assert DEMONSTRATION.trials >= 12
-    assert DEMONSTRATION.batch
-    assert DEMONSTRATION.trials // DEMONSTRATION.batch >= 2
+    assert DEMONSTRATION.sampler == "ppo"
+    assert DEMONSTRATION.trials // PPOSettings().batch >= 2
     assert (DEMONSTRATION.image_size, DEMONSTRATION.width, DEMONSTRATION.finalists) == (32, 0.5, 2)
