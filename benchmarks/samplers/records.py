@@ -19,6 +19,8 @@ RECORDS = Path(__file__).with_name("records")
 
 NAMED_AT = 100
 """Different networks after which it is looked at which of them seems best."""
+CONVERGED_AFTER = 200
+"""Repeats in a row, after which a run has ended."""
 DIGITS = 8
 """Significant ones, of each value that is kept."""
 

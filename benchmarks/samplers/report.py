@@ -14,8 +14,8 @@ from contenders import CONTENDERS, ON, TUNED_SUFFIX, contender, tuned
 from plotly.colors import qualitative
 from plotly.graph_objects import Scatter
 from plotly.subplots import make_subplots
-from problems import ACCEL_TARGETS_MS, AHEAD, NOISE_POINTS, Params, Problem
-from records import ACCURACY, LATENCY, NAMED_AT, Floats, Runs, read
+from problems import ACCEL_TARGETS_MS, AHEAD, MACRO_TARGET, NOISE_POINTS, Params, Problem
+from records import ACCURACY, CONVERGED_AFTER, LATENCY, NAMED_AT, Floats, Runs, read
 from scipy.stats import permutation_test
 
 from mnasnet.study.reward import soft
@@ -26,6 +26,7 @@ CLIMBS = 30
 CHAMPION = "bayesian"
 """Whose differences from all others are tested."""
 TESTED_AT = (100, 200)
+FLIPS = 9999
 LANDED_AT = (100, 200, 500)
 SHARE = 0.95
 """Of the target, which a search that lands on it reaches at least."""
@@ -44,34 +45,47 @@ FACTOR = soft(ACCEL_TARGETS_MS[1])(accuracy=1, latency_ms=1) / soft(ACCEL_TARGET
 CHOSEN_ON = " and ".join(ON.values())
 
 PREFACE = f"""# Samplers on tables of trained networks
-Written by `benchmarks/samplers/run.py` from its records, `benchmarks/samplers/records/`; what is not in a table has
-not been run.
+Written by `benchmarks/samplers/run.py` from its records; what is not in a table has not been run.
 
 **Problems.** *macro*: NAS-Bench-Macro, 6,561 ways to choose 3,969 networks, trained three times each on CIFAR-10;
 multiply-adds as latency; exact. *accel*: the MnasNet space of Accel-NASBench, 28 choices; accuracy on ImageNet
 after 16 epochs and latency on an FPGA are those of gradient-boosted trees fitted to its 4,109 different networks,
 held out within 0.46 points (root mean square; R² 0.981, τ 0.913) and 3.5 % (τ 0.959), as
-`benchmarks/samplers/fit_surrogates.py` says. What a sampler sees of an accuracy has noise: of *macro* one training
-run of the three, of *accel* {NOISE_POINTS} points. What counts is without noise, always.
+`benchmarks/samplers/fit_surrogates.py` says. In *macro accuracy* a sampler sees the mean accuracy of a network's
+three trainings; elsewhere there is noise: of *macro* it sees one of the three, of *accel* the accuracy
+± {NOISE_POINTS} points (standard deviation). What counts is without noise, always.
+
+**Rewards**, with accuracy A, latency L and target T: *soft* A · (L/T)^-0.07; *hard* A up to the target and A · T/L
+above it, both of the paper; *absolute* A - 0.07 · |L/T - 1|, TuNAS's. T is in the name of the problem, and of
+*macro* {MACRO_TARGET / 1e6:g} million multiply-adds. To the soft reward another target is but a factor, so that
+*accel soft* is one problem: with {ACCEL_TARGETS_MS[1]:g} ms all its regrets are {FACTOR:.3f} times as large.
+*{AHEAD} ahead*: so many trials run at a time, and end in any order.
 
 **Regret** is what the best network found, of so many different ones, lacks to the best there is, in points of
 reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all runs found. *Named*: the same for
 the network that seemed best, which is what somebody has who trains nothing again; a search trains its finalists
 anew. *To the best*: how many networks half of the runs needed to find it, where it is known; empty where fewer
-than half did. A repeat is told again and not charged. ± is a standard error.
+than half did. A repeat is told again and not charged. ± is a standard error. A run ends where it found the best
+that is known or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays what it is from there
+on: so a row may go on where a sampler was to be asked for no more, or stand still. Otherwise
+{CHAMPION} is run to {contender(CHAMPION).most} networks, gp to {contender("gp").most}, Optuna's others to
+{contender("tpe").most}, ppo and evolution to {contender("ppo").most}; some runs are shorter.
 
-**Samplers.** Ours see both values and know the shape of the reward, as in a search; Optuna's are told the reward,
-or for the front both values. All are given choices as lists of options; the {CHAMPION} one takes those that are
-numbers, as layers and kernels of *accel* are, to be in order.
+**p** is that of {CHAMPION} being no better than the row's sampler: one-sided, paired over the seeds that both have,
+by flipping signs at random {FLIPS} times, so that {1 / (FLIPS + 1):g} is the least there is.
+
+**Samplers.** {CHAMPION}, ppo and evolution are ours. They see both values and know the shape of the reward, as in a
+search. random, tpe, nsga2 and gp are Optuna's `RandomSampler`, `TPESampler`, `NSGAIISampler` and `GPSampler`; they
+are told the reward, or for the front both values. *NASNet's constants*: batches of 20, no normalisation and hardly
+any entropy (Zoph et al., 2018); with one epoch a batch PPO and REINFORCE then take nearly the same steps. All are
+given choices as lists of options; the {CHAMPION} one takes those that are numbers, as layers and kernels of *accel*
+are, to be in order.
 *Tuned*: the best of a small grid on the other family's problem ({CHOSEN_ON}), with other seeds; the grids are at
 the end (of the {CHAMPION} sampler those of an earlier version), and where nothing did better than the defaults
 *tuned* is left out.
 What the {CHAMPION} sampler models was chosen on three of these problems (*macro soft*, *macro accuracy, one run
 seen* and *accel soft 4 ms*), and what it makes of latencies and fronts on *accel hard 4 ms* and on the fronts, with
 other seeds; absolute rewards and {AHEAD} ahead had no say.
-
-To the soft reward with α = β another target is but a factor, so that *accel soft* is one problem: with
-{ACCEL_TARGETS_MS[1]:g} ms all its regrets are {FACTOR:.3f} times as large.
 """
 
 
@@ -82,7 +96,11 @@ def write_page(records: Path, every: Mapping[str, Problem], page: Path) -> None:
     best = {name: best_of(every[name], runs, records) for name, runs in rewarded.items()}
     figure = page.with_suffix(".png")
     draw(rewarded, best, figure)
-    lines = [PREFACE, f"![Mean regret by networks tried, with 95 % intervals]({figure.name})"]
+    lines = [
+        PREFACE,
+        *summary_lines(rewarded, best),
+        f"![Mean regret by networks tried, with 95 % intervals]({figure.name})",
+    ]
     for name, runs in rewarded.items():
         lines += regret_lines(every[name], runs, best[name])
     for name, runs in found.items():
@@ -91,6 +109,29 @@ def write_page(records: Path, every: Mapping[str, Problem], page: Path) -> None:
     lines += landing_lines({name: runs for name, runs in rewarded.items() if name.startswith("accel")}, every)
     lines += settings_lines()
     page.write_text("\n".join(lines) + "\n")
+
+
+def summary_lines(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str, float]) -> Iterator[str]:
+    """Mean regret of all samplers on all problems, after as many networks as all are run to."""
+    at = min(one.most for one in CONTENDERS.values())
+    yield f"## All of them after {at} networks\nMean regret; the lowest of each problem stands out.\n"
+    regrets = {
+        (name, sampler): fmean(max(0.0, best[name] - one) for one in some.found(at).values())
+        for name, runs in rewarded.items()
+        for sampler, some in runs.items()
+        if at <= some.length
+    }
+    yield f"| sampler | {' | '.join(rewarded)} |"
+    yield "|---" * (len(rewarded) + 1) + "|"
+    for sampler in dict.fromkeys(sampler for _, sampler in regrets):
+        cells = []
+        for name in rewarded:
+            regret = regrets.get((name, sampler))
+            lowest = min(one for (problem, _), one in regrets.items() if problem == name)
+            mark = "**" if regret == lowest else ""
+            cells.append("" if regret is None else f"{mark}{regret:.3f}{mark}")
+        yield f"| {sampler} | {' | '.join(cells)} |"
+    yield ""
 
 
 def best_of(problem: Problem, runs: Mapping[str, Runs], records: Path) -> float:
@@ -160,7 +201,7 @@ def tested(ours: Runs, other: Runs, at: int) -> str:
     if not differences.any():
         return "1 (all equal)"
     found = permutation_test(
-        (differences,), np.mean, permutation_type="samples", alternative="greater", n_resamples=9999, rng=0
+        (differences,), np.mean, permutation_type="samples", alternative="greater", n_resamples=FLIPS, rng=0
     )
     return f"{found.pvalue:.4f}" if found.pvalue >= 0.0001 else "< 0.0001"
 
@@ -174,8 +215,8 @@ def median_of(networks: list[float]) -> str:
 def mean_error(values: Iterator[float]) -> str:
     """Mean ± standard error."""
     some = list(values)
-    error = stdev(some) / math.sqrt(len(some)) if len(some) > 1 else math.nan
-    return f"{fmean(some):.3f} ± {error:.3f}"
+    error = f" ± {stdev(some) / math.sqrt(len(some)):.3f}" if len(some) > 1 else ""
+    return f"{fmean(some):.3f}{error}"
 
 
 def front_lines(problem: Problem, runs: Mapping[str, Runs]) -> Iterator[str]:

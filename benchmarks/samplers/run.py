@@ -9,7 +9,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,10 @@ import tyro
 from contenders import contender, names, settings_of
 from optuna.samplers import BaseSampler
 from problems import Problem, problems
-from records import NAMED_AT, RECORDS, add, kept, path_of, telling
+from records import CONVERGED_AFTER, NAMED_AT, RECORDS, add, kept, path_of, telling
 from report import write_page
 
-CONVERGED_AFTER = 200
-"""Repeats in a row."""
+PAGE = Path("docs/samplers.md")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +35,8 @@ class Arguments:
     """nas-bench-macro_cifar10.json."""
     records: Path = RECORDS
     """Where the records are kept."""
-    page: Path = Path("docs/samplers.md")
-    """What is written from them."""
+    page: Path | None = None
+    """What is written from them. None: docs/samplers.md, of other records samplers.md beside them."""
     seeds: int = 30
     """Of each sampler on each problem."""
     exact_seeds: int = 100
@@ -136,8 +135,22 @@ def waiting(arguments: Arguments, posed: Sequence[Problem]) -> list[tuple[str, s
 
 
 def main(arguments: Arguments) -> None:
-    """Runs what is not there yet, and writes the page."""
-    every = problems(arguments.macro)
+    """Runs what is not there yet, and writes the page.
+
+    Raises:
+        SystemExit: what is asked for is not there, with one line.
+    """
+    try:
+        every = problems(arguments.macro)
+    except (OSError, ValueError, KeyError) as error:
+        raise SystemExit(f"--macro {arguments.macro}: give nas-bench-macro_cifar10.json; {error}") from error
+    for flag, asked, there in (("only", arguments.only, every), ("samplers", arguments.samplers, names())):
+        for one in asked:
+            if not any(one == name or (flag == "only" and one in name) for name in there):
+                raise SystemExit(
+                    f"--{flag} {one}: give {'parts ' if flag == 'only' else ''}of {'; '.join(there)}"
+                )
+    page = arguments.page or (PAGE if arguments.records == RECORDS else arguments.records / PAGE.name)
     posed = [
         one
         for name, one in every.items()
@@ -145,14 +158,29 @@ def main(arguments: Arguments) -> None:
         or any(name == part if part in every else part in name for part in arguments.only)
     ]
     with pool_of(arguments.processes) as pool:
-        runs = [
-            pool.submit(run_kept, arguments.macro, problem, name, seed, arguments.most, path)
+        runs = {
+            pool.submit(run_kept, arguments.macro, problem, name, seed, arguments.most, path): (
+                problem,
+                name,
+                seed,
+            )
             for problem, name, seed, path in waiting(arguments, posed)
-        ]
-        for one in runs:
-            one.result()
-    write_page(arguments.records, every, arguments.page)
+        }
+        for number, done in enumerate(as_completed(runs), start=1):
+            done.result()
+            print(
+                f"[{number}/{len(runs)}] {time.strftime('%T')} {', '.join(map(str, runs[done]))}", flush=True
+            )
+    if not any(arguments.records.glob("*/*.jsonl")):
+        raise SystemExit(
+            f"--records {arguments.records}: there are none to write a page from; give some --seeds"
+        )
+    write_page(arguments.records, every, page)
+    print(f"wrote {page}")
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Arguments, description=__doc__))
+    try:
+        main(tyro.cli(Arguments, description=__doc__))
+    except KeyboardInterrupt:
+        raise SystemExit("stopped; the runs that ended are kept, and the same command goes on") from None
