@@ -44,7 +44,7 @@ class Arguments:
     only: tuple[str, ...] = ()
     """Names of problems, or parts of them; none for all."""
     samplers: tuple[str, ...] = ()
-    """None for all."""
+    """Their names, or parts of them; none for all."""
     most: int = 2000
     """Different networks a run, at most."""
     processes: int = 1
@@ -115,11 +115,13 @@ def run_kept(macro: Path, problem: str, name: str, seed: int, most: int, path: P
     add(path, {"seed": seed, "settings": settings, **record, "values": values})
 
 
-def waiting(arguments: Arguments, posed: Sequence[Problem]) -> list[tuple[str, str, int, Path]]:
+def waiting(
+    arguments: Arguments, posed: Sequence[Problem], samplers: Sequence[str]
+) -> list[tuple[str, str, int, Path]]:
     """Problem, sampler and seed of the runs that are not there yet, and where their records go."""
     found = []
     for problem in posed:
-        for name in arguments.samplers or names():
+        for name in samplers:
             settings, one = settings_of(name, problem.family), contender(name)
             if settings is None or (problem.reward is None and not one.fronts):
                 continue
@@ -134,6 +136,22 @@ def waiting(arguments: Arguments, posed: Sequence[Problem]) -> list[tuple[str, s
     return sorted(found, key=lambda one: one[2])
 
 
+def asked(flag: str, parts: Sequence[str], there: Sequence[str]) -> list[str]:
+    """Of the names that are `there` those asked for: by name, else by a part of it; without `parts` all.
+
+    Raises:
+        SystemExit: a part is in no name.
+    """
+    for part in parts:
+        if not any(part in name for name in there):
+            raise SystemExit(f"{flag} {part}: give names, or parts, of {'; '.join(there)}")
+    return [
+        name
+        for name in there
+        if not parts or any(name == part if part in there else part in name for part in parts)
+    ]
+
+
 def main(arguments: Arguments) -> None:
     """Runs what is not there yet, and writes the page.
 
@@ -144,37 +162,20 @@ def main(arguments: Arguments) -> None:
         every = problems(arguments.macro)
     except (OSError, ValueError, KeyError) as error:
         raise SystemExit(f"--macro {arguments.macro}: give nas-bench-macro_cifar10.json; {error}") from error
-    for flag, asked, there in (("only", arguments.only, every), ("samplers", arguments.samplers, names())):
-        for one in asked:
-            if not any(one == name or (flag == "only" and one in name) for name in there):
-                raise SystemExit(
-                    f"--{flag} {one}: give {'parts ' if flag == 'only' else ''}of {'; '.join(there)}"
-                )
-    page = arguments.page or (PAGE if arguments.records == RECORDS else arguments.records / PAGE.name)
-    posed = [
-        one
-        for name, one in every.items()
-        if not arguments.only
-        or any(name == part if part in every else part in name for part in arguments.only)
-    ]
+    posed = [every[name] for name in asked("--only", arguments.only, list(every))]
+    samplers = asked("--samplers", arguments.samplers, names())
     with pool_of(arguments.processes) as pool:
-        runs = {
-            pool.submit(run_kept, arguments.macro, problem, name, seed, arguments.most, path): (
-                problem,
-                name,
-                seed,
-            )
-            for problem, name, seed, path in waiting(arguments, posed)
-        }
-        for number, done in enumerate(as_completed(runs), start=1):
-            done.result()
-            print(
-                f"[{number}/{len(runs)}] {time.strftime('%T')} {', '.join(map(str, runs[done]))}", flush=True
-            )
+        runs = {}
+        for problem, name, seed, path in waiting(arguments, posed, samplers):
+            run = pool.submit(run_kept, arguments.macro, problem, name, seed, arguments.most, path)
+            runs[run] = f"{problem}, {name}, {seed}"
+        for number, ended in enumerate(as_completed(runs), start=1):
+            ended.result()
+            print(f"[{number}/{len(runs)}] {time.strftime('%T')} {runs[ended]}", flush=True)
     if not any(arguments.records.glob("*/*.jsonl")):
-        raise SystemExit(
-            f"--records {arguments.records}: there are none to write a page from; give some --seeds"
-        )
+        raise SystemExit(f"--records {arguments.records}: nothing to write a page from; give some --seeds")
+    is_ours = arguments.records.resolve() == RECORDS.resolve()
+    page = arguments.page or (PAGE if is_ours else arguments.records / PAGE.name)
     write_page(arguments.records, every, page)
     print(f"wrote {page}")
 
