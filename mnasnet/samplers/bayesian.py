@@ -25,7 +25,7 @@ from mnasnet.samplers.categorical import (
 )
 from mnasnet.samplers.gaussian_process import Floats, Options, Points
 from mnasnet.samplers.improvement import Aim, Front, HighestReward, log_gains
-from mnasnet.samplers.surrogate import Fit, Model
+from mnasnet.samplers.surrogate import Fit, Model, columns_of
 
 FIT = "bayesian:fitted"
 """System attribute of a trial, written when it is asked and the processes were fitted anew: a `Fit` as JSON."""
@@ -126,14 +126,18 @@ class BayesianSampler(CategoricalSampler):
         asked = self.asked(study, choices)
         rng = np.random.default_rng([self._seed, trial.number])
         finished = [past.finished[number] for number in sorted(past.finished)]
-        values = self._values(study, finished) if choices and len(finished) >= self._initial else None
-        if values is None:
+        if not choices or len(finished) < self._initial:
+            return self.new_drawn(choices, past, asked, rng)
+        values = self._values(study, finished)
+        told = np.array([known.any() for _, known in columns_of(values)])
+        values = values[:, told]
+        if not told.any() or np.isnan(values).any(axis=1).all():
             return self.new_drawn(choices, past, asked, rng)
         # On a busy machine the threads of these small products wait for each other: three times as long on two
         # cores.
         with threadpool_limits(1, user_api="blas"):
             options = _options(finished, choices)
-            aim = self._aim(study)
+            aim = self._aim(study, told)
             points_of = partial(Points.of, choices=[one.choices for one in choices.values()])
             fit = self._fit(study, trial, past, points_of(options), values, choices)
             kept = _kept(values, aim)
@@ -151,33 +155,39 @@ class BayesianSampler(CategoricalSampler):
             found = self._best(model, aim, there, choices, past, asked, rng)
         return self.new_drawn(choices, past, asked, rng) if found is None else found
 
-    def _values(self, study: Study, finished: Sequence[FrozenTrial]) -> Floats | None:
-        """[trials, objectives]; None where all trials are worth nothing.
+    def _values(self, study: Study, finished: Sequence[FrozenTrial]) -> Floats:
+        """[trials, objectives]
 
         Of a trial that was pruned what is known of it, and else NaN; the worst of all where nobody says what is
-        known, and where a trial is worth nothing.
+        known, and where a trial is worth nothing; NaN where none is worth anything.
         """
         known = [
             self.reward_of(study, trial) is not None and all(map(math.isfinite, trial.values))
             for trial in finished
         ]
-        if not any(known):
-            return None
-        values = np.array([trial.values for trial, is_known in zip(finished, known, strict=True) if is_known])
-        best_is_high = np.array([direction == StudyDirection.MAXIMIZE for direction in study.directions])
-        worst = np.where(best_is_high, values.min(axis=0), values.max(axis=0))
-        found = np.tile(worst, (len(finished), 1))
-        found[np.array(known)] = values
+        found = np.full((len(finished), len(study.directions)), math.nan)
+        if any(known):
+            values = np.array(
+                [trial.values for trial, is_known in zip(finished, known, strict=True) if is_known]
+            )
+            best_is_high = np.array([direction == StudyDirection.MAXIMIZE for direction in study.directions])
+            found[:] = np.where(best_is_high, values.min(axis=0), values.max(axis=0))
+            found[np.array(known)] = values
         if self._known is not None:
             for row, trial in zip(found, finished, strict=True):
                 if trial.state == TrialState.PRUNED:
                     row[:] = [math.nan if value is None else value for value in self._known(trial)]
         return found
 
-    def _aim(self, study: Study) -> Aim:
-        if self._reward is not None:
+    def _aim(self, study: Study, told: NDArray[np.bool_]) -> Aim:
+        """With the objectives of which anything is `told`.
+
+        Where that is not all of them no trial has been worth anything, and the best in the others are wanted: of
+        networks that were all too slow to be trained, faster ones.
+        """
+        if self._reward is not None and told.all():
             return HighestReward(reward=self._reward)
-        signs = np.array([-1.0 if one == StudyDirection.MINIMIZE else 1.0 for one in study.directions])
+        signs = np.array([-1.0 if one == StudyDirection.MINIMIZE else 1.0 for one in study.directions])[told]
         if len(signs) == 2:
             return Front(signs=signs)
         return HighestReward(reward=lambda values: signs[0] * values[0])

@@ -178,6 +178,24 @@ def test_three_objectives_want_a_reward() -> None:
         study.ask(SPACE)
 
 
+def test_where_all_are_too_slow_it_looks_for_faster_ones() -> None:
+    def trials_until_one_is_trained(seed: int, known: Known | None) -> int:
+        study = new_study(
+            BayesianSampler(seed, reward=lambda values: values[0], initial=10, known=known), objectives=2
+        )
+        for number in range(200):
+            trial = study.ask(SPACE)
+            trial.set_user_attr("ms", 1.0 + sum(trial.params.values()))
+            if trial.user_attrs["ms"] < 2:  # one of 576
+                return number
+            study.tell(trial, state=TrialState.PRUNED)
+        return 200
+
+    for seed in range(4):
+        assert trials_until_one_is_trained(seed, lambda trial: (None, trial.user_attrs["ms"])) < 30
+        assert trials_until_one_is_trained(seed, None) > 30
+
+
 # 0.2 and 9.8 have, as often as here, a standard deviation of 1e-17 to rounding.
 @pytest.mark.parametrize(("value", "times"), [(0.2, 3), (9.8, 10), (0.1, 10), (0.07, 20)])
 def test_trials_that_all_came_to_the_same_do_not_stop_it(value: float, times: int) -> None:

@@ -59,7 +59,7 @@ class Fit:
     @classmethod
     def to(cls, points: Points, values: Floats, choices: tuple[str, ...]) -> "Fit":
         """To all finished trials, and their values [trials, objectives], NaN where not known."""
-        fits = [_fitted(points[known], column[known]) for column, known in _columns(values)]
+        fits = [_fitted(points[known], column[known]) for column, known in columns_of(values)]
         return cls(
             finished=len(points),
             choices=choices,
@@ -68,10 +68,11 @@ class Fit:
         )
 
     def serves(self, values: Floats, choices: tuple[str, ...]) -> bool:
-        """Whether it is of these choices, and `values` [trials, objectives] have the logarithms that it wants."""
-        return self.choices == choices and all(
+        """Whether it is of these choices and as many objectives as `values` [trials, objectives] have, and they
+        have the logarithms that it wants."""
+        return (self.choices, len(self.logarithms)) == (choices, values.shape[1]) and all(
             logarithm is None or logarithm.serves(column[known])
-            for logarithm, (column, known) in zip(self.logarithms, _columns(values), strict=True)
+            for logarithm, (column, known) in zip(self.logarithms, columns_of(values), strict=True)
         )
 
     @classmethod
@@ -85,7 +86,7 @@ class Fit:
         )
 
 
-def _columns(values: Floats) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
+def columns_of(values: Floats) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
     """Each objective's values, and which of them are known."""
     for column in values.T:
         yield column, ~np.isnan(column)
@@ -150,7 +151,7 @@ class Model:
         """
         points, processes = points_of(options), []
         for (column, known), logarithm, hyperparameters in zip(
-            _columns(values), fit.logarithms, fit.hyperparameters, strict=True
+            columns_of(values), fit.logarithms, fit.hyperparameters, strict=True
         ):
             modelled = logarithm(column[known]) if logarithm else column[known]
             process = GaussianProcess.of(points[known], modelled, np.array(hyperparameters))
