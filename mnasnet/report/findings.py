@@ -62,11 +62,13 @@ class Findings:
 
     @cached_property
     def best(self) -> TrialRecord | None:
-        """The trained network of the highest reward; of equal ones the first."""
+        """The trained network of the highest reward; of equal ones the fastest, which is on the front."""
         rewarded = [
-            (reward, record) for record in self.trained if (reward := self.reward(record)) is not None
+            (reward, -record.latency.median_ms, record)
+            for record in self.trained
+            if record.latency is not None and (reward := self.reward(record)) is not None
         ]
-        return max(rewarded, key=lambda entry: entry[0])[1] if rewarded else None
+        return max(rewarded, key=lambda entry: entry[:2])[2] if rewarded else None
 
     @cached_property
     def gains(self) -> tuple[tuple[Card, Gain], ...]:

@@ -39,6 +39,17 @@ def test_the_best_is_best_by_reward_and_a_new_target_may_choose_another(
     assert best(0.85) == 4  # nothing is charged below the target
 
 
+def test_of_networks_of_equal_reward_the_fastest_is_the_best(
+    empty_study: optuna.Study, tmp_path: Path
+) -> None:
+    write_setup(empty_study, replace(setup(), reward="hard"))
+    for median_ms in (0.4, 0.2, 0.3):  # all within the target
+        tell(empty_study, median_ms=median_ms, correct=940)
+    found = find(empty_study, tmp_path)
+    assert found.best
+    assert (found.best.number, found.front) == (1, (found.best,))
+
+
 def test_a_new_target_is_no_change_where_it_is_the_old_one(study: optuna.Study, tmp_path: Path) -> None:
     assert not find(study, tmp_path, target_ms=0.5).rescored
     assert find(study, tmp_path, target_ms=0.6).rescored
