@@ -27,6 +27,7 @@ CHAMPION = "bayesian"
 """Whose differences from all others are tested."""
 TESTED_AT = (100, 200)
 FLIPS = 9999
+"""Random ones, where there are more ways to flip the signs."""
 LANDED_AT = (100, 200, 500)
 SHARE = 0.95
 """Of the target, which a search that lands on it reaches at least."""
@@ -66,7 +67,7 @@ reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all r
 the network that seemed best, which is what somebody has who trains nothing again; a search trains its finalists
 anew. *To the best*: how many networks half of the runs needed to find it, where it is known; empty where fewer
 than half did. A repeat is told again and not charged. ± is a standard error. A run ends where it found the best
-that is known or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays what it is from there
+of *macro* or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays what it is from there
 on: so a row may go on where a sampler was to be asked for no more, or stand still. Otherwise
 {CHAMPION} is run to {contender(CHAMPION).most} networks, gp to {contender("gp").most}, Optuna's others to
 {contender("tpe").most}, ppo and evolution to {contender("ppo").most}; some runs are shorter.
@@ -123,12 +124,14 @@ def summary_lines(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str,
     }
     yield f"| sampler | {' | '.join(rewarded)} |"
     yield "|---" * (len(rewarded) + 1) + "|"
+    lowest = {
+        name: min((regrets[one] for one in regrets if one[0] == name), default=None) for name in rewarded
+    }
     for sampler in dict.fromkeys(sampler for _, sampler in regrets):
         cells = []
         for name in rewarded:
             regret = regrets.get((name, sampler))
-            lowest = min(one for (problem, _), one in regrets.items() if problem == name)
-            mark = "**" if regret == lowest else ""
+            mark = "**" if regret == lowest[name] else ""
             cells.append("" if regret is None else f"{mark}{regret:.3f}{mark}")
         yield f"| {sampler} | {' | '.join(cells)} |"
     yield ""
@@ -203,7 +206,7 @@ def tested(ours: Runs, other: Runs, at: int) -> str:
     found = permutation_test(
         (differences,), np.mean, permutation_type="samples", alternative="greater", n_resamples=FLIPS, rng=0
     )
-    return f"{found.pvalue:.4f}" if found.pvalue >= 0.0001 else "< 0.0001"
+    return f"{found.pvalue:.4f}"
 
 
 def median_of(networks: list[float]) -> str:

@@ -62,7 +62,7 @@ class Findings:
 
     @cached_property
     def best(self) -> TrialRecord | None:
-        """The trained network of the highest reward; of equal ones the fastest, which is on the front."""
+        """The trained network of the highest reward; of equal ones the fastest."""
         rewarded = [
             (reward, -record.latency.median_ms, record)
             for record in self.trained

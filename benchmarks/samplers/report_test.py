@@ -1,0 +1,39 @@
+"""Tests of report.py."""
+
+import numpy as np
+from problems import Problem
+from records import Runs
+from report import median_of, summary_lines
+
+
+def runs(*rewards: float, length: int) -> Runs:
+    """One run of so many networks, each of a latency of 1, with these accuracies first."""
+    posed = Problem(
+        name="made up",
+        family="accel",
+        choices={},
+        values=lambda params: (0.0, 0.0),
+        seen=lambda params, rng: (0.0, 0.0),
+        reward=lambda values: values[0],
+        reference=(0.0, 10.0),
+    )
+    rows = np.array([[index, reward, 1.0, reward] for index, reward in enumerate(rewards)])
+    return Runs(problem=posed, values={0: rows}, length=length, each_ms=0)
+
+
+def test_the_lowest_regret_of_each_problem_stands_out_and_shorter_runs_are_no_row() -> None:
+    rewarded = {
+        "long": {"ppo": runs(1.0, 8.0, length=500), "random": runs(2.0, 7.5, length=500)},
+        "short": {"random": runs(9.0, length=100)},
+    }
+    assert [line for line in summary_lines(rewarded, {"long": 10.0, "short": 10.0}) if line][1:] == [
+        "| sampler | long | short |",
+        "|---|---|---|",
+        "| ppo | **2.000** |  |",
+        "| random | 2.500 |  |",
+    ]
+
+
+def test_the_median_is_of_runs_that_got_there() -> None:
+    assert median_of([10, 30, np.inf]) == "30"
+    assert median_of([10, np.inf, np.inf]) == ""
