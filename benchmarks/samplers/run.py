@@ -164,7 +164,8 @@ def main(arguments: Arguments) -> None:
         raise SystemExit(f"--macro {arguments.macro}: give nas-bench-macro_cifar10.json; {error}") from error
     posed = [every[name] for name in asked("--only", arguments.only, list(every))]
     samplers = asked("--samplers", arguments.samplers, names())
-    with pool_of(arguments.processes) as pool:
+    pool = pool_of(arguments.processes)
+    try:
         runs = {}
         for problem, name, seed, path in waiting(arguments, posed, samplers):
             run = pool.submit(run_kept, arguments.macro, problem, name, seed, arguments.most, path)
@@ -172,6 +173,8 @@ def main(arguments: Arguments) -> None:
         for number, ended in enumerate(as_completed(runs), start=1):
             ended.result()
             print(f"[{number}/{len(runs)}] {time.strftime('%T')} {runs[ended]}", flush=True)
+    finally:
+        pool.shutdown(cancel_futures=True)  # on Ctrl-C only what has begun is waited for
     if not any(arguments.records.glob("*/*.jsonl")):
         raise SystemExit(f"--records {arguments.records}: nothing to write a page from; give some --seeds")
     is_ours = arguments.records.resolve() == RECORDS.resolve()
