@@ -125,7 +125,7 @@ class BayesianSampler(CategoricalSampler):
         past: _Past = self._past(study)
         asked = self.asked(study, choices)
         rng = np.random.default_rng([self._seed, trial.number])
-        finished = [past.finished[number] for number in sorted(past.finished)]
+        finished = past.whole()
         if not choices or len(finished) < self._initial:
             return self.new_drawn(choices, past, asked, rng)
         values = self._values(study, finished)

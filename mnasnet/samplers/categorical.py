@@ -68,7 +68,12 @@ class Past:
     finished: dict[int, FrozenTrial] = field(default_factory=dict)
     """COMPLETE and PRUNED trials that were read, by number."""
     choices: dict[str, CategoricalDistribution] | None = None
-    """Choices that every finished trial shares, in the order of the first; None before the first."""
+    """Those that every COMPLETE trial shares, in the order of the first; None before the first has finished.
+
+    While none is COMPLETE those that PRUNED ones share, which may have been pruned before they made all of theirs.
+    """
+    completed: bool = False
+    """Whether any trial is COMPLETE."""
     single: dict[str, Any] = field(default_factory=dict)
     """The options of those that have but one, which nobody chooses and `Canonical` may ask for."""
     asked: Asked = field(default_factory=Asked)
@@ -87,9 +92,17 @@ class Past:
                 for name, distribution in trial.distributions.items()
                 if isinstance(distribution, CategoricalDistribution) and not distribution.single()
             }
-            before = mine if self.choices is None else self.choices
-            self.choices = {name: choice for name, choice in before.items() if mine.get(name) == choice}
+            completed = trial.state == TrialState.COMPLETE
+            if completed and not self.completed:
+                self.choices, self.completed = None, True
+            if completed or not self.completed:
+                before = mine if self.choices is None else self.choices
+                self.choices = {name: choice for name, choice in before.items() if mine.get(name) == choice}
         return new
+
+    def whole(self) -> list[FrozenTrial]:
+        """The finished trials that made all choices for which `asked` was last read, by number."""
+        return [self.finished[number] for number in sorted(self.asked.keys.keys() & self.finished.keys())]
 
 
 def check_whole(name: str, value: int, *, least: int) -> None:
@@ -107,11 +120,12 @@ def check_whole(name: str, value: int, *, least: int) -> None:
 
 
 class CategoricalSampler(BaseSampler):
-    """Asks for all choices of a trial jointly: those of two options or more that all finished trials share.
+    """Asks for all choices of a trial jointly: those of two options or more that all COMPLETE trials share.
 
-    As in Optuna's multivariate TPE. Before the first trial has finished, and for names that come and go, choices
-    are drawn uniformly, and may come again. Each draw is seeded from (seed, trial number), so that a new sampler
-    with the same arguments, shown the same study, proposes the same next choices.
+    As in Optuna's multivariate TPE. Trials that were pruned before they made all of these teach nothing. Before the
+    first trial has finished, and for names that come and go, choices are drawn uniformly, and may come again. Each
+    draw is seeded from (seed, trial number), so that a new sampler with the same arguments, shown the same study,
+    proposes the same next choices.
     """
 
     def __init__(
@@ -190,7 +204,7 @@ class CategoricalSampler(BaseSampler):
             )
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Return the categorical choices, of two options or more, that all finished trials share."""
+        """Return the choices that are made jointly."""
         with self._lock:
             past = self._past(study)
             past.read(study)

@@ -1,15 +1,17 @@
-"""What our samplers have in common, in a space whose choices depend on one another."""
+"""What our samplers have in common, in spaces whose choices depend on one another or are not all made."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.trial import TrialState
 
 from mnasnet.samplers.bayesian import BayesianSampler
 from mnasnet.samplers.categorical import Canonical, CategoricalSampler
 from mnasnet.samplers.evolution import EvolutionSampler
-from mnasnet.samplers.sampler_contract import asked, new_study
+from mnasnet.samplers.ppo import PPOSampler, PPOSettings
+from mnasnet.samplers.sampler_contract import SPACE, asked, new_study
 
 LAYERED: dict[str, BaseDistribution] = {
     "stem": CategoricalDistribution([32]),
@@ -41,3 +43,31 @@ def test_networks_that_differ_in_nothing_that_matters_are_asked_for_once(
         trial = study.ask(LAYERED)
         study.tell(trial, float(trial.params["layers"] + trial.params["kernel"]))
     assert len({str(canonical(params)) for params in asked(study)}) == 7
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: EvolutionSampler(population=4, tournament=2),
+        lambda: BayesianSampler(initial=4),
+        lambda: PPOSampler(settings=PPOSettings(batch=3, hidden=16)),
+    ],
+    ids=["evolution", "bayesian", "ppo"],
+)
+def test_trials_pruned_before_they_made_all_choices_take_none_from_the_others(
+    make: Callable[[], CategoricalSampler],
+) -> None:
+    first = dict(list(SPACE.items())[:1])
+    whole, resumed = new_study(make()), new_study(make())
+    for number in range(24):
+        is_cut = number % 7 == 0  # the first one, and some later ones
+        resumed.sampler = make()
+        for study in (whole, resumed):
+            trial = study.ask(first if is_cut else SPACE)
+            if is_cut:
+                study.tell(trial, state=TrialState.PRUNED)
+            else:
+                study.tell(trial, float(sum(trial.params.values())))
+        if number:
+            assert whole.sampler.infer_relative_search_space(whole, whole.trials[-1]) == SPACE
+    assert asked(resumed) == asked(whole)

@@ -60,9 +60,10 @@ class EvolutionSampler(CategoricalSampler):
         past: Past = self._past(study)
         asked = self.asked(study, choices)
         rng = np.random.default_rng([self._seed, trial.number])
-        if not choices or len(past.finished) < self._population:
+        finished = past.whole()
+        if not choices or len(finished) < self._population:
             return self.new_drawn(choices, past, asked, rng)
-        alive = sorted(past.finished)[-self._population :]
+        alive = [trial.number for trial in finished[-self._population :]]
         entered = rng.choice(alive, size=min(self._tournament, len(alive)), replace=False)
         rewards = {number: self.reward_of(study, past.finished[number]) for number in map(int, entered)}
         best = max(rewards, key=lambda number: (rewards[number] is not None, rewards[number] or 0.0, number))

@@ -336,8 +336,9 @@ class PPOSampler(CategoricalSampler):
         return learner
 
     def _teach(self, study: Study, learner: Learner, lessons: Sequence[FrozenTrial]) -> None:
-        """Let the learner take every full batch of `lessons` that it has not taken."""
-        size = self._settings.batch
+        """Let the learner take every full batch of the `lessons` with all of its choices that it has not taken."""
+        size, names = self._settings.batch, learner.choices.keys()
+        lessons = [trial for trial in lessons if trial.params.keys() >= names]
         while len(lessons) >= (learner.batches + 1) * size:
             batch = lessons[learner.batches * size : (learner.batches + 1) * size]
             learner.learn(batch, [self.reward_of(study, trial) for trial in batch], self._canonical)
