@@ -22,6 +22,8 @@ from mnasnet.samplers.categorical import (
     Past,
     Reward,
     check_whole,
+    floor_of,
+    is_known,
 )
 from mnasnet.samplers.gaussian_process import Floats, Options, Points
 from mnasnet.samplers.improvement import Aim, Front, HighestReward, log_gains
@@ -159,25 +161,29 @@ class BayesianSampler(CategoricalSampler):
         """[trials, objectives]
 
         Of a trial that was pruned what is known of it, and else NaN; the worst of all where nobody says what is
-        known, and where a trial is worth nothing; NaN where none is worth anything.
+        known, and where a trial is worth nothing; NaN where none is worth anything. No outliers (`floor_of`).
         """
-        known = [
-            self.reward_of(study, trial) is not None and all(map(math.isfinite, trial.values))
+        signs = _signs(study)
+        worth = [
+            self.reward_of(study, trial) is not None and all(map(is_known, trial.values))
             for trial in finished
         ]
         found = np.full((len(finished), len(study.directions)), math.nan)
-        if any(known):
+        if any(worth):
             values = np.array(
-                [trial.values for trial, is_known in zip(finished, known, strict=True) if is_known]
+                [trial.values for trial, has_worth in zip(finished, worth, strict=True) if has_worth]
             )
-            best_is_high = np.array([direction == StudyDirection.MAXIMIZE for direction in study.directions])
-            found[:] = np.where(best_is_high, values.min(axis=0), values.max(axis=0))
-            found[np.array(known)] = values
+            found[:] = np.where(signs > 0, values.min(axis=0), values.max(axis=0))
+            found[np.array(worth)] = values
         if self._known is not None:
             for row, trial in zip(found, finished, strict=True):
                 if trial.state == TrialState.PRUNED:
-                    row[:] = [math.nan if value is None else value for value in self._known(trial)]
-        return found
+                    row[:] = [value if is_known(value) else math.nan for value in self._known(trial)]
+        gains = signs * found
+        for column, is_told in columns_of(gains):
+            if is_told.any():
+                column[is_told] = np.maximum(column[is_told], floor_of(column[is_told]))
+        return signs * gains
 
     def _aim(self, study: Study, told: NDArray[np.bool_]) -> Aim:
         """With the objectives of which anything is `told`.
@@ -187,7 +193,7 @@ class BayesianSampler(CategoricalSampler):
         """
         if self._reward is not None and told.all():
             return HighestReward(reward=self._reward)
-        signs = np.array([-1.0 if one == StudyDirection.MINIMIZE else 1.0 for one in study.directions])[told]
+        signs = _signs(study)[told]
         if len(signs) == 2:
             return Front(signs=signs)
         return HighestReward(reward=lambda values: signs[0] * values[0])
@@ -256,6 +262,11 @@ class BayesianSampler(CategoricalSampler):
                 break
             at, score = near[higher, step[higher]], near_scores.max(axis=1)[higher]
         return found
+
+
+def _signs(study: Study) -> Floats:
+    """[objectives]: 1 for what is to be high, -1 for what is to be low."""
+    return np.array([-1.0 if one == StudyDirection.MINIMIZE else 1.0 for one in study.directions])
 
 
 def _options(trials: Sequence[FrozenTrial], choices: Choices) -> Options:

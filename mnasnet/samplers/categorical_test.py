@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import optuna
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState
@@ -45,7 +46,7 @@ def test_networks_that_differ_in_nothing_that_matters_are_asked_for_once(
     assert len({str(canonical(params)) for params in asked(study)}) == 7
 
 
-@pytest.mark.parametrize(
+OURS = pytest.mark.parametrize(
     "make",
     [
         lambda: EvolutionSampler(population=4, tournament=2),
@@ -54,6 +55,9 @@ def test_networks_that_differ_in_nothing_that_matters_are_asked_for_once(
     ],
     ids=["evolution", "bayesian", "ppo"],
 )
+
+
+@OURS
 def test_trials_pruned_before_they_made_all_choices_take_none_from_the_others(
     make: Callable[[], CategoricalSampler],
 ) -> None:
@@ -71,3 +75,29 @@ def test_trials_pruned_before_they_made_all_choices_take_none_from_the_others(
         if number:
             assert whole.sampler.infer_relative_search_space(whole, whole.trials[-1]) == SPACE
     assert asked(resumed) == asked(whole)
+
+
+@OURS
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e99, 1e200, -1e307])
+def test_values_of_any_size_do_not_stop_it(make: Callable[[], CategoricalSampler], scale: float) -> None:
+    study = new_study(make())
+    for _ in range(16):
+        trial = study.ask(SPACE)
+        study.tell(trial, scale * (1.0 + sum(trial.params.values())))
+    assert len(study.trials) == 16
+
+
+@pytest.mark.parametrize(
+    ("make", "trials"),
+    [(lambda: BayesianSampler(), 40), (lambda: PPOSampler(settings=PPOSettings(batch=4, hidden=16)), 200)],
+    ids=["bayesian", "ppo"],
+)
+def test_one_penalty_does_not_hide_how_all_others_differ(
+    make: Callable[[], CategoricalSampler], trials: int
+) -> None:
+    study = optuna.create_study(direction="minimize", sampler=make())
+    for number in range(trials):
+        trial = study.ask(SPACE)
+        study.tell(trial, 1e6 if number == 5 else -float(sum(trial.params.values())))
+    last = [sum(trial.params.values()) for trial in study.trials[-trials // 4 :]]
+    assert sum(last) / len(last) > 7  # 8.4 and 9.3; with no floor 5.6 and 5.9

@@ -214,7 +214,12 @@ class GaussianProcess:
 
 def spread_of(outcomes: Floats) -> float:
     """Their standard deviation; 1 where they are all the same, whatever rounding makes of that."""
-    return float(outcomes.std()) if np.ptp(outcomes) > 0 else 1.0
+    return float(outcomes.std()) if varies(outcomes) else 1.0
+
+
+def varies(outcomes: Floats) -> bool:
+    """Whether they differ by anything whose square is still a number."""
+    return bool(np.ptp(outcomes) > 1e-100)
 
 
 def _distance(one: Points, other: Points, hyperparameters: Floats) -> Floats:

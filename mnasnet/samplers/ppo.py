@@ -13,7 +13,15 @@ from optuna.distributions import CategoricalDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Choices, Past, Reward, check_whole
+from mnasnet.samplers.categorical import (
+    Canonical,
+    CategoricalSampler,
+    Choices,
+    Past,
+    Reward,
+    check_whole,
+    floor_of,
+)
 from mnasnet.samplers.losses import clipped_surrogate, negative_entropy, reinforce
 from mnasnet.samplers.policy import Controller
 
@@ -124,7 +132,7 @@ class Learner:
         self._optimizer = torch.optim.Adam(self.controller.parameters(), lr=settings.learning_rate)
         self._baseline: float | None = None
         self._mean_square: float | None = None
-        self._extremes: list[float] = []  # the lowest and the highest reward so far, once there is one
+        self._known: list[float] = []  # all rewards so far
 
     def propose(self, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, float]]:
         """Return one value and one log-probability for each choice."""
@@ -146,13 +154,14 @@ class Learner:
         """
         self.batches += 1
         known = [reward for reward in rewards if reward is not None]
-        self._extremes = [extreme(self._extremes + known) for extreme in (min, max) if self._extremes + known]
-        if not self._extremes:
+        self._known += known
+        if not self._known:
             return  # nothing has ever been worth anything: there is nothing to compare with
         self.lessons += 1
-        lowest, highest = self._extremes
-        below = min(known, default=lowest) - (highest - lowest or abs(lowest) / 10 or 1.0)
-        advantages = self._advantages([below if reward is None else reward for reward in rewards])
+        floor = floor_of(self._known)
+        lowest, highest = max(min(self._known), floor), max(self._known)
+        below = max(min(known, default=lowest), floor) - (highest - lowest or abs(lowest) / 10 or 1.0)
+        advantages = self._advantages([below if reward is None else max(reward, floor) for reward in rewards])
 
         actions = torch.tensor(
             [

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from mnasnet.samplers.gaussian_process import Floats, GaussianProcess, Options, Points, fitted, spread_of
+from mnasnet.samplers.gaussian_process import (
+    Floats,
+    GaussianProcess,
+    Options,
+    Points,
+    fitted,
+    spread_of,
+    varies,
+)
 
 # Both set by hand.
 
@@ -101,14 +109,14 @@ def _fitted(points: Points, values: Floats) -> tuple[Logarithm | None, Floats]:
     """
     some = np.unique(np.linspace(0, len(values) - 1, min(len(values), FIT_MOST)).astype(int))
     points, few = points[some], values[some]
-    if np.ptp(few) == 0:
+    if not varies(few):
         return None, fitted(points, _standard(few))[0]
     above = values.max() - np.median(values)
     candidates: list[Logarithm | None] = [None]
     candidates += [Logarithm(origin=0.0, sign=1)] if values.min() > 0 else []
     candidates += [Logarithm(origin=float(values.max() + above), sign=-1)] if above > 0 else []
     # Values that differ in their last digits may have one logarithm.
-    candidates = [one for one in candidates if one is None or np.ptp(one(few)) > 0]
+    candidates = [one for one in candidates if one is None or varies(one(few))]
 
     def density(logarithm: Logarithm | None) -> tuple[float, Floats]:
         """Of the values themselves, as a logarithm and but for a constant; and the hyperparameters."""
