@@ -71,11 +71,22 @@ def add(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def kept(path: Path, settings: Settings | None) -> dict[int, dict[str, Any]]:
-    """By seed the last run with these settings."""
-    if not path.exists():
-        return {}
-    every = map(json.loads, path.read_text().splitlines())
-    return {record["seed"]: record for record in every if record["settings"] == settings}
+    """By seed the last run with these settings.
+
+    Raises:
+        SystemExit: a record was cut short, as by a full disk.
+    """
+    found = {}
+    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], start=1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise SystemExit(
+                f"{path}, line {number}: no whole record ({error}); delete the line, and its run is made anew"
+            ) from error
+        if record["settings"] == settings:
+            found[record["seed"]] = record
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,3 +65,12 @@ def test_the_last_run_with_the_same_settings_and_seed_counts(tmp_path: Path) -> 
     for seed, settings, asks in [(0, {}, 1), (1, {}, 2), (0, {}, 3), (1, {"batch": 5}, 4)]:
         add(path, {"seed": seed, "settings": settings, "asks": asks})
     assert {seed: one["asks"] for seed, one in kept(path, {}).items()} == {0: 3, 1: 2}
+
+
+def test_a_record_that_was_cut_short_is_named_with_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "sampler.jsonl"
+    for seed in (0, 1):
+        add(path, {"seed": seed, "settings": {}, "asks": 1})
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(SystemExit, match=r"sampler.jsonl, line 2: no whole record .* delete the line"):
+        kept(path, {})

@@ -156,8 +156,11 @@ def main(arguments: Arguments) -> None:
     """Runs what is not there yet, and writes the page.
 
     Raises:
-        SystemExit: what is asked for is not there, with one line.
+        SystemExit: what is asked for makes no sense or is not there, with one line.
     """
+    for flag, value in (("--most", arguments.most), ("--processes", arguments.processes)):
+        if value < 1:
+            raise SystemExit(f"{flag} {value}: give at least 1")
     try:
         every = problems(arguments.macro)
     except (OSError, ValueError, KeyError) as error:
@@ -179,6 +182,7 @@ def main(arguments: Arguments) -> None:
         raise SystemExit(f"--records {arguments.records}: nothing to write a page from; give some --seeds")
     is_ours = arguments.records.resolve() == RECORDS.resolve()
     page = arguments.page or (PAGE if is_ours else arguments.records / PAGE.name)
+    page.parent.mkdir(parents=True, exist_ok=True)
     write_page(arguments.records, every, page)
     print(f"wrote {page}")
 
