@@ -33,8 +33,8 @@ OUTLIER = 10.0
 """Nothing counts as worse than so many times as far below the worst tenth as the best is above that.
 
 No random networks of NAS-Bench-Macro are, nor of Accel-NASBench's space. But where one of 60 trials on the
-former's mean accuracy was told as -1e4, as a penalty, the Bayesian sampler's regret was 0.14 points without this and
-is 0.02; with all signs turned 0.32 and 0.12 (six seeds).
+former's mean accuracy was told as -1e4, as a penalty, the Bayesian sampler's regret was 0.14 points without this
+and is 0.02; with all signs turned 0.32 and 0.12 (six seeds).
 """
 
 Choices = Mapping[str, CategoricalDistribution]
