@@ -183,7 +183,8 @@ class BayesianSampler(CategoricalSampler):
         for column, is_told in columns_of(gains):
             if is_told.any():
                 column[is_told] = np.maximum(column[is_told], floor_of(column[is_told]))
-        return signs * gains
+        found[:] = signs * gains
+        return found
 
     def _aim(self, study: Study, told: NDArray[np.bool_]) -> Aim:
         """With the objectives of which anything is `told`.
