@@ -5,7 +5,7 @@ import math
 import random
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean, median_high, stdev
 
@@ -26,6 +26,8 @@ CLIMBS = 30
 CHAMPION = "bayesian"
 """Whose differences from all others are tested."""
 TESTED_AT = (100, 200)
+FRONTS_TESTED_AT = (500, 1000)
+"""Different networks: its own, and those of all others."""
 FLIPS = 9999
 """Random ones, where there are more ways to flip the signs."""
 LANDED_AT = (100, 200, 500)
@@ -195,10 +197,14 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
 
 
 def tested(ours: Runs, other: Runs, at: int) -> str:
+    """`p_of` the best rewards of the first `at` networks; nothing where runs are shorter."""
+    return p_of(ours.found(at), other.found(at)) if at <= min(ours.length, other.length) else ""
+
+
+def p_of(mine: Mapping[int, float], theirs: Mapping[int, float]) -> str:
     """One-sided p of the mean difference over the seeds that both have, by flipping the sign of each seed's."""
-    mine, theirs = ours.found(at), other.found(at)
     both = sorted(set(mine) & set(theirs))
-    if len(both) < 2 or at > min(ours.length, other.length):
+    if len(both) < 2:
         return ""
     differences = np.array([mine[seed] - theirs[seed] for seed in both])
     if not differences.any():
@@ -215,7 +221,7 @@ def median_of(networks: list[float]) -> str:
     return f"{middle:.0f}" if math.isfinite(middle) else ""
 
 
-def mean_error(values: Iterator[float]) -> str:
+def mean_error(values: Iterable[float]) -> str:
     """Mean ± standard error."""
     some = list(values)
     error = f" ± {stdev(some) / math.sqrt(len(some)):.3f}" if len(some) > 1 else ""
@@ -233,17 +239,24 @@ def front_lines(problem: Problem, runs: Mapping[str, Runs]) -> Iterator[str]:
         f"reference, the table's worst of either value, is {reference[0]:.2f} % and {reference[1]:.4g}.\n"
     )
     at = [one for one in CHECKPOINTS if one <= 1000]
+
+    def shares(some: Runs, n: int) -> dict[int, float]:
+        """By seed those after `n` networks; none where runs are shorter."""
+        of_all = {seed: 100 * hypervolume(rows, reference) / whole for seed, rows in some.first(n).items()}
+        return of_all if n <= some.length else {}
+
+    ours_at, theirs_at = FRONTS_TESTED_AT
     heads = ["sampler", "seeds", *(f"at {one}, %" for one in at), "ms an ask"]
+    heads += [f"{CHAMPION} at {ours_at} better than this at {theirs_at}, p"] if CHAMPION in runs else []
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for sampler, some in runs.items():
-        cells = [
-            mean_error(100 * hypervolume(rows, reference) / whole for rows in some.first(n).values())
-            if n <= some.length
-            else ""
-            for n in at
-        ]
-        yield f"| {' | '.join([sampler, str(len(some.values)), *cells, f'{some.each_ms:.0f}'])} |"
+        cells = [mean_error(found.values()) if (found := shares(some, n)) else "" for n in at]
+        row = [sampler, str(len(some.values)), *cells, f"{some.each_ms:.0f}"]
+        if CHAMPION in runs:
+            mine = shares(runs[CHAMPION], ours_at)
+            row.append(p_of(mine, shares(some, theirs_at)) if sampler != CHAMPION else "")
+        yield f"| {' | '.join(row)} |"
 
 
 def hypervolume(rows: Floats, reference: tuple[float, float]) -> float:

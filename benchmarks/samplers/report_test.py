@@ -3,7 +3,7 @@
 import numpy as np
 from problems import Problem
 from records import Runs
-from report import median_of, summary_lines
+from report import median_of, p_of, summary_lines
 
 
 def runs(*rewards: float, length: int) -> Runs:
@@ -37,3 +37,11 @@ def test_the_lowest_regret_of_each_problem_stands_out_and_shorter_runs_are_no_ro
 def test_the_median_is_of_runs_that_got_there() -> None:
     assert median_of([10, 30, np.inf]) == "30"
     assert median_of([10, np.inf, np.inf]) == ""
+
+
+def test_p_is_that_of_the_signs_of_the_seeds_that_both_have() -> None:
+    ours, theirs = {0: 3.0, 1: 5.0, 2: 9.0}, {0: 2.0, 1: 1.0, 3: 0.0}
+    assert p_of(ours, theirs) == "0.2500"  # of the four ways to flip two signs, one is as good
+    assert p_of(theirs, ours) == "1.0000"
+    assert p_of(ours, ours) == "1 (all equal)"
+    assert p_of(ours, {0: 2.0}) == ""
