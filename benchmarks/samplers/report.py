@@ -84,8 +84,7 @@ any entropy (Zoph et al., 2018); with one epoch a batch PPO and REINFORCE then t
 given choices as lists of options; the {CHAMPION} one takes those that are numbers, as layers and kernels of *accel*
 are, to be in order.
 *Tuned*: the best of a small grid on the other family's problem ({CHOSEN_ON}), with other seeds; the grids are at
-the end (of the {CHAMPION} sampler those of an earlier version), and where nothing did better than the defaults
-*tuned* is left out.
+the end, and where nothing did better than the defaults *tuned* is left out.
 What the {CHAMPION} sampler models was chosen on three of these problems (*macro soft*, *macro accuracy, one run
 seen* and *accel soft 4 ms*), and what it makes of latencies and fronts on *accel hard 4 ms* and on the fronts, with
 other seeds; absolute rewards and {AHEAD} ahead had no say.
