@@ -23,7 +23,8 @@ from mnasnet.samplers.categorical import (
     Reward,
     check_whole,
     floor_of,
-    is_known,
+    is_usable,
+    made_all,
 )
 from mnasnet.samplers.gaussian_process import Floats, Options, Points
 from mnasnet.samplers.improvement import Aim, Front, HighestReward, log_gains
@@ -65,10 +66,11 @@ class BayesianSampler(CategoricalSampler):
       objective, which should be the latency, and only accuracy and latency have to be learnt. Of two objectives
       without a reward it is the expected gain of hypervolume.
     - **What teaches.** COMPLETE trials; PRUNED ones what `known` says of them. PRUNED ones without it, and those
-      that are worth nothing, count as the worst that was seen in each objective. Running ones count as what is
-      expected of them, so that many can be asked ahead. Who chose a trial does not matter.
+      that are worth nothing, count as the worst that was seen in each objective. A penalty counts as less bad
+      (`OUTLIER`); 1e100 and beyond count as no value. Running ones count as what is expected of them, so that many
+      can be asked ahead. Who chose a trial does not matter.
     - **Nothing twice.** Nothing that was asked before is asked again, whatever became of it, while something else
-      is easily found, and all trials make the same choices.
+      is easily found, all trials make the same choices and one thread asks.
     - **The study is all state.** Hyperparameters are kept in the trial that was asked with them.
 
     Jones et al. (1998) for expected improvement; `gaussian_process.py` for the model.
@@ -149,7 +151,7 @@ class BayesianSampler(CategoricalSampler):
             running = [
                 one
                 for one in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-                if one.number != trial.number and all(name in one.params for name in choices)
+                if one.number != trial.number and made_all(one, choices)
             ]
             if running:
                 expected = _options(running, choices)
@@ -161,11 +163,12 @@ class BayesianSampler(CategoricalSampler):
         """[trials, objectives]
 
         Of a trial that was pruned what is known of it, and else NaN; the worst of all where nobody says what is
-        known, and where a trial is worth nothing; NaN where none is worth anything. No outliers (`floor_of`).
+        known, and where a trial is worth nothing; NaN where none is worth anything. Penalties are cut off
+        (`floor_of`), and are not the worst.
         """
         signs = _signs(study)
         worth = [
-            self.reward_of(study, trial) is not None and all(map(is_known, trial.values))
+            self.reward_of(study, trial) is not None and all(map(is_usable, trial.values))
             for trial in finished
         ]
         found = np.full((len(finished), len(study.directions)), math.nan)
@@ -173,17 +176,14 @@ class BayesianSampler(CategoricalSampler):
             values = np.array(
                 [trial.values for trial, has_worth in zip(finished, worth, strict=True) if has_worth]
             )
-            found[:] = np.where(signs > 0, values.min(axis=0), values.max(axis=0))
-            found[np.array(worth)] = values
+            gains = signs * values
+            floors = np.array([floor_of(column) for column in gains.T])
+            found[:] = signs * np.where(gains > floors, gains, math.inf).min(axis=0)
+            found[np.array(worth)] = signs * np.maximum(gains, floors)
         if self._known is not None:
             for row, trial in zip(found, finished, strict=True):
                 if trial.state == TrialState.PRUNED:
-                    row[:] = [value if is_known(value) else math.nan for value in self._known(trial)]
-        gains = signs * found
-        for column, is_told in columns_of(gains):
-            if is_told.any():
-                column[is_told] = np.maximum(column[is_told], floor_of(column[is_told]))
-        found[:] = signs * gains
+                    row[:] = [value if is_usable(value) else math.nan for value in self._known(trial)]
         return found
 
     def _aim(self, study: Study, told: NDArray[np.bool_]) -> Aim:

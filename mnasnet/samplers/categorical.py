@@ -1,5 +1,6 @@
 """What the samplers of this package have in common: they choose among listed options, and learn from a reward."""
 
+import math
 import operator
 import threading
 import zlib
@@ -21,7 +22,7 @@ Reward = Callable[[Sequence[float]], float | None]
 
 Canonical = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Of all the choices of a trial those that matter, the same for all ways to choose the same thing: what changes
-nothing is absent."""
+nothing is absent. Where trials of a study make different choices it is given those that all of them make."""
 
 Known = Callable[[FrozenTrial], Sequence[float | None]]
 """What is known of a trial that was pruned: [objectives], None for one of which nothing is."""
@@ -30,11 +31,11 @@ DRAWS = 100
 """In which something that was never asked for is looked for."""
 
 OUTLIER = 10.0
-"""Nothing counts as worse than so many times as far below the worst tenth as the best is above that.
+"""Times as far below the worst tenth as the best is above it: no value counts as worse than that (`floor_of`).
 
-No random networks of NAS-Bench-Macro are, nor of Accel-NASBench's space. But where one of 60 trials on the
-former's mean accuracy was told as -1e4, as a penalty, the Bayesian sampler's regret was 0.14 points without this
-and is 0.02; with all signs turned 0.32 and 0.12 (six seeds).
+What a penalty of a million for one trial does to the Bayesian sampler and to PPO with and without this is in
+`categorical_test.py`: much where values are minimised, for the former nothing where they are maximised, since it
+models those by logarithms. Set by hand, and so high that it touched no run of docs/samplers.md that was made anew.
 """
 
 Choices = Mapping[str, CategoricalDistribution]
@@ -60,7 +61,7 @@ class Asked:
             self.choices, self.keys = dict(choices), {}
         running = set()
         for trial in study.get_trials(deepcopy=False):
-            if trial.number not in self.keys and all(name in trial.params for name in choices):
+            if trial.number not in self.keys and made_all(trial, choices):
                 found = key({name: trial.params[name] for name in choices})
                 if trial.state.is_finished():
                     self.keys[trial.number] = found
@@ -76,12 +77,12 @@ class Past:
     finished: dict[int, FrozenTrial] = field(default_factory=dict)
     """COMPLETE and PRUNED trials that were read, by number."""
     choices: dict[str, CategoricalDistribution] | None = None
-    """Those that every COMPLETE trial shares, in the order of the first; None before the first has finished.
+    """Those that all COMPLETE trials share, in the order of the first; None before any trial has finished.
 
-    While none is COMPLETE those that PRUNED ones share, which may have been pruned before they made all of theirs.
+    While none is COMPLETE those of the PRUNED one that made the most: they may be pruned before they made all.
     """
-    completed: bool = False
-    """Whether any trial is COMPLETE."""
+    first: int | None = None
+    """The lowest number of a COMPLETE trial."""
     single: dict[str, Any] = field(default_factory=dict)
     """The options of those that have but one, which nobody chooses and `Canonical` may ask for."""
     asked: Asked = field(default_factory=Asked)
@@ -100,12 +101,16 @@ class Past:
                 for name, distribution in trial.distributions.items()
                 if isinstance(distribution, CategoricalDistribution) and not distribution.single()
             }
-            completed = trial.state == TrialState.COMPLETE
-            if completed and not self.completed:
-                self.choices, self.completed = None, True
-            if completed or not self.completed:
-                before = mine if self.choices is None else self.choices
-                self.choices = {name: choice for name, choice in before.items() if mine.get(name) == choice}
+            if trial.state == TrialState.PRUNED:
+                if self.first is None and len(mine) > len(self.choices or {}):
+                    self.choices = mine
+            elif self.first is None or self.choices is None:
+                self.choices, self.first = mine, trial.number
+            else:
+                shared = self.choices
+                if trial.number < self.first:  # read later, as it finished later
+                    shared, mine, self.first = mine, shared, trial.number
+                self.choices = {name: choice for name, choice in shared.items() if mine.get(name) == choice}
         return new
 
     def whole(self) -> list[FrozenTrial]:
@@ -114,14 +119,23 @@ class Past:
 
 
 def floor_of(gains: Sequence[float] | NDArray[np.float64]) -> float:
-    """Below which one of `gains`, of which there is at least one and more is better, is an outlier."""
-    low = float(np.quantile(gains, 0.1, method="higher"))
-    return low - OUTLIER * (float(np.max(gains)) - low)
+    """Below which one of `gains`, of which more is better, is an outlier; minus infinity where nothing can be told.
+
+    More than a tenth of penalties are none: what is common is to be learned. So are values of which all but a tenth
+    are the best.
+    """
+    low, best = float(np.quantile(gains, 0.1, method="higher")), float(np.max(gains))
+    return low - OUTLIER * (best - low) if low < best else -math.inf
 
 
-def is_known(value: float | None) -> bool:
-    """Whether it is a number, and not so large that its square is none."""
+def is_usable(value: float | None) -> bool:
+    """Whether it is a number, and far from where squares and their sums are none."""
     return value is not None and abs(value) < 1e100  # not of NaN either
+
+
+def made_all(trial: FrozenTrial, choices: Choices) -> bool:
+    """Whether a trial has an option for each of `choices`."""
+    return all(trial.distributions.get(name) == choice for name, choice in choices.items())
 
 
 def check_whole(name: str, value: int, *, least: int) -> None:
@@ -178,14 +192,14 @@ class CategoricalSampler(BaseSampler):
         """One option for each of `choices`, of which there may be none."""
 
     def reward_of(self, study: Study, trial: FrozenTrial) -> float | None:
-        """Return what a finished trial is worth; None for one that was pruned or whose reward is not `is_known`."""
+        """Return what a finished trial is worth; None for one that was pruned or whose reward is not finite."""
         if trial.state != TrialState.COMPLETE:
             return None
         if self._reward is not None:
             reward = self._reward(trial.values)
         else:
             reward = -trial.values[0] if study.directions[0] == StudyDirection.MINIMIZE else trial.values[0]
-        return reward if is_known(reward) else None
+        return reward if reward is not None and math.isfinite(reward) else None
 
     def that_matter(self, params: Mapping[str, Any], past: Past) -> Mapping[str, Any]:
         """Of `params`, which were proposed or may be, those that matter."""

@@ -1,5 +1,6 @@
 """What our samplers have in common, in spaces whose choices depend on one another or are not all made."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState
 
 from mnasnet.samplers.bayesian import BayesianSampler
-from mnasnet.samplers.categorical import Canonical, CategoricalSampler
+from mnasnet.samplers.categorical import OUTLIER, Canonical, CategoricalSampler, floor_of
 from mnasnet.samplers.evolution import EvolutionSampler
 from mnasnet.samplers.ppo import PPOSampler, PPOSettings
 from mnasnet.samplers.sampler_contract import SPACE, asked, new_study
@@ -80,24 +81,95 @@ def test_trials_pruned_before_they_made_all_choices_take_none_from_the_others(
 @OURS
 @pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e99, 1e200, -1e307])
 def test_values_of_any_size_do_not_stop_it(make: Callable[[], CategoricalSampler], scale: float) -> None:
-    study = new_study(make())
-    for _ in range(16):
-        trial = study.ask(SPACE)
-        study.tell(trial, scale * (1.0 + sum(trial.params.values())))
-    assert len(study.trials) == 16
+    summed(make(), 16, lambda total: scale * (1 + total))
 
 
+@pytest.mark.parametrize("scale", [1e-320, 1e99, 1e307])
+def test_evolution_does_not_mind_the_unit(scale: float) -> None:
+    def sampler() -> EvolutionSampler:
+        return EvolutionSampler(population=4, tournament=2)
+
+    assert asked(summed(sampler(), 40, lambda total: scale * total)) == asked(summed(sampler(), 40))
+
+
+# The mean of the last quarter of all trials; with eight seeds 8.6 ± 0.3, 8.2 ± 0.3 and (four seeds) 9.1 ± 0.2, with
+# no floor 6.0 ± 0.3, 5.4 ± 0.4 and 5.9 ± 0.1, and with no penalty 9.9, 9.4 and 10.3. Chance comes to 6.
 @pytest.mark.parametrize(
-    ("make", "trials"),
-    [(lambda: BayesianSampler(), 40), (lambda: PPOSampler(settings=PPOSettings(batch=4, hidden=16)), 200)],
-    ids=["bayesian", "ppo"],
+    ("make", "trials", "pruned"),
+    [
+        (lambda: BayesianSampler(), 40, False),
+        (lambda: BayesianSampler(), 40, True),
+        (lambda: PPOSampler(settings=PPOSettings(batch=4, hidden=16)), 200, False),
+    ],
+    ids=["bayesian", "bayesian, some pruned", "ppo"],
 )
 def test_one_penalty_does_not_hide_how_all_others_differ(
-    make: Callable[[], CategoricalSampler], trials: int
+    make: Callable[[], CategoricalSampler], trials: int, pruned: bool
 ) -> None:
     study = optuna.create_study(direction="minimize", sampler=make())
     for number in range(trials):
         trial = study.ask(SPACE)
-        study.tell(trial, 1e6 if number == 5 else -float(sum(trial.params.values())))
+        if pruned and number % 8 == 7:
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, 1e6 if number == 5 else -float(sum(trial.params.values())))
     last = [sum(trial.params.values()) for trial in study.trials[-trials // 4 :]]
-    assert sum(last) / len(last) > 7  # 8.4 and 9.3; with no floor 5.6 and 5.9
+    assert sum(last) / len(last) >= 7
+
+
+def test_of_values_that_are_nearly_all_the_best_none_is_an_outlier() -> None:
+    for gains in ([60.0, 70.0], [0.0, 5.0, 5.0], [1.0] * 95 + [0.0] * 5):
+        assert floor_of(gains) == -math.inf
+    assert floor_of([-1e6, *map(float, range(20))]) == 1 - OUTLIER * 18  # of 21 two are a tenth and more
+    assert floor_of([-1e6] * 4 + [0.0] * 17) < -1e6  # more than a tenth are to be learned
+
+
+@OURS
+def test_names_in_another_order_and_told_out_of_order_resume_alike(
+    make: Callable[[], CategoricalSampler],
+) -> None:
+    whole, resumed = new_study(make()), new_study(make())
+    for study in (whole, resumed):
+        first, second = study.ask(SPACE), study.ask(dict(reversed(SPACE.items())))
+        study.tell(second, float(sum(second.params.values())))
+        study.ask(SPACE)
+        study.tell(first, float(sum(first.params.values())))
+    for _ in range(12):
+        resumed.sampler = make()
+        for study in (whole, resumed):
+            trial = study.ask(SPACE)
+            study.tell(trial, float(sum(trial.params.values())))
+    assert asked(resumed) == asked(whole)
+
+
+@OURS
+def test_a_pruned_trial_of_other_options_teaches_nothing_and_stops_nothing(
+    make: Callable[[], CategoricalSampler],
+) -> None:
+    study = new_study(make())
+    summed_in(study, 8)
+    wider = SPACE | {"choice0": CategoricalDistribution(list(range(9)))}
+    study.add_trial(
+        optuna.trial.create_trial(
+            state=TrialState.PRUNED,
+            params=dict.fromkeys(SPACE, 0) | {"choice0": 8},
+            distributions=wider,
+            system_attrs={"ppo:log_probs": {}, "ppo:finished": 8},
+        )
+    )
+    summed_in(study, 8)
+    assert len(study.trials) == 17
+
+
+def summed(sampler: CategoricalSampler, trials: int, value: Callable[[float], float] = float) -> optuna.Study:
+    """A new study of `value` of the sum of all choices, which is 12 at most."""
+    study = new_study(sampler)
+    summed_in(study, trials, value)
+    return study
+
+
+def summed_in(study: optuna.Study, trials: int, value: Callable[[float], float] = float) -> None:
+    """Further trials of the same."""
+    for _ in range(trials):
+        trial = study.ask(SPACE)
+        study.tell(trial, value(float(sum(trial.params.values()))))

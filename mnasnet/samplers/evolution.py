@@ -24,8 +24,8 @@ class EvolutionSampler(CategoricalSampler):
 
     The first trials are drawn at random until as many have finished as are alive at a time. A trial is as old as
     its number says. PRUNED trials and those without a reward are alive, and lose to all others. Nothing that was
-    asked before is asked again, whatever became of it, while something else is easily found, and all trials make
-    the same choices. The study is all state.
+    asked before is asked again, whatever became of it, while something else is easily found, all trials make the
+    same choices and one thread asks. The study is all state.
     """
 
     def __init__(

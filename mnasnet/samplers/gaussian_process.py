@@ -42,7 +42,10 @@ class Points:
     @classmethod
     def of(cls, options: Options, choices: Sequence[tuple[Any, ...]]) -> "Points":
         """Networks by their options, of which `choices` lists all of each choice: two or more."""
-        tables = [_columns_of(one) for one in choices]
+        tables = [
+            _on_a_line(one) if all(isinstance(option, int | float) for option in one) else _corners(len(one))
+            for one in choices
+        ]
         return cls(
             columns=np.concatenate(
                 [table[row] for table, row in zip(tables, options.T, strict=True)], axis=1
@@ -62,12 +65,16 @@ class Points:
 
 
 @cache
-def _columns_of(options: tuple[Any, ...]) -> Floats:
-    """[options, columns] of one choice: numbers on a line of length 1, or corners that are all 1 apart."""
-    if all(isinstance(one, int | float) for one in options):
-        ranks: Floats = np.argsort(np.argsort(options)) / (len(options) - 1)
-        return ranks[:, None]
-    return np.eye(len(options)) / 2
+def _on_a_line(options: tuple[float, ...]) -> Floats:
+    """[options, 1]: from 0 to 1 in their order."""
+    ranks: Floats = np.argsort(np.argsort(options)) / (len(options) - 1)
+    return ranks[:, None]
+
+
+@cache
+def _corners(count: int) -> Floats:
+    """[options, options]: all 1 apart."""
+    return np.eye(count) / 2
 
 
 NOISE, AMPLITUDE, LINEAR = range(3)
@@ -218,7 +225,7 @@ def spread_of(outcomes: Floats) -> float:
 
 
 def varies(outcomes: Floats) -> bool:
-    """Whether they differ by anything whose square is still a number."""
+    """Whether they differ by anything whose square is not 0 to rounding."""
     return bool(np.ptp(outcomes) > 1e-100)
 
 

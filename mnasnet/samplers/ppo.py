@@ -1,6 +1,7 @@
 """PPO: the paper's controller as an Optuna sampler, for anybody's study over categorical choices."""
 
 import math
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ from mnasnet.samplers.categorical import (
     Reward,
     check_whole,
     floor_of,
+    is_usable,
+    made_all,
 )
 from mnasnet.samplers.losses import clipped_surrogate, negative_entropy, reinforce
 from mnasnet.samplers.policy import Controller
@@ -121,7 +124,8 @@ class Learner:
         """Start from weights drawn from `seed`; `choices` are made in their own order."""
         self.choices = dict(choices)
         self.settings = settings
-        self.batches = 0
+        self.read = 0  # lessons of a study that were looked at
+        self.waiting: list[FrozenTrial] = []  # those of them that are no full batch yet
         self.lessons = 0  # batches that changed the controller
         self.controller = Controller(
             [len(choice.choices) for choice in choices.values()],
@@ -132,7 +136,7 @@ class Learner:
         self._optimizer = torch.optim.Adam(self.controller.parameters(), lr=settings.learning_rate)
         self._baseline: float | None = None
         self._mean_square: float | None = None
-        self._known: list[float] = []  # all rewards so far
+        self._rewards: list[float] = []  # all so far
 
     def propose(self, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, float]]:
         """Return one value and one log-probability for each choice."""
@@ -150,16 +154,16 @@ class Learner:
         """Update the controller from one batch; None as a reward stands for less than the worst of the batch.
 
         How much less: by the range of all rewards so far, or where they are all alike by a tenth of one of them.
-        Were it the worst itself, the one good network of a batch would teach nothing.
+        Were it the worst itself, the one good network of a batch would teach nothing. Penalties are cut off
+        (`floor_of`).
         """
-        self.batches += 1
         known = [reward for reward in rewards if reward is not None]
-        self._known += known
-        if not self._known:
+        self._rewards += known
+        if not self._rewards:
             return  # nothing has ever been worth anything: there is nothing to compare with
         self.lessons += 1
-        floor = floor_of(self._known)
-        lowest, highest = max(min(self._known), floor), max(self._known)
+        floor = floor_of(self._rewards)
+        lowest, highest = min(reward for reward in self._rewards if reward > floor), max(self._rewards)
         below = max(min(known, default=lowest), floor) - (highest - lowest or abs(lowest) / 10 or 1.0)
         advantages = self._advantages([below if reward is None else max(reward, floor) for reward in rewards])
 
@@ -256,10 +260,11 @@ class PPOSampler(CategoricalSampler):
       draw is seeded from (seed, trial number). When several processes or threads tell trials of one study
       at once, each sees its own order of telling, and so has its own policy.
     - **Which choices.** As of `CategoricalSampler`; those that were drawn uniformly are taught from as such.
-    - **What teaches.** COMPLETE trials their reward. PRUNED ones, and those whose reward is None or not
-      finite, that they were worse than the worst of their batch. FAIL nothing. Trials that this kind of sampler did
-      not choose (enqueued, another sampler's) or that were told without it nothing: PPO learns only from
-      choices of known probability. A repeat told with recorded values teaches as any other trial.
+    - **What teaches.** COMPLETE trials their reward; a penalty counts as less bad (`OUTLIER`). PRUNED ones, and
+      those whose reward is None, or not finite or beyond 1e100, that they were worse than the worst of their
+      batch. FAIL nothing. Trials that this kind of sampler did not choose (enqueued, another sampler's) or that
+      were told without it nothing: PPO learns only from choices of known probability. A repeat told with recorded
+      values teaches as any other trial.
 
     Torch's global random state is neither read nor changed.
     """
@@ -345,12 +350,20 @@ class PPOSampler(CategoricalSampler):
         return learner
 
     def _teach(self, study: Study, learner: Learner, lessons: Sequence[FrozenTrial]) -> None:
-        """Let the learner take every full batch of the `lessons` with all of its choices that it has not taken."""
-        size, names = self._settings.batch, learner.choices.keys()
-        lessons = [trial for trial in lessons if trial.params.keys() >= names]
-        while len(lessons) >= (learner.batches + 1) * size:
-            batch = lessons[learner.batches * size : (learner.batches + 1) * size]
-            learner.learn(batch, [self.reward_of(study, trial) for trial in batch], self._canonical)
+        """Let the learner take every full batch of those `lessons` that made all of its choices."""
+        for trial in lessons[learner.read :]:
+            if made_all(trial, learner.choices):
+                learner.waiting.append(trial)
+            if len(learner.waiting) == self._settings.batch:
+                rewards = [self.reward_of(study, one) for one in learner.waiting]
+                usable = [reward if is_usable(reward) else None for reward in rewards]
+                learner.learn(learner.waiting, usable, self._canonical)
+                learner.waiting = []
+        learner.read = len(lessons)
+
+
+_TORCH = threading.RLock()
+"""How many threads torch has is one number for all."""
 
 
 @contextmanager
@@ -360,9 +373,10 @@ def _one_thread() -> Iterator[None]:
     On two cores that others used as well, two threads took three to five times the CPU time a trial, up to
     seconds of wall time, waiting for each other (`benchmarks/bookkeeping.py`).
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    with _TORCH:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
