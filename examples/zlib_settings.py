@@ -2,7 +2,7 @@
 
 zlib packs a text with one of 2,835 combinations of settings, and wants memory for it: the smaller both, the better.
 Any study over lists of options is served like this one. With two objectives `BayesianSampler` goes along the front;
-with a `reward`, a function of a trial's values, all samplers of this package look for its maximum.
+with a `reward`, a function of a trial's values, it and the others that learn from one number look for its maximum.
 """
 
 import inspect

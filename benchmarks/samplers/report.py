@@ -16,8 +16,9 @@ from plotly.graph_objects import Scatter
 from plotly.subplots import make_subplots
 from problems import ACCEL_TARGETS_MS, AHEAD, MACRO_TARGET, NOISE_POINTS, Params, Problem
 from records import ACCURACY, CONVERGED_AFTER, LATENCY, NAMED_AT, Floats, Runs, read
-from scipy.stats import permutation_test
+from scipy.stats import permutation_test, t
 
+from mnasnet.samplers.bayesian import INITIAL
 from mnasnet.study.reward import soft
 
 CHECKPOINTS = (100, 200, 500, 1000, 2000)
@@ -33,7 +34,8 @@ FLIPS = 9999
 LANDED_AT = (100, 200, 500)
 SHARE = 0.95
 """Of the target, which a search that lands on it reaches at least."""
-Z_95 = 1.96
+CERTAIN = 0.05
+"""The highest p of a difference that counts as one."""
 ROUNDING = 1e-5
 """Of a reward in points that is kept with eight digits."""
 COLUMNS = 3
@@ -67,27 +69,33 @@ above it, both of the paper; *absolute* A - 0.07 · |L/T - 1|, TuNAS's. T is in 
 **Regret** is what the best network found, of so many different ones, lacks to the best there is, in points of
 reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all runs found. *Named*: the same for
 the network that seemed best, which is what somebody has who trains nothing again; a search trains its finalists
-anew. *To the best*: how many networks half of the runs needed to find it, where it is known; empty where fewer
+anew. *To the best*: how many networks half of the runs needed to find it, where it is known; empty where no more
 than half did. A repeat is told again and not charged. ± is a standard error. A run ends where it found the best
 of *macro* or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays what it is from there
 on: so a row may go on where a sampler was to be asked for no more, or stand still. Otherwise
 {CHAMPION} is run to {contender(CHAMPION).most} networks, gp to {contender("gp").most}, Optuna's others to
 {contender("tpe").most}, ppo and evolution to {contender("ppo").most}; some runs are shorter.
 
-**p** is that of {CHAMPION} being no better than the row's sampler: one-sided, paired over the seeds that both have,
-by flipping signs at random {FLIPS} times, so that {1 / (FLIPS + 1):g} is the least there is.
+**p** is how often chance alone would show {CHAMPION} so much better, were it no better than the row's sampler:
+one-sided, paired over the seeds that both have, by flipping signs at random {FLIPS} times, so that
+{1 / (FLIPS + 1):g} is the least there is, and of n seeds 1/2ⁿ. Nothing is corrected for how many tests there are.
 
-**Samplers.** {CHAMPION}, ppo and evolution are ours. They see both values and know the shape of the reward, as in a
-search. random, tpe, nsga2 and gp are Optuna's `RandomSampler`, `TPESampler`, `NSGAIISampler` and `GPSampler`; they
-are told the reward, or for the front both values. *NASNet's constants*: batches of 20, no normalisation and hardly
-any entropy (Zoph et al., 2018); with one epoch a batch PPO and REINFORCE then take nearly the same steps. All are
-given choices as lists of options; the {CHAMPION} one takes those that are numbers, as layers and kernels of *accel*
-are, to be in order.
+***ms an ask*** is the mean over a row's own runs, what is drawn at random at first included, on machines that were
+busy: of a sampler that predicts it grows with the length of its runs.
+
+**Samplers.** {CHAMPION}, ppo and evolution are ours. They see both values, and know the shape of the reward and
+which choices are the same network, as in a search. random, tpe, nsga2 and gp are Optuna's `RandomSampler`,
+`TPESampler`, `NSGAIISampler` and `GPSampler`; they are told the reward, or for the front both values. *NASNet's
+constants*: batches of 20, no normalisation and hardly any entropy (Zoph et al., 2018); with one epoch a batch PPO
+and REINFORCE then take nearly the same steps. All are given choices as lists of options; the {CHAMPION} one
+takes those that are numbers, as layers and kernels of *accel* are, to be in order, which takes a tenth from the error of its
+predictions there. Optuna's gp and tpe could be told so too, by other distributions, and are not.
 *Tuned*: the best of a small grid on the other family's problem ({CHOSEN_ON}), with other seeds; the grids are at
 the end, and where nothing did better than the defaults *tuned* is left out.
 What the {CHAMPION} sampler models was chosen on three of these problems (*macro soft*, *macro accuracy, one run
-seen* and *accel soft 4 ms*), and what it makes of latencies and fronts on *accel hard 4 ms* and on the fronts, with
-other seeds; absolute rewards and {AHEAD} ahead had no say.
+seen* and *accel soft 4 ms*, where its first {INITIAL} random ones and the defaults of ppo are from too), and what
+it makes of latencies and fronts on *accel hard 4 ms* and on the fronts, with other seeds; absolute rewards and
+{AHEAD} ahead had no say.
 """
 
 
@@ -116,25 +124,28 @@ def write_page(records: Path, every: Mapping[str, Problem], page: Path) -> None:
 def summary_lines(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str, float]) -> Iterator[str]:
     """Mean regret of all samplers on all problems, after as many networks as all are run to."""
     at = min(one.most for one in CONTENDERS.values())
-    yield f"## All of them after {at} networks\nMean regret; the lowest of each problem stands out.\n"
-    regrets = {
-        (name, sampler): fmean(max(0.0, best[name] - one) for one in some.found(at).values())
+    yield (
+        f"## All of them after {at} networks\nMean regret; the lowest of each problem stands out, and so does what "
+        f"may be as good: what the lowest is better than with a p of more than {CERTAIN} only.\n"
+    )
+    found = {
+        name: {sampler: some.found(at) for sampler, some in runs.items() if at <= some.length}
         for name, runs in rewarded.items()
-        for sampler, some in runs.items()
-        if at <= some.length
     }
+    cells: dict[str, dict[str, str]] = {}
+    for name, by_sampler in found.items():
+        regrets = {
+            sampler: fmean(max(0.0, best[name] - one) for one in rewards.values())
+            for sampler, rewards in by_sampler.items()
+        }
+        for sampler, regret in regrets.items():
+            p = p_of(by_sampler[min(regrets, key=regrets.__getitem__)], by_sampler[sampler])
+            mark = "**" if p is None or p > CERTAIN else ""
+            cells.setdefault(sampler, {})[name] = f"{mark}{regret:.3f}{mark}"
     yield f"| sampler | {' | '.join(rewarded)} |"
     yield "|---" * (len(rewarded) + 1) + "|"
-    lowest = {
-        name: min((regrets[one] for one in regrets if one[0] == name), default=None) for name in rewarded
-    }
-    for sampler in dict.fromkeys(sampler for _, sampler in regrets):
-        cells = []
-        for name in rewarded:
-            regret = regrets.get((name, sampler))
-            mark = "**" if regret == lowest[name] else ""
-            cells.append("" if regret is None else f"{mark}{regret:.3f}{mark}")
-        yield f"| {sampler} | {' | '.join(cells)} |"
+    for sampler, row in cells.items():
+        yield f"| {sampler} | {' | '.join(row.get(name, '') for name in rewarded)} |"
     yield ""
 
 
@@ -174,7 +185,7 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
     tests = [f"{CHAMPION} better at {one}, p" for one in TESTED_AT] if CHAMPION in runs else []
     reached = ["to the best"] if problem.best is not None else []
     heads = ["sampler", "seeds", *(f"at {one}" for one in at), *reached, f"named, at {NAMED_AT}", "ms an ask"]
-    heads += tests
+    heads += [*tests, f"{CHAMPION} better named, p"] if tests else []
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for sampler, some in runs.items():
@@ -189,29 +200,43 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
         )
         needed = [median_of(some.reached(best - ROUNDING))] if reached else []
         row = [sampler, str(len(some.values)), *cells, *needed, named, f"{some.each_ms:.0f}"]
-        row += [
-            tested(runs[CHAMPION], some, n) if sampler != CHAMPION else "" for n in TESTED_AT[: len(tests)]
-        ]
+        if tests:
+            row += tests_of(runs[CHAMPION], some) if sampler != CHAMPION else [""] * (len(tests) + 1)
         yield f"| {' | '.join(row)} |"
 
 
-def tested(ours: Runs, other: Runs, at: int) -> str:
-    """`p_of` the best rewards of the first `at` networks; nothing where runs are shorter."""
-    return p_of(ours.found(at), other.found(at)) if at <= min(ours.length, other.length) else ""
+def tests_of(ours: Runs, other: Runs) -> list[str]:
+    """`p_of` the best rewards, and of those named; nothing where runs are shorter."""
+
+    def named(one: Runs) -> dict[int, float]:
+        return {seed: reward for seed, (reward, _) in one.named(NAMED_AT).items()}
+
+    pairs = [(n, ours.found(n), other.found(n)) for n in TESTED_AT]
+    pairs.append((NAMED_AT, named(ours), named(other)))
+    length = min(ours.length, other.length)
+    return [in_words(p_of(mine, theirs)) if n <= length else "" for n, mine, theirs in pairs]
 
 
-def p_of(mine: Mapping[int, float], theirs: Mapping[int, float]) -> str:
-    """One-sided p of the mean difference over the seeds that both have, by flipping the sign of each seed's."""
+def in_words(p: float | None) -> str:
+    """Four decimals."""
+    return "" if p is None else f"{p:.4f}"
+
+
+def p_of(mine: Mapping[int, float], theirs: Mapping[int, float]) -> float | None:
+    """One-sided p of the mean difference over the seeds that both have, by flipping the sign of each seed's.
+
+    None where they have fewer than two.
+    """
     both = sorted(set(mine) & set(theirs))
     if len(both) < 2:
-        return ""
+        return None
     differences = np.array([mine[seed] - theirs[seed] for seed in both])
     if not differences.any():
-        return "1 (all equal)"
+        return 1.0
     found = permutation_test(
         (differences,), np.mean, permutation_type="samples", alternative="greater", n_resamples=FLIPS, rng=0
     )
-    return f"{found.pvalue:.4f}"
+    return float(found.pvalue)
 
 
 def median_of(networks: list[float]) -> str:
@@ -254,7 +279,7 @@ def front_lines(problem: Problem, runs: Mapping[str, Runs]) -> Iterator[str]:
         row = [sampler, str(len(some.values)), *cells, f"{some.each_ms:.0f}"]
         if CHAMPION in runs:
             mine = shares(runs[CHAMPION], ours_at)
-            row.append(p_of(mine, shares(some, theirs_at)) if sampler != CHAMPION else "")
+            row.append(in_words(p_of(mine, shares(some, theirs_at))) if sampler != CHAMPION else "")
         yield f"| {' | '.join(row)} |"
 
 
@@ -312,6 +337,15 @@ def settings_lines() -> Iterator[str]:
                 )
 
 
+def half_of(runs: Floats) -> Floats:
+    """[networks]: half of the 95 % interval of the mean of `runs` [runs, networks], by Student's t."""
+    count = len(runs)
+    if count == 1:
+        return np.zeros(runs.shape[1])
+    found: Floats = t.ppf(0.975, count - 1) * runs.std(axis=0, ddof=1) / math.sqrt(count)
+    return found
+
+
 def draw(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str, float], path: Path) -> None:
     """Curves of mean regret with their 95 % intervals, a panel a problem, as a picture taken by `chromium`."""
     rows = math.ceil(len(rewarded) / COLUMNS)
@@ -325,7 +359,7 @@ def draw(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str, float], 
             most = int(min(some.length, contender(sampler).most))
             at = np.unique(np.geomspace(10, most, 60).astype(int))
             regrets = best[name] - some.curves(most)[:, at - 1]
-            mean, half = regrets.mean(axis=0), Z_95 * regrets.std(axis=0) / math.sqrt(len(regrets))
+            mean, half = regrets.mean(axis=0), half_of(regrets)
             highest = max(highest, float(mean[np.searchsorted(at, SHOWN_FROM) :].max(initial=0.0)))
             colour = colours[sampler.removesuffix(TUNED_SUFFIX)]
             band = {

@@ -7,7 +7,7 @@ from report import median_of, p_of, summary_lines
 
 
 def runs(*rewards: float, length: int) -> Runs:
-    """One run of so many networks, each of a latency of 1, with these accuracies first."""
+    """Six equal runs of so many networks, each of a latency of 1, with these accuracies first."""
     posed = Problem(
         name="made up",
         family="accel",
@@ -18,7 +18,7 @@ def runs(*rewards: float, length: int) -> Runs:
         reference=(0.0, 10.0),
     )
     rows = np.array([[index, reward, 1.0, reward] for index, reward in enumerate(rewards)])
-    return Runs(problem=posed, values={0: rows}, length=length, each_ms=0)
+    return Runs(problem=posed, values=dict.fromkeys(range(6), rows), length=length, each_ms=0)
 
 
 def test_the_lowest_regret_of_each_problem_stands_out_and_shorter_runs_are_no_row() -> None:
@@ -41,7 +41,7 @@ def test_the_median_is_of_runs_that_got_there() -> None:
 
 def test_p_is_that_of_the_signs_of_the_seeds_that_both_have() -> None:
     ours, theirs = {0: 3.0, 1: 5.0, 2: 9.0}, {0: 2.0, 1: 1.0, 3: 0.0}
-    assert p_of(ours, theirs) == "0.2500"  # of the four ways to flip two signs, one is as good
-    assert p_of(theirs, ours) == "1.0000"
-    assert p_of(ours, ours) == "1 (all equal)"
-    assert p_of(ours, {0: 2.0}) == ""
+    assert p_of(ours, theirs) == 0.25  # of the four ways to flip two signs, one is as good
+    assert p_of(theirs, ours) == 1
+    assert p_of(ours, ours) == 1
+    assert p_of(ours, {0: 2.0}) is None
