@@ -88,8 +88,8 @@ which choices are the same network, as in a search. random, tpe, nsga2 and gp ar
 `TPESampler`, `NSGAIISampler` and `GPSampler`; they are told the reward, or for the front both values. *NASNet's
 constants*: batches of 20, no normalisation and hardly any entropy (Zoph et al., 2018); with one epoch a batch PPO
 and REINFORCE then take nearly the same steps. All are given choices as lists of options; the {CHAMPION} one
-takes those that are numbers, as layers and kernels of *accel* are, to be in order, which takes a tenth from the error
-of its predictions there. Optuna's gp and tpe could be told so too, by other distributions, and are not.
+takes those that are numbers, as layers and kernels of *accel* are, to be in order, which takes a tenth from the
+error of its predictions there. Optuna's gp and tpe could be told so too, by other distributions, and are not.
 *Tuned*: the best of a small grid on the other family's problem ({CHOSEN_ON}), with other seeds; the grids are at
 the end, and where nothing did better than the defaults *tuned* is left out.
 What the {CHAMPION} sampler models was chosen on three of these problems (*macro soft*, *macro accuracy, one run
