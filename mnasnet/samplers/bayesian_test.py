@@ -11,8 +11,9 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from mnasnet.samplers import surrogate
-from mnasnet.samplers.bayesian import FIT, BayesianSampler
+from mnasnet.samplers.bayesian import FIT, MOST, BayesianSampler, _kept
 from mnasnet.samplers.categorical import Known
+from mnasnet.samplers.improvement import HighestReward
 from mnasnet.samplers.sampler_contract import (
     SPACE,
     MakeSampler,
@@ -210,6 +211,14 @@ def test_trials_that_all_came_to_the_same_do_not_stop_it(value: float, times: in
         else:
             study.tell(trial, [value, 1.0 + sum(trial.params.values())])
     assert len({str(params) for params in asked(study)}) == times + 10
+
+
+def test_of_very_many_trials_the_best_half_and_the_newest_are_kept() -> None:
+    values = np.random.default_rng(0).random((MOST + 500, 1))
+    kept = _kept(values, HighestReward(reward=lambda values: values[0]))
+    best = np.argsort(-values[:, 0])[: MOST // 2]
+    newest = np.setdiff1d(np.arange(len(values)), best)[-(MOST // 2) :]
+    assert kept.tolist() == sorted([*best, *newest])
 
 
 def test_what_it_learnt_survives_pickling() -> None:
