@@ -1,5 +1,6 @@
 """Tests of main.py."""
 
+import os
 import subprocess
 import sys
 
@@ -54,3 +55,24 @@ def test_every_verb_has_help(capsys: pytest.CaptureFixture[str], verb: str) -> N
 def test_a_report_needs_no_torch() -> None:
     code = "import sys, mnasnet.cli.main, mnasnet.cli.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_torchs_threads_sleep_while_they_wait_unless_somebody_says_otherwise(
+    before: str | None, after: str
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment |= {} if before is None else {"OMP_WAIT_POLICY": before}
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, sys; from mnasnet.cli import main; sys.argv[1:] = ['cost', 'mnasnet-a1']; main.main(); "
+            "print(os.environ['OMP_WAIT_POLICY'])",
+        ],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert said.stdout.splitlines()[-1] == after

@@ -33,8 +33,12 @@ def keep_freed_memory() -> bool:
 
 
 def busy_line() -> str | None:
-    """What to tell a person before a training here, where other work has the cores; None where it has not."""
-    if torch.cuda.is_available() or not hasattr(os, "getloadavg"):
+    """What to tell a person before a training here, where other work has the cores; None where it has not.
+
+    Nor where torch's threads sleep while they wait, as they do in the command (`mnasnet/cli/main.py`).
+    """
+    sleeping = os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE"
+    if sleeping or torch.cuda.is_available() or not hasattr(os, "getloadavg"):
         return None
     return advice(load=os.getloadavg()[0], cores=os.cpu_count() or 1, threads=torch.get_num_threads())
 
