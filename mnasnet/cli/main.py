@@ -71,9 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return REQUEST
     if arguments is None:  # as a program of its own
         signal.signal(signal.SIGTERM, _terminated)
-        # Before torch is there. Its threads wait for each other by spinning, which keeps from their work those that
-        # are late: where one of two cores was taken, a step of training took 870 ms so and 92 ms with this, and
-        # where both were free 44 to 51 ms and 50 to 56 ms.
+        # Before torch is there. Its threads wait for each other by spinning, which may keep from their work those
+        # that are late: where one of two cores was taken, a step of a small training took from as long to nine
+        # times as long so, as the scheduler would have it, and where both were free four fifths as long
+        # (`benchmarks/waiting.py`).
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         status: int = importlib.import_module(VERBS[verb]).main(options)

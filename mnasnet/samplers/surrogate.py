@@ -111,10 +111,10 @@ def _fitted(points: Points, values: Floats) -> tuple[Logarithm | None, Floats]:
     points, few = points[some], values[some]
     if not varies(few):
         return None, fitted(points, _standard(few))[0]
-    above = float(values.max() - np.median(values))
+    highest = float(values.max())
+    above = highest - float(np.median(values))
     candidates: list[Logarithm | None] = [None]
     candidates += [Logarithm(origin=0.0, sign=1)] if values.min() > 0 else []
-    highest = float(values.max())
     candidates += [Logarithm(origin=highest + above, sign=-1)] if highest + above > highest else []
     # Values that differ in their last digits may have one logarithm.
     candidates = [one for one in candidates if one is None or varies(one(few))]
