@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -80,12 +79,12 @@ def kept(path: Path, settings: Settings | None) -> dict[int, dict[str, Any]]:
     for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], start=1):
         try:
             record = json.loads(line)
-        except ValueError as error:
+            if record["settings"] == settings:
+                found[record["seed"]] = record
+        except (ValueError, KeyError, TypeError) as error:
             raise SystemExit(
-                f"{path}, line {number}: no whole record ({error}); delete the line, and its run is made anew"
+                f"{path}, line {number}: no whole record ({error!r}); delete the line, and its run is made anew"
             ) from error
-        if record["settings"] == settings:
-            found[record["seed"]] = record
     return found
 
 
@@ -162,6 +161,8 @@ def read(records: Path, problem: Problem) -> dict[str, Runs]:
                 problem=problem,
                 values={seed: np.array(runs[seed]["values"]) for seed in sorted(runs)},
                 length=min((one["most"] for one in runs.values() if not one["ended"]), default=math.inf),
-                each_ms=1000 * fmean(one["seconds"] / one["asks"] for one in runs.values()),
+                each_ms=1000
+                * sum(one["seconds"] for one in runs.values())
+                / sum(one["asks"] for one in runs.values()),
             )
     return found

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from statistics import fmean, median_high, stdev
+from statistics import fmean, median_low, stdev
 
 import numpy as np
 from contenders import CONTENDERS, ON, TUNED_SUFFIX, contender, tuned
@@ -24,6 +24,8 @@ from mnasnet.study.reward import soft
 CHECKPOINTS = (100, 200, 500, 1000, 2000)
 """Different networks."""
 CLIMBS = 30
+SEEDS = 30
+"""Of each sampler on each problem, at least."""
 CHAMPION = "bayesian"
 """Whose differences from all others are tested."""
 TESTED_AT = (100, 200)
@@ -55,23 +57,24 @@ Written by `benchmarks/samplers/run.py` from its records; what is not in a table
 **Problems.** *macro*: NAS-Bench-Macro, 6,561 ways to choose 3,969 networks, trained three times each on CIFAR-10;
 multiply-adds as latency; exact. *accel*: the MnasNet space of Accel-NASBench, 28 choices; accuracy on ImageNet
 after 16 epochs and latency on an FPGA are those of gradient-boosted trees fitted to its 4,109 different networks,
-held out within 0.46 points (root mean square; R² 0.981, τ 0.913) and 3.5 % (τ 0.959), as
+held out within 0.46 points (root mean square; R² 0.981, Kendall's τ 0.913) and 3.5 % (τ 0.959), as
 `benchmarks/samplers/fit_surrogates.py` says. In *macro accuracy* a sampler sees the mean accuracy of a network's
 three trainings; elsewhere there is noise: of *macro* it sees one of the three, of *accel* the accuracy
 ± {NOISE_POINTS} points (standard deviation). What counts is without noise, always.
 
-**Rewards**, with accuracy A, latency L and target T: *soft* A · (L/T)^-0.07; *hard* A up to the target and A · T/L
-above it, both of the paper; *absolute* A - 0.07 · |L/T - 1|, TuNAS's. T is in the name of the problem, and of
-*macro* {MACRO_TARGET / 1e6:g} million multiply-adds. To the soft reward another target is but a factor, so that
-*accel soft* is one problem: with {ACCEL_TARGETS_MS[1]:g} ms all its regrets are {FACTOR:.3f} times as large.
+**Rewards**, with accuracy A as a share, latency L and target T: *soft* A · (L/T)^-0.07; *hard* A up to the target
+and A · T/L above it, both of the paper; *absolute* A - 0.07 · |L/T - 1|, TuNAS's. T is in the name of the problem,
+and of *macro* {MACRO_TARGET / 1e6:g} million multiply-adds. To the soft reward another target is but a factor, so
+that *accel soft* is one problem: with {ACCEL_TARGETS_MS[1]:g} ms all its regrets are {FACTOR:.3f} times as large.
 *{AHEAD} ahead*: so many trials run at a time, and end in any order.
 
 **Regret** is what the best network found, of so many different ones, lacks to the best there is, in points of
 reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all runs found. *Named*: the same for
 the network that seemed best, which is what somebody has who trains nothing again; a search trains its finalists
-anew. *To the best*: how many networks half of the runs needed to find it, where it is known; empty where no more
-than half did. A repeat is told again and not charged. ± is a standard error. A run ends where it found the best
-of *macro* or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays what it is from there
+anew. *To the best*: how many networks half of the runs needed to find it, where it is known; empty where fewer
+did. A repeat is told again and not charged. ± is a standard error. A run ends where it found the best of *macro*
+(where what it sees is noisy not before {NAMED_AT} networks, from which it names one) or has repeated itself
+{CONVERGED_AFTER} times in a row, and its regret stays what it is from there
 on: so a row may go on where a sampler was to be asked for no more, or stand still. Otherwise
 {CHAMPION} is run to {contender(CHAMPION).most} networks, gp to {contender("gp").most}, Optuna's others to
 {contender("tpe").most}, ppo and evolution to {contender("ppo").most}; some runs are shorter.
@@ -80,18 +83,19 @@ on: so a row may go on where a sampler was to be asked for no more, or stand sti
 one-sided, paired over the seeds that both have, by flipping signs at random {FLIPS} times, so that
 {1 / (FLIPS + 1):g} is the least there is, and of n seeds 1/2ⁿ. Nothing is corrected for how many tests there are.
 
-***ms an ask*** is the mean over a row's own runs, what is drawn at random at first included, on machines that were
-busy: of a sampler that predicts it grows with the length of its runs.
+***ms an ask*** is the mean over all asks of a row's own runs, each with its tell, what is drawn at random at first
+included, on machines that were busy: of a sampler that predicts it grows with the length of its runs.
 
 **Samplers.** {CHAMPION}, ppo and evolution are ours. They see both values, and know the shape of the reward and
 which choices are the same network, as in a search. random, tpe, nsga2 and gp are Optuna's `RandomSampler`,
 `TPESampler`, `NSGAIISampler` and `GPSampler`; they are told the reward, or for the front both values. *NASNet's
-constants*: batches of 20, no normalisation and hardly any entropy (Zoph et al., 2018); with one epoch a batch PPO
-and REINFORCE then take nearly the same steps. All are given choices as lists of options; the {CHAMPION} one
-takes those that are numbers, as layers and kernels of *accel* are, to be in order, which takes a tenth from the
-error of its predictions there. Optuna's gp and tpe could be told so too, by other distributions, and are not.
+constants*: batches of 20, rewards as they are and hardly any weight of the entropy (Zoph et al., 2018); with one
+epoch a batch PPO and REINFORCE then take nearly the same steps. All are given choices as lists of options; the
+{CHAMPION} one takes those that are numbers, as layers and kernels of *accel* are, to be in order, which took a
+tenth from the error of its predictions there when it was made (no script is kept of that). Optuna's gp and tpe
+could be told so too, by other distributions, and are not.
 *Tuned*: the best of a small grid on the other family's problem ({CHOSEN_ON}), with other seeds; the grids are at
-the end, and where nothing did better than the defaults *tuned* is left out.
+the end. It is missing where nothing did better than the defaults, and where it was not run.
 What the {CHAMPION} sampler models was chosen on three of these problems (*macro soft*, *macro accuracy, one run
 seen* and *accel soft 4 ms*, where its first {INITIAL} random ones and the defaults of ppo are from too), and what
 it makes of latencies and fronts on *accel hard 4 ms* and on the fronts, with other seeds; absolute rewards and
@@ -116,7 +120,8 @@ def write_page(records: Path, every: Mapping[str, Problem], page: Path) -> None:
     for name, runs in found.items():
         if name not in rewarded:
             lines += front_lines(every[name], runs)
-    lines += landing_lines({name: runs for name, runs in rewarded.items() if name.startswith("accel")}, every)
+    latencies = {name: runs for name, runs in rewarded.items() if every[name].family == "accel"}
+    lines += landing_lines(latencies, every) if latencies else []
     lines += settings_lines()
     page.write_text("\n".join(lines) + "\n")
 
@@ -125,8 +130,8 @@ def summary_lines(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str,
     """Mean regret of all samplers on all problems, after as many networks as all are run to."""
     at = min(one.most for one in CONTENDERS.values())
     yield (
-        f"## All of them after {at} networks\nMean regret; the lowest of each problem stands out, and so does what "
-        f"may be as good: what the lowest is better than with a p of more than {CERTAIN} only.\n"
+        f"## All of them after {at} networks\nMean regret, in brackets the seeds where they are fewer than "
+        f"{SEEDS}. In bold the lowest of each problem, and what the tests do not tell from it (p above {CERTAIN}).\n"
     )
     found = {
         name: {sampler: some.found(at) for sampler, some in runs.items() if at <= some.length}
@@ -141,7 +146,9 @@ def summary_lines(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str,
         for sampler, regret in regrets.items():
             p = p_of(by_sampler[min(regrets, key=regrets.__getitem__)], by_sampler[sampler])
             mark = "**" if p is None or p > CERTAIN else ""
-            cells.setdefault(sampler, {})[name] = f"{mark}{regret:.3f}{mark}"
+            seeds = len(by_sampler[sampler])
+            few = f" ({seeds})" if seeds < SEEDS else ""
+            cells.setdefault(sampler, {})[name] = f"{mark}{regret:.3f}{mark}{few}"
     yield f"| sampler | {' | '.join(rewarded)} |"
     yield "|---" * (len(rewarded) + 1) + "|"
     for sampler, row in cells.items():
@@ -241,7 +248,7 @@ def p_of(mine: Mapping[int, float], theirs: Mapping[int, float]) -> float | None
 
 def median_of(networks: list[float]) -> str:
     """The middle one, where that many runs got there."""
-    middle = median_high(networks)
+    middle = median_low(networks)
     return f"{middle:.0f}" if math.isfinite(middle) else ""
 
 
@@ -258,9 +265,11 @@ def front_lines(problem: Problem, runs: Mapping[str, Runs]) -> Iterator[str]:
     whole = hypervolume(
         np.concatenate([rows for one in runs.values() for rows in one.values.values()]), reference
     )
+    unit = "ms" if problem.family == "accel" else "multiply-adds"
     yield (
-        f"\n## {problem.name}\nHypervolume without noise, of that of the networks of all runs together; the "
-        f"reference, the table's worst of either value, is {reference[0]:.2f} % and {reference[1]:.4g}.\n"
+        f"\n## {problem.name}\nHypervolume without noise: the area between a front and the table's worst of either "
+        f"value ({reference[0]:.2f} % and {reference[1]:.4g} {unit}), in % of that of the networks of all runs "
+        "together.\n"
     )
     at = [one for one in CHECKPOINTS if one <= 1000]
 

@@ -22,7 +22,7 @@ from contenders import contender, names, settings_of
 from optuna.samplers import BaseSampler
 from problems import Problem, problems
 from records import CONVERGED_AFTER, NAMED_AT, RECORDS, add, kept, path_of, telling
-from report import write_page
+from report import SEEDS, write_page
 
 PAGE = Path("docs/samplers.md")
 
@@ -37,14 +37,14 @@ class Arguments:
     """Where the records are kept."""
     page: Path | None = None
     """What is written from them. None: docs/samplers.md, of other records samplers.md beside them."""
-    seeds: int = 30
+    seeds: int = SEEDS
     """Of each sampler on each problem."""
     exact_seeds: int = 100
-    """Of those on the table without noise."""
+    """Of each on macro accuracy, the table without noise."""
     only: tuple[str, ...] = ()
-    """Names of problems, or parts of them; none for all."""
+    """Names of problems; parts of them take all that have it; none for all."""
     samplers: tuple[str, ...] = ()
-    """Their names, or parts of them; none for all."""
+    """The same of samplers; a whole name takes that one alone."""
     most: int = 2000
     """Different networks a run, at most."""
     processes: int = 1
@@ -158,15 +158,24 @@ def main(arguments: Arguments) -> None:
     Raises:
         SystemExit: what is asked for makes no sense or is not there, with one line.
     """
-    for flag, value in (("--most", arguments.most), ("--processes", arguments.processes)):
-        if value < 1:
-            raise SystemExit(f"{flag} {value}: give at least 1")
+    for flag, value, least in (
+        ("--seeds", arguments.seeds, 0),
+        ("--exact-seeds", arguments.exact_seeds, 0),
+        ("--most", arguments.most, 1),
+        ("--processes", arguments.processes, 1),
+    ):
+        if value < least:
+            raise SystemExit(f"{flag} {value}: give at least {least}")
     try:
         every = problems(arguments.macro)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise SystemExit(f"--macro {arguments.macro}: give nas-bench-macro_cifar10.json; {error}") from error
     posed = [every[name] for name in asked("--only", arguments.only, list(every))]
     samplers = asked("--samplers", arguments.samplers, names())
+    try:
+        arguments.records.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"--records {arguments.records}: give a folder; {error}") from error
     pool = pool_of(arguments.processes)
     try:
         runs = {}

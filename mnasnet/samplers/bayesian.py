@@ -21,6 +21,7 @@ from mnasnet.samplers.categorical import (
     Known,
     Past,
     Reward,
+    check_callable,
     check_whole,
     floor_of,
     is_usable,
@@ -66,11 +67,12 @@ class BayesianSampler(CategoricalSampler):
       objective, which should be the latency, and only accuracy and latency have to be learnt. Of two objectives
       without a reward it is the expected gain of hypervolume.
     - **What teaches.** COMPLETE trials; PRUNED ones what `known` says of them. PRUNED ones without it, and those
-      that are worth nothing, count as the worst that was seen in each objective. A penalty counts as less bad
-      (`OUTLIER`); 1e100 and beyond count as no value. Running ones count as what is expected of them, so that many
-      can be asked ahead. Who chose a trial does not matter.
-    - **Nothing twice.** Nothing that was asked before is asked again, whatever became of it, while something else
-      is easily found, all trials make the same choices and one thread asks.
+      that are worth nothing, count as the worst that was seen in each objective. Penalties count as less bad
+      (`OUTLIER`), FAILed trials not at all; 1e100 and beyond count as no value. Running ones count as what is
+      expected of them, so that many can be asked ahead. Who chose a trial does not matter.
+    - **Nothing twice.** Once a trial is COMPLETE or PRUNED nothing that was asked before is asked again, whatever
+      became of it, while something else is easily found, all trials make the same choices and one thread asks.
+      When all has been asked it draws at random.
     - **The study is all state.** Hyperparameters are kept in the trial that was asked with them.
 
     Jones et al. (1998) for expected improvement; `gaussian_process.py` for the model.
@@ -96,10 +98,12 @@ class BayesianSampler(CategoricalSampler):
                 0.04 without (24 seeds, when options that are numbers were not yet in order).
 
         Raises:
-            ValueError: the seed is no whole number of at least 0, or `initial` none of at least 1.
+            ValueError: as of `CategoricalSampler`, or `initial` is no whole number of at least 1, or `known` no
+                function.
         """
         super().__init__(seed, reward, canonical)
         check_whole("initial", initial, least=1)
+        check_callable("known", known)
         self._initial = initial
         self._known = known
 
@@ -163,8 +167,8 @@ class BayesianSampler(CategoricalSampler):
         """[trials, objectives]
 
         Of a trial that was pruned what is known of it, and else NaN; the worst of all where nobody says what is
-        known, and where a trial is worth nothing; NaN where none is worth anything. Penalties are cut off
-        (`floor_of`), and are not the worst.
+        known, and where a trial is worth nothing; NaN where none is worth anything. Penalties count as less
+        bad (`floor_of`), and are not the worst.
         """
         signs = _signs(study)
         worth = [

@@ -228,7 +228,9 @@ def test_what_it_learnt_survives_pickling() -> None:
     assert study.ask(SPACE).params == other.ask(SPACE).params
 
 
-@pytest.mark.parametrize("wrong", [{"initial": 0}, {"initial": 1.5}, {"seed": -1}, {"seed": None}])
+@pytest.mark.parametrize(
+    "wrong", [{"initial": 0}, {"initial": 1.5}, {"seed": -1}, {"seed": None}, {"reward": 3}, {"known": 0.1}]
+)
 def test_what_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="|".join(wrong)):
         BayesianSampler(**wrong)

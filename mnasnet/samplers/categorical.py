@@ -31,12 +31,14 @@ DRAWS = 100
 """In which something that was never asked for is looked for."""
 
 OUTLIER = 10.0
-"""Times as far below the worst tenth as the best is above it: no value counts as worse than that (`floor_of`).
+"""Times the range of the better values, and more, that penalties are below the worst of them (`floor_of`).
 
-What a penalty of a million for one trial does to the Bayesian sampler and to PPO with and without this is in
-`categorical_test.py`: much where values are minimised, for the former nothing where they are maximised, since it
-models those by logarithms. Set by hand, and so high that it touched no run of docs/samplers.md that was made anew.
+What penalties do with and without it is in `categorical_test.py`. Set by hand, and so high that it touched no run
+of docs/samplers.md that was made anew.
 """
+
+BETTER, BETTER_SHARE = 5, 0.2
+"""Values, and of all values, that are at least above a gap to penalties: fewer may be lucky ones."""
 
 Choices = Mapping[str, CategoricalDistribution]
 """By name, in the order in which they are made."""
@@ -119,13 +121,20 @@ class Past:
 
 
 def floor_of(gains: Sequence[float] | NDArray[np.float64]) -> float:
-    """Below which one of `gains`, of which more is better, is an outlier; minus infinity where nothing can be told.
+    """What penalties among `gains`, of which more is better, count as; minus infinity where none can be told.
 
-    More than a tenth of penalties are none: what is common is to be learned. So are values of which all but a tenth
-    are the best.
+    They are what is below a gap that is `OUTLIER` times as wide as the range of all above it, and count as worse
+    than the worst of those by that range: enough to be avoided, and not so much that the others look alike.
     """
-    low, best = float(np.quantile(gains, 0.1, method="higher")), float(np.max(gains))
-    return low - OUTLIER * (best - low) if low < best else -math.inf
+    ordered = np.sort(np.asarray(gains))[::-1]
+    above, below = ordered[:-1], ordered[1:]
+    range_above = ordered[:1] - above
+    is_gap = (range_above > 0) & (above - below > OUTLIER * range_above)
+    is_gap[: max(BETTER, math.ceil(BETTER_SHARE * len(ordered))) - 1] = False
+    if not is_gap.any():
+        return -math.inf
+    first = int(is_gap.argmax())
+    return float(above[first] - range_above[first])
 
 
 def is_usable(value: float | None) -> bool:
@@ -136,6 +145,16 @@ def is_usable(value: float | None) -> bool:
 def made_all(trial: FrozenTrial, choices: Choices) -> bool:
     """Whether a trial has an option for each of `choices`."""
     return all(trial.distributions.get(name) == choice for name, choice in choices.items())
+
+
+def check_callable(name: str, value: object) -> None:
+    """Nothing, where `value` can be called or is None.
+
+    Raises:
+        ValueError: it cannot; said here, since it would be called only once trials have been paid for.
+    """
+    if value is not None and not callable(value):
+        raise ValueError(f"{name} must be a function, got {value!r}")
 
 
 def check_whole(name: str, value: int, *, least: int) -> None:
@@ -155,10 +174,11 @@ def check_whole(name: str, value: int, *, least: int) -> None:
 class CategoricalSampler(BaseSampler):
     """Asks for all choices of a trial jointly: those of two options or more that all COMPLETE trials share.
 
-    As in Optuna's multivariate TPE. Trials that were pruned before they made all of these teach nothing. Before the
-    first trial has finished, and for names that come and go, choices are drawn uniformly, and may come again. Each
-    draw is seeded from (seed, trial number), so that a new sampler with the same arguments, shown the same study,
-    proposes the same next choices.
+    As in Optuna's multivariate TPE. Trials that were pruned before they made all of these teach nothing, and FAILed
+    ones never do: prune a trial whose choices do not work together. Before the first trial is COMPLETE or PRUNED,
+    and for names that come and go, choices are drawn uniformly, and may come again. Each draw is seeded from (seed,
+    trial number), so that a new sampler with the same arguments, shown the same study, proposes the same next
+    choices.
     """
 
     def __init__(
@@ -173,9 +193,11 @@ class CategoricalSampler(BaseSampler):
             canonical: the choices that matter, of all the choices of a trial. Without it, all matter.
 
         Raises:
-            ValueError: the seed is no whole number of at least 0.
+            ValueError: the seed is no whole number of at least 0, or one of the others no function.
         """
         check_whole("seed", seed, least=0)
+        check_callable("reward", reward)
+        check_callable("canonical", canonical)
         self._seed = seed
         self._reward = reward
         self._canonical = canonical

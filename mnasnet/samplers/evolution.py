@@ -23,9 +23,9 @@ class EvolutionSampler(CategoricalSampler):
     """Each trial is the best of some of the youngest with one choice changed.
 
     The first trials are drawn at random until as many have finished as are alive at a time. A trial is as old as
-    its number says. PRUNED trials and those without a reward are alive, and lose to all others. Nothing that was
-    asked before is asked again, whatever became of it, while something else is easily found, all trials make the
-    same choices and one thread asks. The study is all state.
+    its number says. PRUNED trials and those without a reward are alive, and lose to all others. Once a trial is
+    COMPLETE or PRUNED nothing that was asked before is asked again, whatever became of it, while something else is
+    easily found, all trials make the same choices and one thread asks. The study is all state.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class EvolutionSampler(CategoricalSampler):
             tournament: of which the best is a parent.
 
         Raises:
-            ValueError: the seed is no whole number of at least 0, or population or tournament none of at least 1.
+            ValueError: as of `CategoricalSampler`, or population or tournament is no whole number of at least 1.
         """
         super().__init__(seed, reward, canonical)
         check_whole("population", population, least=1)

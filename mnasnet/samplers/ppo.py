@@ -154,8 +154,8 @@ class Learner:
         """Update the controller from one batch; None as a reward stands for less than the worst of the batch.
 
         How much less: by the range of all rewards so far, or where they are all alike by a tenth of one of them.
-        Were it the worst itself, the one good network of a batch would teach nothing. Penalties are cut off
-        (`floor_of`).
+        Were it the worst itself, the one good network of a batch would teach nothing. Penalties count as less
+        bad (`floor_of`), and averages in which they counted in full begin anew.
         """
         known = [reward for reward in rewards if reward is not None]
         self._rewards += known
@@ -163,6 +163,8 @@ class Learner:
             return  # nothing has ever been worth anything: there is nothing to compare with
         self.lessons += 1
         floor = floor_of(self._rewards)
+        if self._baseline is not None and self._baseline < floor:
+            self._baseline = self._mean_square = None
         lowest, highest = min(reward for reward in self._rewards if reward > floor), max(self._rewards)
         below = max(min(known, default=lowest), floor) - (highest - lowest or abs(lowest) / 10 or 1.0)
         advantages = self._advantages([below if reward is None else max(reward, floor) for reward in rewards])
@@ -260,7 +262,7 @@ class PPOSampler(CategoricalSampler):
       draw is seeded from (seed, trial number). When several processes or threads tell trials of one study
       at once, each sees its own order of telling, and so has its own policy.
     - **Which choices.** As of `CategoricalSampler`; those that were drawn uniformly are taught from as such.
-    - **What teaches.** COMPLETE trials their reward; a penalty counts as less bad (`OUTLIER`). PRUNED ones, and
+    - **What teaches.** COMPLETE trials their reward; penalties count as less bad (`OUTLIER`). PRUNED ones, and
       those whose reward is None, or not finite or beyond 1e100, that they were worse than the worst of their
       batch. FAIL nothing. Trials that this kind of sampler did not choose (enqueued, another sampler's) or that
       were told without it nothing: PPO learns only from choices of known probability. A repeat told with recorded
