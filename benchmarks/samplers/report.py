@@ -77,7 +77,8 @@ did. A repeat is told again and not charged. ± is a standard error. A run ends 
 {CONVERGED_AFTER} times in a row, and its regret stays what it is from there
 on: so a row may go on where a sampler was to be asked for no more, or stand still. Otherwise
 {CHAMPION} is run to {contender(CHAMPION).most} networks, gp to {contender("gp").most}, Optuna's others to
-{contender("tpe").most}, ppo and evolution to {contender("ppo").most}; some runs are shorter.
+{contender("tpe").most}, ppo and evolution to {contender("ppo").most}; some runs are shorter,
+and some rows have more seeds than were to be.
 
 **p** is how often chance alone would show {CHAMPION} so much better, were it no better than the row's sampler:
 one-sided, paired over the seeds that both have, by flipping signs at random {FLIPS} times, so that
@@ -131,7 +132,7 @@ def summary_lines(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str,
     at = min(one.most for one in CONTENDERS.values())
     yield (
         f"## All of them after {at} networks\nMean regret, in brackets the seeds where they are fewer than "
-        f"{SEEDS}. In bold the lowest of each problem, and what the tests do not tell from it (p above {CERTAIN}).\n"
+        f"{SEEDS}. In bold the lowest of each problem, and what tests do not tell from it (p above {CERTAIN}).\n"
     )
     found = {
         name: {sampler: some.found(at) for sampler, some in runs.items() if at <= some.length}
