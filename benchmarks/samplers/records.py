@@ -108,12 +108,12 @@ class Runs:
         """By seed the best reward without noise of the first `at` networks."""
         return {seed: float(self._rewards(rows, ACCURACY).max()) for seed, rows in self.first(at).items()}
 
-    def reached(self, reward: float) -> list[float]:
-        """Of each run how many networks it took to one of this reward; infinite where it found none."""
-        found = []
-        for rows in self.values.values():
+    def reached(self, reward: float) -> dict[int, float]:
+        """By seed how many networks it took to one of this reward; infinite where it found none."""
+        found = {}
+        for seed, rows in self.values.items():
             there = rows[self._rewards(rows, ACCURACY) >= reward, INDEX]
-            found.append(float(there[0]) + 1 if len(there) else math.inf)
+            found[seed] = float(there[0]) + 1 if len(there) else math.inf
         return found
 
     def curves(self, most: int) -> Floats:

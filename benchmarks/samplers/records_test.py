@@ -51,8 +51,8 @@ def test_what_is_kept_of_a_run_says_what_all_of_it_says(seed: int) -> None:
         assert few.named(at)[0] == pytest.approx(every.named(at)[0], rel=1e-6)
         assert few.within(at) == pytest.approx(every.within(at), rel=1e-6)
     highest = few.found(300)[0]
-    assert few.reached(highest) == [np.argmax([posed.reward(row[:2]) for row in values]) + 1]
-    assert few.reached(highest + 1) == [np.inf]
+    assert few.reached(highest) == {0: np.argmax([posed.reward(row[:2]) for row in values]) + 1}
+    assert few.reached(highest + 1) == {0: np.inf}
     assert few.curves(300) == pytest.approx(every.curves(300), rel=1e-6)
     free = problem(rewarded=False)
     assert hypervolume(np.array(telling(values, free)), free.reference) == pytest.approx(

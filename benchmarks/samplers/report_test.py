@@ -3,7 +3,7 @@
 import numpy as np
 from problems import Problem
 from records import Runs
-from report import median_of, p_of, summary_lines
+from report import median_of, p_of, sooner_of, summary_lines
 
 
 def runs(*rewards: float, length: int) -> Runs:
@@ -46,3 +46,10 @@ def test_p_is_that_of_the_signs_of_the_seeds_that_both_have() -> None:
     assert p_of(theirs, ours) == 1
     assert p_of(ours, ours) == 1
     assert p_of(ours, {0: 2.0}) is None
+
+
+def test_who_needs_fewer_networks_to_the_best_is_sooner() -> None:
+    soon, late, never = (runs(*rewards, length=500) for rewards in ([9.0], [1.0, 2.0, 9.0], [1.0, 2.0]))
+    assert sooner_of(soon, late, 9.0) == sooner_of(late, never, 9.0) == "0.0156"  # all six seeds
+    assert sooner_of(never, late, 9.0) == "1.0000"
+    assert sooner_of(soon, runs(1.0, length=100), 9.0) == ""
