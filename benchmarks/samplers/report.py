@@ -82,7 +82,8 @@ networks, gp to {contender("gp").most}, Optuna's others to {contender("tpe").mos
 **p** is how often chance alone would show {CHAMPION} so much better, were it no better than the row's sampler:
 one-sided, paired over the seeds that both have, by flipping signs at random {FLIPS} times, so that
 {1 / (FLIPS + 1):g} is the least there is, and of n seeds 1/2ⁿ. Nothing is corrected for how many tests there are.
-*Sooner at the best*: of how many networks it took, {max(TESTED_AT)} where it took more.
+*Sooner at the best*: of how many networks it took, {max(TESTED_AT)} where it took more. That column, and gp's 100
+seeds on *macro soft*, were added when 30 seeds had not told gp and {CHAMPION} apart there.
 
 ***ms an ask*** is the mean over all asks of a row's own runs, each with its tell, what is drawn at random at first
 included, on machines that were busy: of a sampler that predicts it grows with the length of its runs.
@@ -144,10 +145,11 @@ def summary_lines(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str,
             sampler: fmean(max(0.0, best[name] - one) for one in rewards.values())
             for sampler, rewards in by_sampler.items()
         }
+        lowest = min(regrets, key=regrets.__getitem__, default="")
         for sampler, regret in regrets.items():
-            p = p_of(by_sampler[min(regrets, key=regrets.__getitem__)], by_sampler[sampler])
-            mark = "**" if p is None or p > CERTAIN else ""
+            p = p_of(by_sampler[lowest], by_sampler[sampler])
             seeds = len(by_sampler[sampler])
+            mark = "**" if sampler == lowest or (p is not None and p > CERTAIN >= 0.5**seeds) else ""
             few = f" ({seeds})" if seeds < SEEDS else ""
             cells.setdefault(sampler, {})[name] = f"{mark}{regret:.3f}{mark}{few}"
     yield f"| sampler | {' | '.join(rewarded)} |"
@@ -210,9 +212,9 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
         needed = [median_of(some.reached(best - ROUNDING).values())] if reached else []
         row = [sampler, str(len(some.values)), *cells, *needed, named, f"{some.each_ms:.0f}"]
         if tests:
-            cells = tests_of(runs[CHAMPION], some)
-            cells += [sooner_of(runs[CHAMPION], some, best)] if reached else []
-            row += cells if sampler != CHAMPION else [""] * len(cells)
+            p_values = tests_of(runs[CHAMPION], some)
+            p_values += [sooner_of(runs[CHAMPION], some, best)] if reached else []
+            row += p_values if sampler != CHAMPION else [""] * len(p_values)
         yield f"| {' | '.join(row)} |"
 
 
@@ -229,7 +231,7 @@ def tests_of(ours: Runs, other: Runs) -> list[str]:
 
 
 def sooner_of(ours: Runs, other: Runs, best: float) -> str:
-    """`p_of` the networks needed to the `best`; a run without it counts as if it had found it as the last one."""
+    """`p_of` the networks needed to the `best`; a run without it counts as if the last tested one were it."""
 
     def needed(one: Runs) -> dict[int, float]:
         return {seed: -min(count, max(TESTED_AT)) for seed, count in one.reached(best - ROUNDING).items()}
@@ -324,8 +326,8 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
     yield (
         f"\n## Landing on a target\nHow many searches in a hundred end with a network whose latency is at most the "
         f"target and at least {SHARE} of it: that of the highest reward, and the most accurate one that keeps to "
-        "the target, which a search names beside it. No reward asks for that share: a faster network that is as "
-        "accurate, as far as noise lets see, is as good.\n"
+        "the target, which a search names beside it. Only the absolute reward asks for that share: to the hard one "
+        "a faster network that is as accurate, as far as noise lets see, is as good, and to the soft one better.\n"
     )
     at = LANDED_AT
     heads = ["problem", "sampler", "seeds"]

@@ -23,8 +23,8 @@ from mnasnet.samplers.categorical import (
     Reward,
     check_callable,
     check_whole,
-    floor_of,
     is_usable,
+    lowest_of,
     made_all,
 )
 from mnasnet.samplers.gaussian_process import Floats, Options, Points
@@ -67,8 +67,8 @@ class BayesianSampler(CategoricalSampler):
       objective, which should be the latency, and only accuracy and latency have to be learnt. Of two objectives
       without a reward it is the expected gain of hypervolume.
     - **What teaches.** COMPLETE trials; PRUNED ones what `known` says of them. PRUNED ones without it, and those
-      that are worth nothing, count as the worst that was seen in each objective. Penalties count as less bad
-      (`OUTLIER`), FAILed trials not at all; 1e100 and beyond count as no value. Running ones count as what is
+      that are worth nothing, count as the worst that was seen in each objective, and so do penalties
+      (`lowest_of`). FAILed trials teach nothing; 1e100 and beyond count as no value. Running ones count as what is
       expected of them, so that many can be asked ahead. Who chose a trial does not matter.
     - **Nothing twice.** Once a trial is COMPLETE or PRUNED nothing that was asked before is asked again, whatever
       became of it, while something else is easily found, all trials make the same choices and one thread asks.
@@ -167,23 +167,23 @@ class BayesianSampler(CategoricalSampler):
         """[trials, objectives]
 
         Of a trial that was pruned what is known of it, and else NaN; the worst of all where nobody says what is
-        known, and where a trial is worth nothing; NaN where none is worth anything. Penalties count as less
-        bad (`floor_of`), and are not the worst.
+        known, and where a trial is worth nothing or has a penalty; NaN where none is worth anything. Whether it is
+        a penalty the reward says (`lowest_of`), since a slow network may be a good one; of a front all objectives.
         """
         signs = _signs(study)
-        worth = [
-            self.reward_of(study, trial) is not None and all(map(is_usable, trial.values))
-            for trial in finished
-        ]
-        found = np.full((len(finished), len(study.directions)), math.nan)
-        if any(worth):
-            values = np.array(
-                [trial.values for trial, has_worth in zip(finished, worth, strict=True) if has_worth]
-            )
-            gains = signs * values
-            floors = np.array([floor_of(column) for column in gains.T])
-            found[:] = signs * np.where(gains > floors, gains, math.inf).min(axis=0)
-            found[np.array(worth)] = signs * np.maximum(gains, floors)
+        worth = {
+            index: (reward, trial.values)
+            for index, trial in enumerate(finished)
+            if (reward := self.reward_of(study, trial)) is not None and all(map(is_usable, trial.values))
+        }
+        found = np.full((len(finished), len(signs)), math.nan)
+        if worth:
+            values = np.array([one for _, one in worth.values()])
+            is_front = self._reward is None and len(signs) > 1
+            rewards = signs * values if is_front else np.array([[reward] for reward, _ in worth.values()])
+            better = (rewards >= [lowest_of(column) for column in rewards.T]).any(axis=1)
+            found[:] = signs * (signs * values[better]).min(axis=0)
+            found[np.array(list(worth))[better]] = values[better]
         if self._known is not None:
             for row, trial in zip(found, finished, strict=True):
                 if trial.state == TrialState.PRUNED:

@@ -30,15 +30,21 @@ Known = Callable[[FrozenTrial], Sequence[float | None]]
 DRAWS = 100
 """In which something that was never asked for is looked for."""
 
-OUTLIER = 10.0
-"""Times the range of the better values, and more, that penalties are below the worst of them (`floor_of`).
+GAP = 10.0
+"""Times the range of all better values that penalties are below them (`lowest_of`).
 
-What penalties do with and without it is in `categorical_test.py`. Set by hand, and so high that it touched no run
-of docs/samplers.md that was made anew.
+What penalties do with and without it is in `categorical_test.py`. Set by hand, as the next three are, and so high
+that it touched no run of docs/samplers.md that was made anew.
 """
 
-BETTER, BETTER_SHARE = 5, 0.2
-"""Values, and of all values, that are at least above a gap to penalties: fewer may be lucky ones."""
+LEAST_BETTER = 5
+"""Values above such a gap, at least: fewer may be lucky ones."""
+
+LEAST_SHARE_BETTER = 0.2
+"""Of all values, that are above such a gap."""
+
+TIE = 1e-6
+"""Of the best value: what differs by no more is equal."""
 
 Choices = Mapping[str, CategoricalDistribution]
 """By name, in the order in which they are made."""
@@ -120,21 +126,19 @@ class Past:
         return [self.finished[number] for number in sorted(self.asked.keys.keys() & self.finished.keys())]
 
 
-def floor_of(gains: Sequence[float] | NDArray[np.float64]) -> float:
-    """What penalties among `gains`, of which more is better, count as; minus infinity where none can be told.
+def lowest_of(rewards: Sequence[float] | NDArray[np.float64]) -> float:
+    """The worst of `rewards` that is no penalty; minus infinity where none can be told to be one.
 
-    They are what is below a gap that is `OUTLIER` times as wide as the range of all above it, and count as worse
-    than the worst of those by that range: enough to be avoided, and not so much that the others look alike.
+    Penalties are what is below a gap `GAP` times as wide as the range of all above it, which are `LEAST_BETTER` and
+    `LEAST_SHARE_BETTER` of all at least. Who learns from rewards takes them for worth nothing: as the numbers that
+    they are, everything else would look alike.
     """
-    ordered = np.sort(np.asarray(gains))[::-1]
+    ordered = np.sort(np.asarray(rewards))[::-1]
     above, below = ordered[:-1], ordered[1:]
-    range_above = ordered[:1] - above
-    is_gap = (range_above > 0) & (above - below > OUTLIER * range_above)
-    is_gap[: max(BETTER, math.ceil(BETTER_SHARE * len(ordered))) - 1] = False
-    if not is_gap.any():
-        return -math.inf
-    first = int(is_gap.argmax())
-    return float(above[first] - range_above[first])
+    ranges = ordered[:1] - above
+    is_gap = (ranges > TIE * np.abs(ordered[:1])) & (above - below > GAP * ranges)
+    is_gap[: max(LEAST_BETTER, math.ceil(LEAST_SHARE_BETTER * len(ordered))) - 1] = False
+    return float(above[is_gap.argmax()]) if is_gap.any() else -math.inf
 
 
 def is_usable(value: float | None) -> bool:
@@ -154,7 +158,7 @@ def check_callable(name: str, value: object) -> None:
         ValueError: it cannot; said here, since it would be called only once trials have been paid for.
     """
     if value is not None and not callable(value):
-        raise ValueError(f"{name} must be a function, got {value!r}")
+        raise ValueError(f"{name} must be a function or None, got {value!r}")
 
 
 def check_whole(name: str, value: int, *, least: int) -> None:

@@ -21,8 +21,8 @@ from mnasnet.samplers.categorical import (
     Past,
     Reward,
     check_whole,
-    floor_of,
     is_usable,
+    lowest_of,
     made_all,
 )
 from mnasnet.samplers.losses import clipped_surrogate, negative_entropy, reinforce
@@ -154,20 +154,23 @@ class Learner:
         """Update the controller from one batch; None as a reward stands for less than the worst of the batch.
 
         How much less: by the range of all rewards so far, or where they are all alike by a tenth of one of them.
-        Were it the worst itself, the one good network of a batch would teach nothing. Penalties count as less
-        bad (`floor_of`), and averages in which they counted in full begin anew.
+        Were it the worst itself, the one good network of a batch would teach nothing. A penalty (`lowest_of`) is no
+        reward; averages that some got into before they could be told begin anew.
         """
-        known = [reward for reward in rewards if reward is not None]
-        self._rewards += known
+        self._rewards += [reward for reward in rewards if reward is not None]
         if not self._rewards:
             return  # nothing has ever been worth anything: there is nothing to compare with
         self.lessons += 1
-        floor = floor_of(self._rewards)
-        if self._baseline is not None and self._baseline < floor:
+        no_penalty = lowest_of(self._rewards)
+        lowest, highest = max(min(self._rewards), no_penalty), max(self._rewards)
+        less = highest - lowest or abs(lowest) / 10 or 1.0
+        if self._baseline is not None and self._baseline < no_penalty - less:
             self._baseline = self._mean_square = None
-        lowest, highest = min(reward for reward in self._rewards if reward > floor), max(self._rewards)
-        below = max(min(known, default=lowest), floor) - (highest - lowest or abs(lowest) / 10 or 1.0)
-        advantages = self._advantages([below if reward is None else max(reward, floor) for reward in rewards])
+        known = [reward for reward in rewards if reward is not None and reward >= lowest]
+        below = min(known, default=lowest) - less
+        advantages = self._advantages(
+            [below if reward is None or reward < lowest else reward for reward in rewards]
+        )
 
         actions = torch.tensor(
             [
@@ -262,11 +265,11 @@ class PPOSampler(CategoricalSampler):
       draw is seeded from (seed, trial number). When several processes or threads tell trials of one study
       at once, each sees its own order of telling, and so has its own policy.
     - **Which choices.** As of `CategoricalSampler`; those that were drawn uniformly are taught from as such.
-    - **What teaches.** COMPLETE trials their reward; penalties count as less bad (`OUTLIER`). PRUNED ones, and
-      those whose reward is None, or not finite or beyond 1e100, that they were worse than the worst of their
-      batch. FAIL nothing. Trials that this kind of sampler did not choose (enqueued, another sampler's) or that
-      were told without it nothing: PPO learns only from choices of known probability. A repeat told with recorded
-      values teaches as any other trial.
+    - **What teaches.** COMPLETE trials their reward. PRUNED ones, penalties (`lowest_of`) and those whose reward
+      is None, or not finite or beyond 1e100, that they were worse than the worst of their batch. FAIL nothing.
+      Trials that this kind of sampler did not choose (enqueued, another sampler's) or that were told without it
+      nothing: PPO learns only from choices of known probability. A repeat told with recorded values teaches as any
+      other trial.
 
     Torch's global random state is neither read nor changed.
     """
