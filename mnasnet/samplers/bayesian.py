@@ -24,7 +24,7 @@ from mnasnet.samplers.categorical import (
     check_callable,
     check_whole,
     is_usable,
-    lowest_of,
+    lowest_but_penalties,
     made_all,
 )
 from mnasnet.samplers.gaussian_process import Floats, Options, Points
@@ -68,7 +68,7 @@ class BayesianSampler(CategoricalSampler):
       without a reward it is the expected gain of hypervolume.
     - **What teaches.** COMPLETE trials; PRUNED ones what `known` says of them. PRUNED ones without it, and those
       that are worth nothing, count as the worst that was seen in each objective, and so do penalties
-      (`lowest_of`). FAILed trials teach nothing; 1e100 and beyond count as no value. Running ones count as what is
+      (`GAP`). FAILed trials teach nothing; 1e100 and beyond count as no value. Running ones count as what is
       expected of them, so that many can be asked ahead. Who chose a trial does not matter.
     - **Nothing twice.** Once a trial is COMPLETE or PRUNED nothing that was asked before is asked again, whatever
       became of it, while something else is easily found, all trials make the same choices and one thread asks.
@@ -168,7 +168,7 @@ class BayesianSampler(CategoricalSampler):
 
         Of a trial that was pruned what is known of it, and else NaN; the worst of all where nobody says what is
         known, and where a trial is worth nothing or has a penalty; NaN where none is worth anything. Whether it is
-        a penalty the reward says (`lowest_of`), since a slow network may be a good one; of a front all objectives.
+        a penalty the reward says (`GAP`), since a slow network may be a good one; of a front all objectives.
         """
         signs = _signs(study)
         worth = {
@@ -181,7 +181,7 @@ class BayesianSampler(CategoricalSampler):
             values = np.array([one for _, one in worth.values()])
             is_front = self._reward is None and len(signs) > 1
             rewards = signs * values if is_front else np.array([[reward] for reward, _ in worth.values()])
-            better = (rewards >= [lowest_of(column) for column in rewards.T]).any(axis=1)
+            better = (rewards >= [lowest_but_penalties(column) for column in rewards.T]).any(axis=1)
             found[:] = signs * (signs * values[better]).min(axis=0)
             found[np.array(list(worth))[better]] = values[better]
         if self._known is not None:

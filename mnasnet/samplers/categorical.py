@@ -31,7 +31,7 @@ DRAWS = 100
 """In which something that was never asked for is looked for."""
 
 GAP = 10.0
-"""Times the range of all better values that penalties are below them (`lowest_of`).
+"""Times the range of all better values that penalties are below them (`lowest_but_penalties`).
 
 What penalties do with and without it is in `categorical_test.py`. Set by hand, as the next three are, and so high
 that it touched no run of docs/samplers.md that was made anew.
@@ -126,7 +126,7 @@ class Past:
         return [self.finished[number] for number in sorted(self.asked.keys.keys() & self.finished.keys())]
 
 
-def lowest_of(rewards: Sequence[float] | NDArray[np.float64]) -> float:
+def lowest_but_penalties(rewards: Sequence[float] | NDArray[np.float64]) -> float:
     """The worst of `rewards` that is no penalty; minus infinity where none can be told to be one.
 
     Penalties are what is below a gap `GAP` times as wide as the range of all above it, which are `LEAST_BETTER` and

@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState
 
 from mnasnet.samplers.bayesian import BayesianSampler
-from mnasnet.samplers.categorical import Canonical, CategoricalSampler, lowest_of
+from mnasnet.samplers.categorical import Canonical, CategoricalSampler, lowest_but_penalties
 from mnasnet.samplers.evolution import EvolutionSampler
 from mnasnet.samplers.ppo import PPOSampler, PPOSettings
 from mnasnet.samplers.sampler_contract import SPACE, asked, new_study
@@ -151,23 +151,19 @@ def test_penalties_of_most_trials_are_avoided_and_hide_nothing(
         ([0.0, 1.0, 2.0, 3.0, -1e9], -math.inf),  # four may be lucky ones
         ([0.0, 1.0, 2.0, 3.0, 4.0, -1e3, -1e9], 0.0),
         ([1.0] * 95 + [0.0] * 5, -math.inf),  # of two values neither is a penalty
-        (
-            [0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1, 0.6, 0.6, 0.6, 0.5, 0.3],
-            -math.inf,
-        ),  # nor of what rounding parts
+        ([0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1, 0.6, 0.6, 0.6, 0.5], -math.inf),  # nor of what rounding parts
     ],
 )
 def test_penalties_are_what_is_below_a_wide_gap(rewards: list[float], lowest: float) -> None:
-    assert lowest_of(rewards) == lowest
+    assert lowest_but_penalties(rewards) == lowest
 
 
 def test_a_network_that_is_twenty_times_as_slow_is_not_taken_for_a_fast_one() -> None:
     def objective(trial: optuna.Trial) -> tuple[float, float]:
         options = [trial.suggest_categorical(f"choice{index}", (0, 1, 2, 3)) for index in range(8)]
         is_slow = options[0] > 1  # half of them, and a little more accurate
-        return 0.7 + sum(options) / 1000 + 0.02 * is_slow, (3 + sum(options[1:]) / 21) * (
-            20 if is_slow else 1
-        )
+        latency = 3 + sum(options[1:]) / 21
+        return 0.7 + sum(options) / 1000 + 0.02 * is_slow, 20 * latency if is_slow else latency
 
     sampler = BayesianSampler(reward=lambda values: values[0] * min(1.0, 6 / max(values[1], 1e-9)))
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)

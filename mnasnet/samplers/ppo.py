@@ -22,7 +22,7 @@ from mnasnet.samplers.categorical import (
     Reward,
     check_whole,
     is_usable,
-    lowest_of,
+    lowest_but_penalties,
     made_all,
 )
 from mnasnet.samplers.losses import clipped_surrogate, negative_entropy, reinforce
@@ -154,23 +154,21 @@ class Learner:
         """Update the controller from one batch; None as a reward stands for less than the worst of the batch.
 
         How much less: by the range of all rewards so far, or where they are all alike by a tenth of one of them.
-        Were it the worst itself, the one good network of a batch would teach nothing. A penalty (`lowest_of`) is no
+        Were it the worst itself, the one good network of a batch would teach nothing. A penalty (`GAP`) is no
         reward; averages that some got into before they could be told begin anew.
         """
         self._rewards += [reward for reward in rewards if reward is not None]
         if not self._rewards:
             return  # nothing has ever been worth anything: there is nothing to compare with
         self.lessons += 1
-        no_penalty = lowest_of(self._rewards)
+        no_penalty = lowest_but_penalties(self._rewards)
         lowest, highest = max(min(self._rewards), no_penalty), max(self._rewards)
         less = highest - lowest or abs(lowest) / 10 or 1.0
         if self._baseline is not None and self._baseline < no_penalty - less:
             self._baseline = self._mean_square = None
-        known = [reward for reward in rewards if reward is not None and reward >= lowest]
-        below = min(known, default=lowest) - less
-        advantages = self._advantages(
-            [below if reward is None or reward < lowest else reward for reward in rewards]
-        )
+        worth = [reward if reward is not None and reward >= lowest else None for reward in rewards]
+        below = min((reward for reward in worth if reward is not None), default=lowest) - less
+        advantages = self._advantages([below if reward is None else reward for reward in worth])
 
         actions = torch.tensor(
             [
@@ -265,7 +263,7 @@ class PPOSampler(CategoricalSampler):
       draw is seeded from (seed, trial number). When several processes or threads tell trials of one study
       at once, each sees its own order of telling, and so has its own policy.
     - **Which choices.** As of `CategoricalSampler`; those that were drawn uniformly are taught from as such.
-    - **What teaches.** COMPLETE trials their reward. PRUNED ones, penalties (`lowest_of`) and those whose reward
+    - **What teaches.** COMPLETE trials their reward. PRUNED ones, penalties (`GAP`) and those whose reward
       is None, or not finite or beyond 1e100, that they were worse than the worst of their batch. FAIL nothing.
       Trials that this kind of sampler did not choose (enqueued, another sampler's) or that were told without it
       nothing: PPO learns only from choices of known probability. A repeat told with recorded values teaches as any
