@@ -1,22 +1,18 @@
-"""docs/samplers.md and its curves, from the records of runs."""
+"""docs/samplers.md, from the records of runs."""
 
 import json
 import math
 import random
-import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean, median_low, stdev
 
 import numpy as np
-from contenders import CONTENDERS, ON, TUNED_SUFFIX, contender, tuned
-from plotly.colors import qualitative
-from plotly.graph_objects import Scatter
-from plotly.subplots import make_subplots
+from contenders import CONTENDERS, ON, contender, tuned
+from curves import draw
 from problems import ACCEL_TARGETS_MS, AHEAD, MACRO_TARGET, NOISE_POINTS, Params, Problem
 from records import ACCURACY, CONVERGED_AFTER, LATENCY, NAMED_AT, Floats, Runs, read
-from scipy.stats import permutation_test, t
+from scipy.stats import permutation_test
 
 from mnasnet.samplers.bayesian import INITIAL
 from mnasnet.study.reward import soft
@@ -40,9 +36,6 @@ CERTAIN = 0.05
 """The highest p of a difference that counts as one."""
 ROUNDING = 1e-5
 """Of a reward in points that is kept with eight digits."""
-COLUMNS = 3
-SHOWN_FROM = 50
-"""Networks from which on all of every curve is inside of its panel."""
 
 FACTOR = soft(ACCEL_TARGETS_MS[1])(accuracy=1, latency_ms=1) / soft(ACCEL_TARGETS_MS[0])(
     accuracy=1, latency_ms=1
@@ -364,73 +357,3 @@ def settings_lines() -> Iterator[str]:
                     f"| {found['on']}, after {found['after']} | {sampler} | {found['seeds']} | {mark}{said}{mark} "
                     f"| {row['reward']:.3f} ± {row['error']:.3f} |"
                 )
-
-
-def half_of(runs: Floats) -> Floats:
-    """[networks]: half of the 95 % interval of the mean of `runs` [runs, networks], by Student's t."""
-    count = len(runs)
-    if count == 1:
-        return np.zeros(runs.shape[1])
-    found: Floats = t.ppf(0.975, count - 1) * runs.std(axis=0, ddof=1) / math.sqrt(count)
-    return found
-
-
-def draw(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str, float], path: Path) -> None:
-    """Curves of mean regret with their 95 % intervals, a panel a problem, as a picture taken by `chromium`."""
-    rows = math.ceil(len(rewarded) / COLUMNS)
-    figure = make_subplots(rows, COLUMNS, subplot_titles=list(rewarded), vertical_spacing=0.3 / rows)
-    colours = dict(zip(CONTENDERS, qualitative.Dark24, strict=False))
-    shown = set()
-    for number, (name, runs) in enumerate(rewarded.items()):
-        place = {"row": number // COLUMNS + 1, "col": number % COLUMNS + 1}
-        highest = 0.0
-        for sampler, some in runs.items():
-            most = int(min(some.length, contender(sampler).most))
-            at = np.unique(np.geomspace(10, most, 60).astype(int))
-            regrets = best[name] - some.curves(most)[:, at - 1]
-            mean, half = regrets.mean(axis=0), half_of(regrets)
-            highest = max(highest, float(mean[np.searchsorted(at, SHOWN_FROM) :].max(initial=0.0)))
-            colour = colours[sampler.removesuffix(TUNED_SUFFIX)]
-            band = {
-                "x": [*at, *at[::-1]],
-                "y": [*(mean + half), *(mean - half)[::-1]],
-                "fill": "toself",
-                "fillcolor": colour,
-                "opacity": 0.15,
-                "line_width": 0,
-                "mode": "lines",
-                "showlegend": False,
-            }
-            line = {
-                "x": at,
-                "y": mean,
-                "name": sampler,
-                "legendgroup": sampler,
-                "showlegend": sampler not in shown,
-                "line": {"color": colour, "dash": "dot" if sampler.endswith(TUNED_SUFFIX) else "solid"},
-            }
-            shown.add(sampler)
-            for parts in (band, line):
-                figure.add_trace(Scatter(**parts), **place)
-        figure.update_yaxes(range=[0, 1.1 * highest], **place)
-    figure.update_xaxes(type="log", title="networks tried", dtick=1)
-    figure.update_yaxes(title="mean regret, points")
-    size = 1500, 380 * rows + 60
-    figure.update_layout(width=size[0], height=size[1], margin={"t": 40, "l": 60, "r": 10, "b": 40})
-    with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder) / "curves.html"
-        figure.write_html(page, config={"displayModeBar": False})
-        subprocess.run(
-            [
-                "chromium",
-                "--headless",
-                "--no-sandbox",
-                "--hide-scrollbars",
-                "--virtual-time-budget=10000",
-                f"--window-size={size[0] + 20},{size[1] + 20}",
-                f"--screenshot={path.resolve()}",
-                page.as_uri(),
-            ],
-            check=True,
-            capture_output=True,
-        )
