@@ -31,6 +31,8 @@ class Contender:
     """With a seed, and with what it may know of a problem."""
     most: int
     """Different networks."""
+    asks: int = 2
+    """For each of these at most: a run that has repeated itself so often goes no further."""
     ours: bool = False
     """Whether it sees both values, the shape of the reward and which choices are the same network, as in a search;
     others are told the reward."""
@@ -104,6 +106,7 @@ CONTENDERS: Mapping[str, Contender] = {
     "nsga2": Contender(
         make=lambda seed, problem, settings: NSGAIISampler(seed=seed, **settings),
         most=1000,
+        asks=10,  # they cost little, and many of its children are copies
         grid={"population_size": (50, 20), "mutation_prob": (None, 0.1, 0.2)},
     ),
     "gp": Contender(

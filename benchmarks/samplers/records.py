@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contenders import Settings, names, settings_of
+from contenders import Settings, contender, names, settings_of
 from numpy.typing import NDArray
 from problems import Problem
 
@@ -99,6 +99,8 @@ class Runs:
     """Networks that all of them were given, but for those that ended by themselves."""
     each_ms: float
     """Mean time of an ask with its tell, all updates included."""
+    repeating: int
+    """How many of them went no further since they had repeated themselves as often as they were let."""
 
     def first(self, at: int) -> dict[int, Floats]:
         """By seed those among the first `at` networks."""
@@ -164,5 +166,9 @@ def read(records: Path, problem: Problem) -> dict[str, Runs]:
                 each_ms=1000
                 * sum(one["seconds"] for one in runs.values())
                 / sum(one["asks"] for one in runs.values()),
+                repeating=sum(
+                    not one["ended"] and one["asks"] >= contender(name).asks * one["most"]
+                    for one in runs.values()
+                ),
             )
     return found

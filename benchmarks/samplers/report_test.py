@@ -18,7 +18,7 @@ def runs(*rewards: float, length: int) -> Runs:
         reference=(0.0, 10.0),
     )
     rows = np.array([[index, reward, 1.0, reward] for index, reward in enumerate(rewards)])
-    return Runs(problem=posed, values=dict.fromkeys(range(6), rows), length=length, each_ms=0)
+    return Runs(problem=posed, values=dict.fromkeys(range(6), rows), length=length, each_ms=0, repeating=0)
 
 
 def test_the_lowest_regret_stands_out_few_seeds_are_said_and_shorter_runs_are_no_row() -> None:

@@ -51,7 +51,9 @@ class Arguments:
     """Runs at once."""
 
 
-def run(problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: int) -> dict[str, Any]:
+def run(
+    problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: int, most_asks: int
+) -> dict[str, Any]:
     """One record: accuracy and latency without noise of each different network, in order, and the accuracy seen.
 
     A sampler is asked through an Optuna study in memory: one objective, the reward of what is seen, or both values
@@ -59,8 +61,8 @@ def run(problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: 
     `problem.ahead` above 1 so many trials run at a time, and end in any order.
 
     A run has ended, and its best stays what it is, after `CONVERGED_AFTER` repeats in a row, or when it found the
-    best there is, where that is known; where what it sees is not the truth not before `NAMED_AT` networks. One that
-    has repeated itself as often as `most` goes no further, and is held to what it found until then.
+    best there is, where that is known; where what it sees is not the truth not before `NAMED_AT` networks. After
+    `most_asks` it goes no further, and is held to what it found until then.
     """
     reward = problem.reward
     both = reward is None or ours
@@ -72,7 +74,7 @@ def run(problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: 
     values: list[tuple[float, float, float]] = []
     running: deque[optuna.Trial] = deque()
     asks, repeats, seconds, found_all, ended = 0, 0, 0.0, False, False
-    while len(values) < most and asks < 2 * most and not ended:
+    while len(values) < most and asks < most_asks and not ended:
         begun = time.perf_counter()
         while len(running) < problem.ahead:
             running.append(study.ask(dict(problem.choices)))
@@ -110,7 +112,8 @@ def run_kept(macro: Path, problem: str, name: str, seed: int, most: int, path: P
     settings = settings_of(name, posed.family)
     assert settings is not None
     sampler = one.make(seed, posed, settings)
-    record = run(posed, sampler, ours=one.ours, seed=seed, most=min(most, one.most))
+    most = min(most, one.most)
+    record = run(posed, sampler, ours=one.ours, seed=seed, most=most, most_asks=one.asks * most)
     values = telling(record.pop("values"), posed)
     add(path, {"seed": seed, "settings": settings, **record, "values": values})
 

@@ -39,7 +39,8 @@ def reached(macro: Path, family: str, name: str, settings: dict[str, Any], seed:
     reward = problem.reward
     assert reward is not None
     sampler = contender.make(seed, problem, settings)
-    record = run(problem, sampler, ours=contender.ours, seed=seed, most=contender.horizon)
+    most = contender.horizon
+    record = run(problem, sampler, ours=contender.ours, seed=seed, most=most, most_asks=2 * most)
     return max(reward(values[:2]) for values in record["values"])
 
 
