@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from problems import Problem
-from records import Runs, add, kept, telling
+from records import Runs, add, kept, path_of, read, telling
 from report import hypervolume
 
 from mnasnet.study.reward import hard
@@ -74,3 +74,14 @@ def test_a_record_that_was_cut_short_is_named_with_the_way_out(tmp_path: Path) -
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(SystemExit, match=r"sampler.jsonl, line 2: no whole record .* delete the line"):
         kept(path, {})
+
+
+def test_runs_that_went_no_further_since_they_repeated_themselves_are_counted(tmp_path: Path) -> None:
+    posed = problem(rewarded=True)
+    record = {"settings": {}, "most": 10, "seconds": 1.0, "values": [[0, 50.0, 3.0, 50.0]]}
+    for seed, (asks, ended) in enumerate([(20, False), (12, False), (20, True)]):
+        for name in ("tpe", "nsga2"):
+            path = path_of(tmp_path, posed.name, name)
+            add(path, {**record, "seed": seed, "asks": asks, "ended": ended})
+    # Two asks a network are all that TPE has, and NSGA-II has ten.
+    assert {name: runs.repeating for name, runs in read(tmp_path, posed).items()} == {"tpe": 1, "nsga2": 0}
