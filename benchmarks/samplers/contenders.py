@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,20 @@ class Contender:
     ours: bool = False
     """Whether it sees both values, the shape of the reward and which choices are the same network, as in a search;
     others are told the reward."""
+    limited: bool = False
+    """Whether it is told accuracy and, as a constraint, that latency has a limit, instead of the reward."""
     fronts: bool = True
     """Whether it also serves two objectives without a reward."""
     grid: Mapping[str, Sequence[Any]] | None = None
     """Values of each setting; all combinations are tried. Defaults are the first ones."""
     horizon: int = 200
     """Different networks after which settings are compared."""
+
+    def serves(self, problem: Problem) -> bool:
+        """Whether it can be told what the problem asks for."""
+        if self.limited:
+            return problem.limit is not None
+        return problem.reward is not None or self.fronts
 
     def combinations(self) -> Iterator[dict[str, Any]]:
         """All of the grid."""
@@ -65,7 +73,7 @@ def _ppo(seed: int, problem: Problem, settings: Settings) -> BaseSampler:
     )
 
 
-CONTENDERS: Mapping[str, Contender] = {
+PLAIN: Mapping[str, Contender] = {
     "bayesian": Contender(
         make=lambda seed, problem, settings: BayesianSampler(
             seed, problem.reward, problem.canonical, **settings
@@ -117,6 +125,12 @@ CONTENDERS: Mapping[str, Contender] = {
     ),
 }
 """Ours, and Optuna's: random, TPE, NSGA-II and its Gaussian process."""
+
+CONTENDERS: Mapping[str, Contender] = {
+    **PLAIN,
+    **{f"{name}, limited": replace(PLAIN[name], limited=True, grid=None) for name in ("tpe", "nsga2", "gp")},
+}
+"""These, and of Optuna's those that take a constraint once more with one."""
 
 TUNED_SUFFIX = ", tuned"
 

@@ -50,6 +50,8 @@ class Problem:
     """The same for choices that are the same network."""
     target: float | None = None
     """Latency that the reward aims at."""
+    limit: float | None = None
+    """Latency above which the reward falls so steeply that it is as good as forbidden: the target of a hard one."""
     best: float | None = None
     """The highest reward without noise, where it can be known."""
     noisy: bool = True
@@ -112,7 +114,7 @@ def _macro(path: Path) -> list[Problem]:
         make("macro accuracy", lambda values: values[0], noisy=False),
         make("macro accuracy, one run seen", lambda values: values[0]),
         make("macro soft", _rewarded(soft, MACRO_TARGET)),
-        make("macro hard", _rewarded(hard, MACRO_TARGET)),
+        replace(make("macro hard", _rewarded(hard, MACRO_TARGET)), limit=MACRO_TARGET),
         make("macro front", None),
     ]
 
@@ -139,7 +141,13 @@ def _accel() -> list[Problem]:
         reference=ACCEL_REFERENCE,
     )
     rewarded = [
-        replace(front, name=f"accel {kind} {target:g} ms", reward=_rewarded(reward, target), target=target)
+        replace(
+            front,
+            name=f"accel {kind} {target:g} ms",
+            reward=_rewarded(reward, target),
+            target=target,
+            limit=target if reward is hard else None,
+        )
         for kind, reward in REWARDS.items()
         # With α = β the soft reward takes the target as a factor, and is one problem for all targets.
         for target in (ACCEL_TARGETS_MS[:1] if reward is soft else ACCEL_TARGETS_MS)

@@ -18,7 +18,7 @@ import numpy as np
 import optuna
 import torch
 import tyro
-from contenders import contender, names, settings_of
+from contenders import Contender, contender, names, settings_of
 from optuna.samplers import BaseSampler
 from problems import Problem, problems
 from records import CONVERGED_AFTER, NAMED_AT, RECORDS, add, kept, path_of, telling
@@ -52,20 +52,21 @@ class Arguments:
 
 
 def run(
-    problem: Problem, sampler: BaseSampler, *, ours: bool, seed: int, most: int, most_asks: int
+    problem: Problem, one: Contender, sampler: BaseSampler, *, seed: int, most: int, most_asks: int
 ) -> dict[str, Any]:
     """One record: accuracy and latency without noise of each different network, in order, and the accuracy seen.
 
     A sampler is asked through an Optuna study in memory: one objective, the reward of what is seen, or both values
-    where it is `ours` or the front is wanted. A repeat is told what was recorded, and not charged. With
-    `problem.ahead` above 1 so many trials run at a time, and end in any order.
+    where it is ours or the front is wanted; where it is limited the accuracy, and latency as a constraint. A repeat
+    is told what was recorded, and not charged. With `problem.ahead` above 1 so many trials run at a time, and end
+    in any order.
 
     A run has ended, and its best stays what it is, after `CONVERGED_AFTER` repeats in a row, or when it found the
     best there is, where that is known; where what it sees is not the truth not before `NAMED_AT` networks. After
     `most_asks` it goes no further, and is held to what it found until then.
     """
     reward = problem.reward
-    both = reward is None or ours
+    both = reward is None or one.ours
     study = optuna.create_study(
         directions=["maximize", "minimize"] if both else ["maximize"], sampler=sampler
     )
@@ -89,7 +90,12 @@ def run(
             told[key] = problem.seen(trial.params, np.random.default_rng([seed, *key.encode()]))
             values.append((*problem.values(trial.params), told[key][0]))
         begun = time.perf_counter()
-        study.tell(trial, told[key] if both else reward(told[key]))  # type: ignore[misc]
+        if one.limited:
+            assert problem.limit is not None
+            trial.set_constraint("latency", told[key][1] / problem.limit - 1)
+            study.tell(trial, told[key][0])
+        else:
+            study.tell(trial, told[key] if both else reward(told[key]))  # type: ignore[misc]
         seconds += time.perf_counter() - begun
         found_all = found_all or (reward is not None and reward(values[-1][:2]) == problem.best)
         ended = repeats >= CONVERGED_AFTER or (found_all and (not problem.noisy or len(values) >= NAMED_AT))
@@ -113,7 +119,7 @@ def run_kept(macro: Path, problem: str, name: str, seed: int, most: int, path: P
     assert settings is not None
     sampler = one.make(seed, posed, settings)
     most = min(most, one.most)
-    record = run(posed, sampler, ours=one.ours, seed=seed, most=most, most_asks=one.asks * most)
+    record = run(posed, one, sampler, seed=seed, most=most, most_asks=one.asks * most)
     values = telling(record.pop("values"), posed)
     add(path, {"seed": seed, "settings": settings, **record, "values": values})
 
@@ -126,7 +132,7 @@ def waiting(
     for problem in posed:
         for name in samplers:
             settings, one = settings_of(name, problem.family), contender(name)
-            if settings is None or (problem.reward is None and not one.fronts):
+            if settings is None or not one.serves(problem):
                 continue
             path, most = path_of(arguments.records, problem.name, name), min(arguments.most, one.most)
             there = {

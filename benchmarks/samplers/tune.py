@@ -40,7 +40,7 @@ def reached(macro: Path, family: str, name: str, settings: dict[str, Any], seed:
     assert reward is not None
     sampler = contender.make(seed, problem, settings)
     most = contender.horizon
-    record = run(problem, sampler, ours=contender.ours, seed=seed, most=most, most_asks=2 * most)
+    record = run(problem, contender, sampler, seed=seed, most=most, most_asks=2 * most)
     return max(reward(values[:2]) for values in record["values"])
 
 
