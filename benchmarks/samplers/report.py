@@ -93,10 +93,10 @@ constants*: batches of 20, rewards as they are and hardly any weight of the entr
 epoch a batch PPO and REINFORCE then take nearly the same steps. All are given choices as lists of options; the
 {CHAMPION} one takes those that are numbers, as layers and kernels of *accel* are, to be in order, which took a
 tenth from the error of its predictions there when it was made (no script is kept of that). Optuna's gp and tpe
-could be told so too, by other distributions, and are not. Nor are Optuna's told that latency has a limit, which
-tpe, nsga2 and gp could take as a constraint: with the *hard* reward they see one number with a kink in it where
-{CHAMPION} sees an exact latency and where the kink is, so that these columns compare what can be told to a sampler
-as much as how well it models.
+could be told so too, by other distributions, and are not.
+*Limited*: told the accuracy instead of the hard reward, and as a constraint that latency is at most the target,
+which is how Optuna takes a limit; regret is by the reward all the same. The others see one number with a kink in
+it, where {CHAMPION} knows where the kink is.
 *Tuned*: the best of a small grid on the other family's problem ({CHOSEN_ON}), with other seeds; the grids are at
 the end. It is missing where nothing did better than the defaults, and where it was not run.
 What the {CHAMPION} sampler models was chosen on three of these problems (*macro soft*, *macro accuracy, one run
