@@ -1,0 +1,82 @@
+"""Tests of run.py."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from contenders import contender
+from optuna.distributions import CategoricalDistribution
+from optuna.samplers import RandomSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from problems import Params, Problem
+from records import CONVERGED_AFTER
+from run import run
+
+Heard = tuple[tuple[float, ...], tuple[float, ...]]
+"""Values of a trial, and its constraints."""
+
+ACCURACY = {"small": 50.0, "large": 70.0}
+LATENCY = {"small": 2.0, "large": 6.0}
+
+
+def seen(params: Params, rng: np.random.Generator) -> tuple[float, float]:
+    """Accuracy with noise, and latency."""
+    return ACCURACY[params["size"]] + rng.standard_normal(), LATENCY[params["size"]]
+
+
+POSED = Problem(
+    name="made up",
+    family="accel",
+    choices={"size": CategoricalDistribution(("small", "large"))},
+    values=lambda params: (ACCURACY[params["size"]], LATENCY[params["size"]]),
+    seen=seen,
+    reward=lambda values: values[0] - 10 * values[1],
+    reference=(0.0, 10.0),
+    limit=4.0,
+)
+
+
+class Listener(RandomSampler):
+    """Draws at random, and keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(seed=0)
+        self.told: dict[str, set[Heard]] = {}
+        """By size all that it heard."""
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Called when a trial has been told."""
+        super().after_trial(study, trial, state, values)
+        heard = (tuple(values or ()), tuple(trial.constraints.values()))
+        self.told.setdefault(trial.params["size"], set()).add(heard)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("bayesian", lambda accuracy, latency: ((accuracy, latency), ())),
+        ("gp", lambda accuracy, latency: ((accuracy - 10 * latency,), ())),
+        ("gp, limited", lambda accuracy, latency: ((accuracy,), (latency / 4 - 1,))),
+    ],
+)
+def test_each_is_told_its_own_of_what_is_seen_and_of_a_repeat_the_same(
+    name: str, told: Callable[[float, float], Heard]
+) -> None:
+    listener = Listener()
+    record = run(POSED, contender(name), listener, seed=0, most=100, most_asks=50)
+    seen_of = {latency: accuracy for _, latency, accuracy in record["values"]}
+    assert len(record["values"]) == 2
+    assert listener.told == {size: {told(seen_of[LATENCY[size]], LATENCY[size])} for size in ACCURACY}
+
+
+def test_repeats_are_not_charged_until_there_are_too_many() -> None:
+    few, many = (
+        run(POSED, contender("random"), RandomSampler(seed=0), seed=0, most=100, most_asks=asks)
+        for asks in (50, 1000)
+    )
+    assert [few["asks"], few["ended"], len(few["values"])] == [50, False, 2]
+    assert [many["ended"], len(many["values"])] == [True, 2]
+    assert CONVERGED_AFTER < many["asks"] < CONVERGED_AFTER + 20
