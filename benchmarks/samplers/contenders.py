@@ -126,13 +126,17 @@ PLAIN: Mapping[str, Contender] = {
 }
 """Ours, and Optuna's: random, TPE, NSGA-II and its Gaussian process."""
 
+TUNED_SUFFIX = ", tuned"
+LIMITED_SUFFIX = ", limited"
+
 CONTENDERS: Mapping[str, Contender] = {
     **PLAIN,
-    **{f"{name}, limited": replace(PLAIN[name], limited=True, grid=None) for name in ("tpe", "nsga2", "gp")},
+    **{
+        name + LIMITED_SUFFIX: replace(PLAIN[name], limited=True, grid=None)
+        for name in ("tpe", "nsga2", "gp")
+    },
 }
 """These, and of Optuna's those that take a constraint once more with one."""
-
-TUNED_SUFFIX = ", tuned"
 
 
 def names() -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from contenders import CONTENDERS, TUNED_SUFFIX, contender
+from contenders import LIMITED_SUFFIX, PLAIN, TUNED_SUFFIX, contender
 from plotly.colors import qualitative
 from plotly.graph_objects import Scatter
 from plotly.subplots import make_subplots
@@ -15,6 +15,7 @@ from records import Floats, Runs
 from scipy.stats import t
 
 COLUMNS = 3
+DASHES = {TUNED_SUFFIX: "dot", LIMITED_SUFFIX: "dash"}
 SHOWN_FROM = 50
 """Networks from which on all of every curve is inside of its panel."""
 
@@ -32,7 +33,7 @@ def draw(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str, float], 
     """Curves of mean regret with their 95 % intervals, a panel a problem, as a picture taken by `chromium`."""
     rows = math.ceil(len(rewarded) / COLUMNS)
     figure = make_subplots(rows, COLUMNS, subplot_titles=list(rewarded), vertical_spacing=0.3 / rows)
-    colours = dict(zip(CONTENDERS, qualitative.Dark24, strict=False))
+    colours = dict(zip(PLAIN, qualitative.Dark24, strict=False))
     shown = set()
     for number, (name, runs) in enumerate(rewarded.items()):
         place = {"row": number // COLUMNS + 1, "col": number % COLUMNS + 1}
@@ -43,7 +44,8 @@ def draw(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str, float], 
             regrets = best[name] - some.curves(most)[:, at - 1]
             mean, half = regrets.mean(axis=0), half_of(regrets)
             highest = max(highest, float(mean[np.searchsorted(at, SHOWN_FROM) :].max(initial=0.0)))
-            colour = colours[sampler.removesuffix(TUNED_SUFFIX)]
+            colour = colours[sampler.removesuffix(TUNED_SUFFIX).removesuffix(LIMITED_SUFFIX)]
+            dashes = [dash for suffix, dash in DASHES.items() if sampler.endswith(suffix)]
             band = {
                 "x": [*at, *at[::-1]],
                 "y": [*(mean + half), *(mean - half)[::-1]],
@@ -60,7 +62,7 @@ def draw(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str, float], 
                 "name": sampler,
                 "legendgroup": sampler,
                 "showlegend": sampler not in shown,
-                "line": {"color": colour, "dash": "dot" if sampler.endswith(TUNED_SUFFIX) else "solid"},
+                "line": {"color": colour, "dash": dashes[0] if dashes else "solid"},
             }
             shown.add(sampler)
             for parts in (band, line):
