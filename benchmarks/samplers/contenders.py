@@ -114,7 +114,7 @@ PLAIN: Mapping[str, Contender] = {
     "nsga2": Contender(
         make=lambda seed, problem, settings: NSGAIISampler(seed=seed, **settings),
         most=1000,
-        asks=10,  # they cost little, and many of its children are copies
+        asks=10,  # they cost little, and on macro front it needs 3 to 6 for each network that is new
         grid={"population_size": (50, 20), "mutation_prob": (None, 0.1, 0.2)},
     ),
     "gp": Contender(
@@ -148,7 +148,7 @@ def names() -> list[str]:
     ]
 
 
-def contender(name: str) -> Contender:
+def contender_named(name: str) -> Contender:
     """That of `names`."""
     return CONTENDERS[name.removesuffix(TUNED_SUFFIX)]
 

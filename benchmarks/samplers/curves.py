@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from contenders import LIMITED_SUFFIX, PLAIN, TUNED_SUFFIX, contender
+from contenders import LIMITED_SUFFIX, PLAIN, TUNED_SUFFIX, contender_named
 from plotly.colors import qualitative
 from plotly.graph_objects import Scatter
 from plotly.subplots import make_subplots
@@ -39,7 +39,7 @@ def draw(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str, float], 
         place = {"row": number // COLUMNS + 1, "col": number % COLUMNS + 1}
         highest = 0.0
         for sampler, some in runs.items():
-            most = int(min(some.length, contender(sampler).most))
+            most = int(min(some.length, contender_named(sampler).most))
             at = np.unique(np.geomspace(10, most, 60).astype(int))
             regrets = best[name] - some.curves(most)[:, at - 1]
             mean, half = regrets.mean(axis=0), half_of(regrets)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contenders import Settings, contender, names, settings_of
+from contenders import Settings, contender_named, names, settings_of
 from numpy.typing import NDArray
 from problems import Problem
 
@@ -167,7 +167,7 @@ def read(records: Path, problem: Problem) -> dict[str, Runs]:
                 * sum(one["seconds"] for one in runs.values())
                 / sum(one["asks"] for one in runs.values()),
                 repeating=sum(
-                    not one["ended"] and one["asks"] >= contender(name).asks * one["most"]
+                    not one["ended"] and one["asks"] >= contender_named(name).asks * one["most"]
                     for one in runs.values()
                 ),
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean, median_low, stdev
 
 import numpy as np
-from contenders import CONTENDERS, ON, contender, tuned
+from contenders import CONTENDERS, ON, contender_named, tuned
 from curves import draw
 from problems import ACCEL_TARGETS_MS, AHEAD, MACRO_TARGET, NOISE_POINTS, Params, Problem
 from records import ACCURACY, CONVERGED_AFTER, LATENCY, NAMED_AT, Floats, Runs, read
@@ -65,16 +65,16 @@ that *accel soft* is one problem: with {ACCEL_TARGETS_MS[1]:g} ms all its regret
 reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all runs found. *Named*: the same for
 the network that seemed best, which is what somebody has who trains nothing again; a search trains its finalists
 anew. *To the best*: how many networks half of the runs needed to find it, where it is known; empty where fewer
-did. ± is a standard error. {CHAMPION} is run to {contender(CHAMPION).most} different networks, gp to
-{contender("gp").most}, Optuna's others to {contender("tpe").most}, ppo and evolution to {contender("ppo").most};
-some runs are shorter, and some rows have more seeds than were to be. A run ends sooner where it found the best of
-*macro* (where what it sees is noisy not before {NAMED_AT} networks, from which it names one) or has repeated itself
-{CONVERGED_AFTER} times in a row, and its regret stays what it is from there on: so a row may go on where a sampler
-was to be asked for no more, or stand still.
+did. ± is a standard error. {CHAMPION} is run to {CONTENDERS[CHAMPION].most} different networks, gp to
+{CONTENDERS["gp"].most}, Optuna's others to {CONTENDERS["tpe"].most}, ppo and evolution to
+{CONTENDERS["ppo"].most}; some runs are shorter, and some rows have more seeds than were to be. A run ends sooner
+where it found the best of *macro* (where what it sees is noisy not before {NAMED_AT} networks, from which it names
+one) or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays what it is from there on: so a
+row may go on where a sampler was to be asked for no more, or stand still.
 
 A repeat is told again and not charged, but not without end: a run also goes no further after
-{contender("gp").asks} asks for each network that it was to have, nsga2, whose asks cost least, after
-{contender("nsga2").asks}. *Repeating* is how many of a row's runs ended so: at the end of such a row there are
+{CONTENDERS["gp"].asks} asks for each network that it was to have, nsga2, whose asks cost least, after
+{CONTENDERS["nsga2"].asks}. *Repeating* is how many of a row's runs ended so: at the end of such a row there are
 fewer different networks than its head says.
 
 **p** is how often chance alone would show {CHAMPION} so much better, were it no better than the row's sampler:
@@ -111,13 +111,12 @@ def write_page(records: Path, every: Mapping[str, Problem], page: Path) -> None:
     found = {name: runs for name, one in every.items() if (runs := read(records, one))}
     rewarded = {name: runs for name, runs in found.items() if every[name].reward is not None}
     best = {name: best_of(every[name], runs, records) for name, runs in rewarded.items()}
-    figure = page.with_suffix(".png")
-    draw(rewarded, best, figure)
-    lines = [
-        PREFACE,
-        *summary_lines(rewarded, best),
-        f"![Mean regret by networks tried, with 95 % intervals]({figure.name})",
-    ]
+    lines = [PREFACE]
+    if rewarded:
+        figure = page.with_suffix(".png")
+        draw(rewarded, best, figure)
+        lines += summary_lines(rewarded, best)
+        lines.append(f"![Mean regret by networks tried, with 95 % intervals]({figure.name})")
     for name, runs in rewarded.items():
         lines += regret_lines(every[name], runs, best[name])
     for name, runs in found.items():
@@ -194,7 +193,7 @@ def climbed(problem: Problem, generator: random.Random) -> float:
 def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Iterator[str]:
     """A table of one problem."""
     yield f"\n## {problem.name}\nBest {best:.3f}.\n"
-    at = [one for one in CHECKPOINTS if any(one <= contender(sampler).most for sampler in runs)]
+    at = [one for one in CHECKPOINTS if any(one <= contender_named(sampler).most for sampler in runs)]
     tests = [f"{CHAMPION} better at {one}, p" for one in TESTED_AT] if CHAMPION in runs else []
     reached = ["to the best"] if problem.best is not None else []
     heads = ["sampler", "seeds", "repeating", *(f"at {one}" for one in at)]
@@ -347,7 +346,7 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
     for name, runs in rewarded.items():
         target, best = every[name].target, latency_of_best(every[name], runs)
         for sampler, some in runs.items():
-            if target is None or not contender(sampler).ours or some.length < min(at):
+            if target is None or not contender_named(sampler).ours or some.length < min(at):
                 continue
             latencies = [[latency for _, latency in some.named(n).values()] for n in at]
             latencies += [some.within(n) for n in at]

@@ -1,9 +1,12 @@
 """Tests of report.py."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 from problems import Problem
-from records import Runs
-from report import median_of, p_of, sooner_of, summary_lines
+from records import Runs, add, path_of
+from report import median_of, p_of, sooner_of, summary_lines, write_page
 
 
 def runs(*rewards: float, length: int) -> Runs:
@@ -53,3 +56,13 @@ def test_who_needs_fewer_networks_to_the_best_is_sooner() -> None:
     assert sooner_of(soon, late, 9.0) == sooner_of(late, never, 9.0) == "0.0156"  # all six seeds
     assert sooner_of(never, late, 9.0) == "1.0000"
     assert sooner_of(soon, runs(1.0, length=100), 9.0) == ""
+
+
+def test_where_only_fronts_were_run_the_page_has_no_regrets(tmp_path: Path) -> None:
+    posed = replace(runs(1.0, length=1).problem, name="front", reward=None)
+    record = {"seed": 0, "settings": {}, "most": 100, "asks": 100, "seconds": 1.0, "ended": False}
+    add(path_of(tmp_path, posed.name, "tpe"), {**record, "values": [[0, 50.0, 5.0, 50.0]]})
+    page = tmp_path / "page.md"
+    write_page(tmp_path, {posed.name: posed}, page)
+    assert "## All of them" not in page.read_text()
+    assert "| tpe | 1 |  | 100.000 |" in page.read_text()

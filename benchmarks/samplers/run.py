@@ -18,7 +18,7 @@ import numpy as np
 import optuna
 import torch
 import tyro
-from contenders import Contender, contender, names, settings_of
+from contenders import Contender, contender_named, names, settings_of
 from optuna.samplers import BaseSampler
 from problems import Problem, problems
 from records import CONVERGED_AFTER, NAMED_AT, RECORDS, add, kept, path_of, telling
@@ -52,7 +52,7 @@ class Arguments:
 
 
 def run(
-    problem: Problem, one: Contender, sampler: BaseSampler, *, seed: int, most: int, most_asks: int
+    problem: Problem, contender: Contender, sampler: BaseSampler, *, seed: int, most: int
 ) -> dict[str, Any]:
     """One record: accuracy and latency without noise of each different network, in order, and the accuracy seen.
 
@@ -63,10 +63,10 @@ def run(
 
     A run has ended, and its best stays what it is, after `CONVERGED_AFTER` repeats in a row, or when it found the
     best there is, where that is known; where what it sees is not the truth not before `NAMED_AT` networks. After
-    `most_asks` it goes no further, and is held to what it found until then.
+    `contender.asks` for each of `most` networks it goes no further, and is held to what it found until then.
     """
     reward = problem.reward
-    both = reward is None or one.ours
+    both = reward is None or contender.ours
     study = optuna.create_study(
         directions=["maximize", "minimize"] if both else ["maximize"], sampler=sampler
     )
@@ -75,7 +75,7 @@ def run(
     values: list[tuple[float, float, float]] = []
     running: deque[optuna.Trial] = deque()
     asks, repeats, seconds, found_all, ended = 0, 0, 0.0, False, False
-    while len(values) < most and asks < most_asks and not ended:
+    while len(values) < most and asks < contender.asks * most and not ended:
         begun = time.perf_counter()
         while len(running) < problem.ahead:
             running.append(study.ask(dict(problem.choices)))
@@ -90,7 +90,7 @@ def run(
             told[key] = problem.seen(trial.params, np.random.default_rng([seed, *key.encode()]))
             values.append((*problem.values(trial.params), told[key][0]))
         begun = time.perf_counter()
-        if one.limited:
+        if contender.limited:
             assert problem.limit is not None
             trial.set_constraint("latency", told[key][1] / problem.limit - 1)
             study.tell(trial, told[key][0])
@@ -114,12 +114,11 @@ def _begin() -> None:
 
 def run_kept(macro: Path, problem: str, name: str, seed: int, most: int, path: Path) -> None:
     """Add the record of a run."""
-    one, posed = contender(name), problems(macro)[problem]
+    contender, posed = contender_named(name), problems(macro)[problem]
     settings = settings_of(name, posed.family)
     assert settings is not None
-    sampler = one.make(seed, posed, settings)
-    most = min(most, one.most)
-    record = run(posed, one, sampler, seed=seed, most=most, most_asks=one.asks * most)
+    sampler = contender.make(seed, posed, settings)
+    record = run(posed, contender, sampler, seed=seed, most=min(most, contender.most))
     values = telling(record.pop("values"), posed)
     add(path, {"seed": seed, "settings": settings, **record, "values": values})
 
@@ -131,7 +130,7 @@ def waiting(
     found = []
     for problem in posed:
         for name in samplers:
-            settings, one = settings_of(name, problem.family), contender(name)
+            settings, one = settings_of(name, problem.family), contender_named(name)
             if settings is None or not one.serves(problem):
                 continue
             path, most = path_of(arguments.records, problem.name, name), min(arguments.most, one.most)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from contenders import contender
+from contenders import contender_named
 from optuna.distributions import CategoricalDistribution
 from optuna.samplers import RandomSampler
 from optuna.study import Study
@@ -66,7 +66,7 @@ def test_each_is_told_its_own_of_what_is_seen_and_of_a_repeat_the_same(
     name: str, told: Callable[[float, float], Heard]
 ) -> None:
     listener = Listener()
-    record = run(POSED, contender(name), listener, seed=0, most=100, most_asks=50)
+    record = run(POSED, contender_named(name), listener, seed=0, most=25)
     seen_of = {latency: accuracy for _, latency, accuracy in record["values"]}
     assert len(record["values"]) == 2
     assert listener.told == {size: {told(seen_of[LATENCY[size]], LATENCY[size])} for size in ACCURACY}
@@ -74,8 +74,7 @@ def test_each_is_told_its_own_of_what_is_seen_and_of_a_repeat_the_same(
 
 def test_repeats_are_not_charged_until_there_are_too_many() -> None:
     few, many = (
-        run(POSED, contender("random"), RandomSampler(seed=0), seed=0, most=100, most_asks=asks)
-        for asks in (50, 1000)
+        run(POSED, contender_named("random"), RandomSampler(seed=0), seed=0, most=most) for most in (25, 500)
     )
     assert [few["asks"], few["ended"], len(few["values"])] == [50, False, 2]
     assert [many["ended"], len(many["values"])] == [True, 2]
