@@ -78,7 +78,7 @@ PLAIN: Mapping[str, Contender] = {
         make=lambda seed, problem, settings: BayesianSampler(
             seed, problem.reward, problem.canonical, **settings
         ),
-        most=500,
+        most=2000,
         ours=True,
         grid={"initial": (20, 10, 40)},
     ),

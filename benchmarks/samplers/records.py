@@ -95,6 +95,8 @@ class Runs:
     problem: Problem
     values: Mapping[int, Floats]
     """By seed: the networks that were better than all before (`telling`), by the columns named above."""
+    given: Mapping[int, int]
+    """By seed how many networks it was to have."""
     length: float
     """Networks that all of them were given, but for those that ended by themselves."""
     each_ms: float
@@ -103,8 +105,20 @@ class Runs:
     """How many of them went no further since they had repeated themselves as often as they were let."""
 
     def first(self, at: int) -> dict[int, Floats]:
-        """By seed those among the first `at` networks."""
-        return {seed: rows[rows[:, INDEX] < at] for seed, rows in self.values.items()}
+        """By seed those among the first `at` networks.
+
+        Of all runs, or of those that were given so many: one that ended before counts only beside all others,
+        since it is what it found that let it end.
+        """
+        return {
+            seed: rows[rows[:, INDEX] < at]
+            for seed, rows in self.values.items()
+            if max(self.length, self.given[seed]) >= at
+        }
+
+    def highest(self) -> float:
+        """The best reward without noise of all networks of all runs."""
+        return max(float(self._rewards(rows, ACCURACY).max()) for rows in self.values.values())
 
     def found(self, at: int) -> dict[int, float]:
         """By seed the best reward without noise of the first `at` networks."""
@@ -162,6 +176,7 @@ def read(records: Path, problem: Problem) -> dict[str, Runs]:
             found[name] = Runs(
                 problem=problem,
                 values={seed: np.array(runs[seed]["values"]) for seed in sorted(runs)},
+                given={seed: one["most"] for seed, one in runs.items()},
                 length=min((one["most"] for one in runs.values() if not one["ended"]), default=math.inf),
                 each_ms=1000
                 * sum(one["seconds"] for one in runs.values())

@@ -30,7 +30,7 @@ def problem(*, rewarded: bool) -> Problem:
 
 def runs_of(posed: Problem, rows: list[list[float]]) -> Runs:
     """One run."""
-    return Runs(problem=posed, values={0: np.array(rows)}, length=len(rows), each_ms=0, repeating=0)
+    return Runs(problem=posed, values={0: np.array(rows)}, given={0: 300}, length=300, each_ms=0, repeating=0)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -3,7 +3,7 @@
 import json
 import math
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median_low, stdev
 
@@ -65,12 +65,12 @@ that *accel soft* is one problem: with {ACCEL_TARGETS_MS[1]:g} ms all its regret
 reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all runs found. *Named*: the same for
 the network that seemed best, which is what somebody has who trains nothing again; a search trains its finalists
 anew. *To the best*: how many networks half of the runs needed to find it, where it is known; empty where fewer
-did. ± is a standard error. {CHAMPION} is run to {CONTENDERS[CHAMPION].most} different networks, gp to
-{CONTENDERS["gp"].most}, Optuna's others to {CONTENDERS["tpe"].most}, ppo and evolution to
-{CONTENDERS["ppo"].most}; some runs are shorter, and some rows have more seeds than were to be. A run ends sooner
-where it found the best of *macro* (where what it sees is noisy not before {NAMED_AT} networks, from which it names
-one) or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays what it is from there on: so a
-row may go on where a sampler was to be asked for no more, or stand still.
+did. ± is a standard error. {CHAMPION}, ppo and evolution are to be run to {CONTENDERS[CHAMPION].most} different
+networks, gp to {CONTENDERS["gp"].most}, Optuna's others to {CONTENDERS["tpe"].most}; many runs are shorter, a
+number in brackets says how many of a row's went on, and some rows have more seeds than were to be. A run ends
+sooner where it found the best of *macro* (where what it sees is noisy not before {NAMED_AT} networks, from which it
+names one) or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays what it is from there on:
+so a row may go on where a sampler was to be asked for no more, or stand still.
 
 A repeat is told again and not charged, but not without end: a run also goes no further after
 {CONTENDERS["gp"].asks} asks for each network that it was to have, nsga2, whose asks cost least, after
@@ -137,7 +137,7 @@ def summary_lines(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str,
         "seeds two rows share, the smaller a difference is told).\n"
     )
     found = {
-        name: {sampler: some.found(at) for sampler, some in runs.items() if at <= some.length}
+        name: {sampler: rewards for sampler, some in runs.items() if (rewards := some.found(at))}
         for name, runs in rewarded.items()
     }
     cells: dict[str, dict[str, str]] = {}
@@ -152,8 +152,7 @@ def summary_lines(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str,
             seeds = len(by_sampler[sampler])
             alike = sampler == lowest or (p is not None and p > CERTAIN >= 0.5**seeds)
             mark = "**" if alike and len(regrets) > 1 else ""
-            few = f" ({seeds})" if seeds < SEEDS else ""
-            cells.setdefault(sampler, {})[name] = f"{mark}{regret:.3f}{mark}{few}"
+            cells.setdefault(sampler, {})[name] = f"{mark}{regret:.3f}{mark}{if_few(seeds, SEEDS)}"
     yield f"| sampler | {' | '.join(rewarded)} |"
     yield "|---" * (len(rewarded) + 1) + "|"
     for sampler, row in cells.items():
@@ -170,7 +169,7 @@ def best_of(problem: Problem, runs: Mapping[str, Runs], records: Path) -> float:
     if problem.name not in known:
         known[problem.name] = max(climbed(problem, random.Random(seed)) for seed in range(CLIMBS))
         path.write_text(json.dumps(known, indent=1) + "\n")
-    return max(known[problem.name], *(max(one.found(10**9).values()) for one in runs.values()))
+    return max(known[problem.name], *(one.highest() for one in runs.values()))
 
 
 def climbed(problem: Problem, generator: random.Random) -> float:
@@ -203,15 +202,9 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for sampler, some in runs.items():
-        cells = [
-            mean_error(max(0.0, best - one) for one in some.found(n).values()) if n <= some.length else ""
-            for n in at
-        ]
-        named = (
-            mean_error(max(0.0, best - reward) for reward, _ in some.named(NAMED_AT).values())
-            if some.length >= NAMED_AT
-            else ""
-        )
+        seeds = len(some.values)
+        cells = [mean_error((max(0.0, best - one) for one in some.found(n).values()), seeds) for n in at]
+        named = mean_error((max(0.0, best - one) for one, _ in some.named(NAMED_AT).values()), seeds)
         needed = [median_of(some.reached(best - ROUNDING).values())] if reached else []
         row = [*beginning(sampler, some), *cells, *needed, named, f"{some.each_ms:.0f}"]
         if tests:
@@ -227,28 +220,24 @@ def beginning(sampler: str, some: Runs) -> list[str]:
 
 
 def tests_of(ours: Runs, other: Runs) -> list[str]:
-    """`p_of` the best rewards, and of those named; nothing where runs are shorter."""
+    """`p_of` the best rewards, and of those named."""
 
     def named(one: Runs) -> dict[int, float]:
         return {seed: reward for seed, (reward, _) in one.named(NAMED_AT).items()}
 
-    pairs = [(n, ours.found(n), other.found(n)) for n in TESTED_AT]
-    pairs.append((NAMED_AT, named(ours), named(other)))
-    length = min(ours.length, other.length)
-    return [in_words(p_of(mine, theirs)) if n <= length else "" for n, mine, theirs in pairs]
+    pairs = [(ours.found(n), other.found(n)) for n in TESTED_AT]
+    pairs.append((named(ours), named(other)))
+    return [in_words(p_of(mine, theirs)) for mine, theirs in pairs]
 
 
 def sooner_of(ours: Runs, other: Runs, best: float) -> str:
     """`p_of` the networks needed to the `best`; a run without it counts as if the last tested one were it."""
 
     def needed(one: Runs) -> dict[int, float]:
-        return {seed: -min(count, max(TESTED_AT)) for seed, count in one.reached(best - ROUNDING).items()}
+        reached = one.reached(best - ROUNDING)
+        return {seed: -min(reached[seed], max(TESTED_AT)) for seed in one.first(max(TESTED_AT))}
 
-    return (
-        in_words(p_of(needed(ours), needed(other)))
-        if max(TESTED_AT) <= min(ours.length, other.length)
-        else ""
-    )
+    return in_words(p_of(needed(ours), needed(other)))
 
 
 def in_words(p: float | None) -> str:
@@ -279,11 +268,18 @@ def median_of(networks: Iterable[float]) -> str:
     return f"{middle:.0f}" if math.isfinite(middle) else ""
 
 
-def mean_error(values: Iterable[float]) -> str:
-    """Mean ± standard error."""
+def mean_error(values: Iterable[float], seeds: int) -> str:
+    """Mean ± standard error, and how many they are where that is not all `seeds`; empty of none."""
     some = list(values)
+    if not some:
+        return ""
     error = f" ± {stdev(some) / math.sqrt(len(some)):.3f}" if len(some) > 1 else ""
-    return f"{fmean(some):.3f}{error}"
+    return f"{fmean(some):.3f}{error}{if_few(len(some), seeds)}"
+
+
+def if_few(count: int, seeds: int) -> str:
+    """In brackets how many, where that is fewer than `seeds`."""
+    return f" ({count})" if count < seeds else ""
 
 
 def front_lines(problem: Problem, runs: Mapping[str, Runs]) -> Iterator[str]:
@@ -301,9 +297,8 @@ def front_lines(problem: Problem, runs: Mapping[str, Runs]) -> Iterator[str]:
     at = [one for one in CHECKPOINTS if one <= 1000]
 
     def shares(some: Runs, n: int) -> dict[int, float]:
-        """By seed those after `n` networks; none where runs are shorter."""
-        of_all = {seed: 100 * hypervolume(rows, reference) / whole for seed, rows in some.first(n).items()}
-        return of_all if n <= some.length else {}
+        """By seed those after `n` networks."""
+        return {seed: 100 * hypervolume(rows, reference) / whole for seed, rows in some.first(n).items()}
 
     ours_at, theirs_at = FRONTS_TESTED_AT
     heads = ["sampler", "seeds", "repeating", *(f"at {one}, %" for one in at), "ms an ask"]
@@ -311,7 +306,7 @@ def front_lines(problem: Problem, runs: Mapping[str, Runs]) -> Iterator[str]:
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for sampler, some in runs.items():
-        cells = [mean_error(found.values()) if (found := shares(some, n)) else "" for n in at]
+        cells = [mean_error(shares(some, n).values(), len(some.values)) for n in at]
         row = [*beginning(sampler, some), *cells, f"{some.each_ms:.0f}"]
         if CHAMPION in runs:
             mine = shares(runs[CHAMPION], ours_at)
@@ -346,16 +341,21 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
     for name, runs in rewarded.items():
         target, best = every[name].target, latency_of_best(every[name], runs)
         for sampler, some in runs.items():
-            if target is None or not contender_named(sampler).ours or some.length < min(at):
+            if target is None or not contender_named(sampler).ours or not some.first(min(at)):
                 continue
+            seeds = len(some.values)
             latencies = [[latency for _, latency in some.named(n).values()] for n in at]
             latencies += [some.within(n) for n in at]
-            shares = [
-                f"{100 * fmean(SHARE <= latency / target <= 1 for latency in some_of):.0f}"
-                for some_of in latencies
-            ]
-            shown = [share if n <= some.length else "" for share, n in zip(shares, (*at, *at), strict=True)]
-            yield f"| {' | '.join([name, f'{best / target:.4f}', sampler, str(len(some.values)), *shown])} |"
+            shares = [share_landed(some_of, target, seeds) for some_of in latencies]
+            yield f"| {' | '.join([name, f'{best / target:.4f}', sampler, str(seeds), *shares])} |"
+
+
+def share_landed(latencies: Sequence[float], target: float, seeds: int) -> str:
+    """In percent, and of how many where that is not all `seeds`; empty of none."""
+    if not latencies:
+        return ""
+    landed = fmean(SHARE <= latency / target <= 1 for latency in latencies)
+    return f"{100 * landed:.0f}{if_few(len(latencies), seeds)}"
 
 
 def latency_of_best(problem: Problem, runs: Mapping[str, Runs]) -> float:

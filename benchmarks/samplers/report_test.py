@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from problems import Problem
 from records import Runs, add, path_of
-from report import median_of, p_of, sooner_of, summary_lines, write_page
+from report import median_of, p_of, regret_lines, sooner_of, summary_lines, write_page
 
 
 def runs(*rewards: float, length: int) -> Runs:
@@ -21,7 +21,14 @@ def runs(*rewards: float, length: int) -> Runs:
         reference=(0.0, 10.0),
     )
     rows = np.array([[index, reward, 1.0, reward] for index, reward in enumerate(rewards)])
-    return Runs(problem=posed, values=dict.fromkeys(range(6), rows), length=length, each_ms=0, repeating=0)
+    return Runs(
+        problem=posed,
+        values=dict.fromkeys(range(6), rows),
+        given=dict.fromkeys(range(6), length),
+        length=length,
+        each_ms=0,
+        repeating=0,
+    )
 
 
 def test_the_lowest_regret_stands_out_few_seeds_are_said_and_shorter_runs_are_no_row() -> None:
@@ -35,6 +42,14 @@ def test_the_lowest_regret_stands_out_few_seeds_are_said_and_shorter_runs_are_no
         "| ppo | **2.000** (6) |  |",
         "| random | 2.500 (6) |  |",
     ]
+
+
+def test_a_mean_is_of_the_runs_that_were_given_as_many_networks_and_says_how_many() -> None:
+    mixed = runs(1.0, 8.0, length=500)
+    mixed = replace(mixed, given={**mixed.given, 4: 1000, 5: 2000})
+    (*_, row) = regret_lines(mixed.problem, {"ppo": mixed}, 10.0)
+    cells = [cell.strip() for cell in row.split("|")]
+    assert cells[4:9] == ["2.000 ± 0.000"] * 3 + ["2.000 ± 0.000 (2)", "2.000 (1)"]
 
 
 def test_the_median_is_of_runs_that_got_there() -> None:
