@@ -2,7 +2,7 @@
 
     python benchmarks/samplers/run.py --macro PATH/nas-bench-macro_cifar10.json
 
-Goes on where it was stopped. Hours for all; `--only` and `--samplers` take a part, and `--seeds` fewer.
+Goes on where it was stopped. Days for all; `--only` and `--samplers` take a part, and `--seeds` fewer.
 """
 
 import json
