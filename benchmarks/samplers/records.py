@@ -95,25 +95,22 @@ class Runs:
     problem: Problem
     values: Mapping[int, Floats]
     """By seed: the networks that were better than all before (`telling`), by the columns named above."""
-    given: Mapping[int, int]
-    """By seed how many networks it was to have."""
-    length: float
-    """Networks that all of them were given, but for those that ended by themselves."""
+    reach: Mapping[int, float]
+    """By seed the most networks after which it counts."""
     each_ms: float
     """Mean time of an ask with its tell, all updates included."""
     repeating: int
     """How many of them went no further since they had repeated themselves as often as they were let."""
 
-    def first(self, at: int) -> dict[int, Floats]:
-        """By seed those among the first `at` networks.
+    @property
+    def length(self) -> float:
+        """Networks after which all of them count."""
+        return min(self.reach.values())
 
-        Of all runs, or of those that were given so many: one that ended before counts only beside all others,
-        since it is what it found that let it end.
-        """
+    def first(self, at: int) -> dict[int, Floats]:
+        """By seed those among the first `at` networks, of the runs that count there."""
         return {
-            seed: rows[rows[:, INDEX] < at]
-            for seed, rows in self.values.items()
-            if max(self.length, self.given[seed]) >= at
+            seed: rows[rows[:, INDEX] < at] for seed, rows in self.values.items() if self.reach[seed] >= at
         }
 
     def highest(self) -> float:
@@ -125,15 +122,15 @@ class Runs:
         return {seed: float(self._rewards(rows, ACCURACY).max()) for seed, rows in self.first(at).items()}
 
     def reached(self, reward: float) -> dict[int, float]:
-        """By seed how many networks it took to one of this reward; infinite where it found none."""
+        """By seed how many networks it took to one of this reward; infinite where `length` were not enough."""
         found = {}
         for seed, rows in self.values.items():
             there = rows[self._rewards(rows, ACCURACY) >= reward, INDEX]
-            found[seed] = float(there[0]) + 1 if len(there) else math.inf
+            found[seed] = float(there[0]) + 1 if len(there) and there[0] < self.length else math.inf
         return found
 
     def curves(self, most: int) -> Floats:
-        """[runs, networks]: the same after each of `most` networks; one that ended stays where it was."""
+        """[runs, networks]: `found` after each of `most` networks, at most `length`."""
         found = np.empty((len(self.values), most))
         for curve, rows in zip(found, self.first(most).values(), strict=True):
             best = np.maximum.accumulate(self._rewards(rows, ACCURACY))
@@ -167,6 +164,18 @@ class Runs:
         return np.array([reward((row[accuracy], row[LATENCY])) for row in rows.tolist()])
 
 
+def reach_of(runs: Mapping[int, Mapping[str, Any]]) -> dict[int, float]:
+    """By seed the most networks after which a record counts: as many as it was given.
+
+    One that ended by itself stays what it is, and so goes as far as any other. But what it found let it end: it
+    counts beside all others only, and they as far as the shortest that did not end.
+    """
+    going = [one["most"] for one in runs.values() if not one["ended"]]
+    if len(going) == len(runs):
+        return {seed: one["most"] for seed, one in runs.items()}
+    return dict.fromkeys(runs, min(going, default=math.inf))
+
+
 def read(records: Path, problem: Problem) -> dict[str, Runs]:
     """By sampler, those that there are, with the settings of today."""
     found = {}
@@ -176,8 +185,7 @@ def read(records: Path, problem: Problem) -> dict[str, Runs]:
             found[name] = Runs(
                 problem=problem,
                 values={seed: np.array(runs[seed]["values"]) for seed in sorted(runs)},
-                given={seed: one["most"] for seed, one in runs.items()},
-                length=min((one["most"] for one in runs.values() if not one["ended"]), default=math.inf),
+                reach=reach_of(runs),
                 each_ms=1000
                 * sum(one["seconds"] for one in runs.values())
                 / sum(one["asks"] for one in runs.values()),

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from problems import Problem
-from records import Runs, add, kept, path_of, read, telling
+from records import Runs, add, kept, path_of, reach_of, read, telling
 from report import hypervolume
 
 from mnasnet.study.reward import hard
@@ -30,7 +30,7 @@ def problem(*, rewarded: bool) -> Problem:
 
 def runs_of(posed: Problem, rows: list[list[float]]) -> Runs:
     """One run."""
-    return Runs(problem=posed, values={0: np.array(rows)}, given={0: 300}, length=300, each_ms=0, repeating=0)
+    return Runs(problem=posed, values={0: np.array(rows)}, reach={0: 300}, each_ms=0, repeating=0)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -74,6 +74,19 @@ def test_a_record_that_was_cut_short_is_named_with_the_way_out(tmp_path: Path) -
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(SystemExit, match=r"sampler.jsonl, line 2: no whole record .* delete the line"):
         kept(path, {})
+
+
+def test_runs_count_as_far_as_they_went_and_beside_one_that_ended_as_far_as_all_did() -> None:
+    def reach(*runs: tuple[int, bool]) -> list[float]:
+        return list(
+            reach_of({seed: {"most": most, "ended": e} for seed, (most, e) in enumerate(runs)}).values()
+        )
+
+    assert reach((200, False), (500, False)) == [200, 500]
+    # What found the best ended after 200, and what did not went on: by itself it would be those without luck.
+    assert reach((200, True), (500, False), (1000, False)) == [500, 500, 500]
+    assert reach((200, True), (500, False), (200, False)) == [200, 200, 200]
+    assert reach((200, True), (500, True)) == [np.inf, np.inf]
 
 
 def test_runs_that_went_no_further_since_they_repeated_themselves_are_counted(tmp_path: Path) -> None:

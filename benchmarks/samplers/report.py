@@ -25,7 +25,7 @@ SEEDS = 30
 CHAMPION = "bayesian"
 """Whose differences from all others are tested."""
 TESTED_AT = (100, 200)
-FRONTS_TESTED_AT = (500, 1000)
+FRONTS_TESTED_AT = ((200, 200), (500, 1000))
 """Different networks: its own, and those of all others."""
 FLIPS = 9999
 """Random ones, where there are more ways to flip the signs."""
@@ -66,11 +66,12 @@ reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all r
 the network that seemed best, which is what somebody has who trains nothing again; a search trains its finalists
 anew. *To the best*: how many networks half of the runs needed to find it, where it is known; empty where fewer
 did. ± is a standard error. {CHAMPION}, ppo and evolution are to be run to {CONTENDERS[CHAMPION].most} different
-networks, gp to {CONTENDERS["gp"].most}, Optuna's others to {CONTENDERS["tpe"].most}; many runs are shorter, a
-number in brackets says how many of a row's went on, and some rows have more seeds than were to be. A run ends
-sooner where it found the best of *macro* (where what it sees is noisy not before {NAMED_AT} networks, from which it
-names one) or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays what it is from there on:
-so a row may go on where a sampler was to be asked for no more, or stand still.
+networks, gp to {CONTENDERS["gp"].most}, Optuna's others to {CONTENDERS["tpe"].most}; many runs are shorter, and some
+rows have more seeds than were to be. In a table of one problem a number in brackets says how many of a row's runs
+went on to there; its curve ends with the shortest. A run ends sooner where it found the best of *macro* (where what
+it sees is noisy not before {NAMED_AT} networks, from which it names one) or has repeated itself {CONVERGED_AFTER}
+times in a row, and its regret stays what it is from there on, as far as the row's others go: so a row may go on
+where a sampler was to be asked for no more, or stand still.
 
 A repeat is told again and not charged, but not without end: a run also goes no further after
 {CONTENDERS["gp"].asks} asks for each network that it was to have, nsga2, whose asks cost least, after
@@ -78,7 +79,7 @@ A repeat is told again and not charged, but not without end: a run also goes no 
 fewer different networks than its head says.
 
 **p** is how often chance alone would show {CHAMPION} so much better, were it no better than the row's sampler:
-one-sided, paired over the seeds that both have, by flipping signs at random {FLIPS} times, so that
+one-sided, paired over the seeds of which both have runs so long, by flipping signs at random {FLIPS} times, so that
 {1 / (FLIPS + 1):g} is the least there is, and of n seeds 1/2ⁿ. Nothing is corrected for how many tests there are.
 *Sooner at the best*: of how many networks it took, {max(TESTED_AT)} where it took more. That column, and gp's 100
 seeds on *macro soft*, were added when 30 seeds had not told gp and {CHAMPION} apart there.
@@ -149,10 +150,11 @@ def summary_lines(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str,
         lowest = min(regrets, key=regrets.__getitem__, default="")
         for sampler, regret in regrets.items():
             p = p_of(by_sampler[lowest], by_sampler[sampler])
-            seeds = len(by_sampler[sampler])
-            alike = sampler == lowest or (p is not None and p > CERTAIN >= 0.5**seeds)
+            shared = len(by_sampler[lowest].keys() & by_sampler[sampler].keys())
+            alike = sampler == lowest or (p is not None and p > CERTAIN >= 0.5**shared)
             mark = "**" if alike and len(regrets) > 1 else ""
-            cells.setdefault(sampler, {})[name] = f"{mark}{regret:.3f}{mark}{if_few(seeds, SEEDS)}"
+            few = if_few(len(by_sampler[sampler]), SEEDS)
+            cells.setdefault(sampler, {})[name] = f"{mark}{regret:.3f}{mark}{few}"
     yield f"| sampler | {' | '.join(rewarded)} |"
     yield "|---" * (len(rewarded) + 1) + "|"
     for sampler, row in cells.items():
@@ -192,7 +194,7 @@ def climbed(problem: Problem, generator: random.Random) -> float:
 def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Iterator[str]:
     """A table of one problem."""
     yield f"\n## {problem.name}\nBest {best:.3f}.\n"
-    at = [one for one in CHECKPOINTS if any(one <= contender_named(sampler).most for sampler in runs)]
+    at = checkpoints_of(runs)
     tests = [f"{CHAMPION} better at {one}, p" for one in TESTED_AT] if CHAMPION in runs else []
     reached = ["to the best"] if problem.best is not None else []
     heads = ["sampler", "seeds", "repeating", *(f"at {one}" for one in at)]
@@ -212,6 +214,11 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
             p_values += [sooner_of(runs[CHAMPION], some, best)] if reached else []
             row += p_values if sampler != CHAMPION else [""] * len(p_values)
         yield f"| {' | '.join(row)} |"
+
+
+def checkpoints_of(runs: Mapping[str, Runs]) -> list[int]:
+    """Those that any run gets to."""
+    return [n for n in CHECKPOINTS if any(some.first(n) for some in runs.values())]
 
 
 def beginning(sampler: str, some: Runs) -> list[str]:
@@ -294,23 +301,27 @@ def front_lines(problem: Problem, runs: Mapping[str, Runs]) -> Iterator[str]:
         f"value ({reference[0]:.2f} % and {reference[1]:.4g} {unit}), in % of that of the networks of all runs "
         "together.\n"
     )
-    at = [one for one in CHECKPOINTS if one <= 1000]
+    at = checkpoints_of(runs)
 
     def shares(some: Runs, n: int) -> dict[int, float]:
         """By seed those after `n` networks."""
         return {seed: 100 * hypervolume(rows, reference) / whole for seed, rows in some.first(n).items()}
 
-    ours_at, theirs_at = FRONTS_TESTED_AT
     heads = ["sampler", "seeds", "repeating", *(f"at {one}, %" for one in at), "ms an ask"]
-    heads += [f"{CHAMPION} at {ours_at} better than this at {theirs_at}, p"] if CHAMPION in runs else []
+    if CHAMPION in runs:
+        heads += [
+            f"{CHAMPION} at {mine} better than this at {theirs}, p" for mine, theirs in FRONTS_TESTED_AT
+        ]
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for sampler, some in runs.items():
         cells = [mean_error(shares(some, n).values(), len(some.values)) for n in at]
         row = [*beginning(sampler, some), *cells, f"{some.each_ms:.0f}"]
         if CHAMPION in runs:
-            mine = shares(runs[CHAMPION], ours_at)
-            row.append(in_words(p_of(mine, shares(some, theirs_at))) if sampler != CHAMPION else "")
+            p_values = [
+                p_of(shares(runs[CHAMPION], mine), shares(some, theirs)) for mine, theirs in FRONTS_TESTED_AT
+            ]
+            row += map(in_words, p_values) if sampler != CHAMPION else [""] * len(p_values)
         yield f"| {' | '.join(row)} |"
 
 

@@ -24,8 +24,7 @@ def runs(*rewards: float, length: int) -> Runs:
     return Runs(
         problem=posed,
         values=dict.fromkeys(range(6), rows),
-        given=dict.fromkeys(range(6), length),
-        length=length,
+        reach=dict.fromkeys(range(6), length),
         each_ms=0,
         repeating=0,
     )
@@ -46,10 +45,11 @@ def test_the_lowest_regret_stands_out_few_seeds_are_said_and_shorter_runs_are_no
 
 def test_a_mean_is_of_the_runs_that_were_given_as_many_networks_and_says_how_many() -> None:
     mixed = runs(1.0, 8.0, length=500)
-    mixed = replace(mixed, given={**mixed.given, 4: 1000, 5: 2000})
+    values = {**mixed.values, 4: np.array([[0, 7.0, 1.0, 7.0]]), 5: np.array([[0, 9.0, 1.0, 9.0]])}
+    mixed = replace(mixed, values=values, reach={**mixed.reach, 4: 1000, 5: 2000})
     (*_, row) = regret_lines(mixed.problem, {"ppo": mixed}, 10.0)
     cells = [cell.strip() for cell in row.split("|")]
-    assert cells[4:9] == ["2.000 ± 0.000"] * 3 + ["2.000 ± 0.000 (2)", "2.000 (1)"]
+    assert cells[4:9] == ["2.000 ± 0.258"] * 3 + ["2.000 ± 1.000 (2)", "1.000 (1)"]
 
 
 def test_the_median_is_of_runs_that_got_there() -> None:
