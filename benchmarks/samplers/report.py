@@ -66,12 +66,12 @@ reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all r
 the network that seemed best, which is what somebody has who trains nothing again; a search trains its finalists
 anew. *To the best*: how many networks half of the runs needed to find it, where it is known; empty where fewer
 did. ± is a standard error. {CHAMPION}, ppo and evolution are to be run to {CONTENDERS[CHAMPION].most} different
-networks, gp to {CONTENDERS["gp"].most}, Optuna's others to {CONTENDERS["tpe"].most}; many runs are shorter, and some
-rows have more seeds than were to be. In a table of one problem a number in brackets says how many of a row's runs
-went on to there; its curve ends with the shortest. A run ends sooner where it found the best of *macro* (where what
-it sees is noisy not before {NAMED_AT} networks, from which it names one) or has repeated itself {CONVERGED_AFTER}
-times in a row, and its regret stays what it is from there on, as far as the row's others go: so a row may go on
-where a sampler was to be asked for no more, or stand still.
+networks, gp to {CONTENDERS["gp"].most}, Optuna's others to {CONTENDERS["tpe"].most}; many runs are shorter, and
+some rows have more seeds than were to be. In a table of one problem a number in brackets says how many of a row's
+runs went on to there; its curve ends with the shortest. A run ends sooner where it found the best of *macro* (where
+what it sees is noisy not before {NAMED_AT} networks, from which it names one) or has repeated itself
+{CONVERGED_AFTER} times in a row, and its regret stays what it is from there on, as far as the row's others go: so a
+row may go on where a sampler was to be asked for no more, or stand still.
 
 A repeat is told again and not charged, but not without end: a run also goes no further after
 {CONTENDERS["gp"].asks} asks for each network that it was to have, nsga2, whose asks cost least, after
