@@ -194,10 +194,25 @@ class LoopbackPhone:
         self.start(self._serve_programs)
 
     def plug_in(self) -> None:
-        """Is there, and known to the adb server."""
+        """Is there, and known to the adb server.
+
+        Raises:
+            TimeoutError: the server does not reach it for ten seconds.
+        """
         self._listen()
+        deadline = time.monotonic() + 10
+        # A server that is just connecting again when it is told to forget the phone says that it is connected
+        # already, and forgets it then.
+        reached = "connected to", "failed to authenticate"
+        while not (answer := self._connected_anew()).startswith(reached):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the adb server does not reach {self.address}: {answer}")
+            time.sleep(0.05)
+
+    def _connected_anew(self) -> str:
+        """What the adb server says to that."""
         asked(f"host:disconnect:{self.address}")
-        asked(f"host:connect:{self.address}")
+        return asked(f"host:connect:{self.address}")
 
     def unplug(self) -> None:
         """Is gone until `plug_in`."""
