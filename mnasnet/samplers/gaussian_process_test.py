@@ -113,7 +113,8 @@ def test_the_gradient_is_that_of_the_loss(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_turns_out_as_expected_changes_no_expectation_and_makes_it_surer() -> None:
     seen, running, others = drawn(20), drawn(4, seed=3), drawn(50, seed=1)
     one = process(seen, outcomes_of(seen))
-    expected, _ = one(points(running))
+    expected = one.expected(points(running))
+    assert (expected == one(points(running))[0]).all()
     further = one.expecting(points(running))
     means, spreads = one(points(others))
     further_means, further_spreads = further(points(others))

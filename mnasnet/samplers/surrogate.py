@@ -183,7 +183,7 @@ class Model:
     def __call__(self, options: Options) -> Floats:
         """[networks, objectives]: what is expected of each."""
         points = self.points_of(options)
-        return self._values([process(points)[0] for process in self.processes])
+        return self._values([process.expected(points) for process in self.processes])
 
     def cases(self, options: Options) -> Iterator[tuple[Floats, Floats]]:
         """Equally probable cases, each with one value of the last objective, if it is not the only one.
