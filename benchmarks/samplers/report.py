@@ -44,9 +44,15 @@ FACTOR = soft(ACCEL_TARGETS_MS[1])(accuracy=1, latency_ms=1) / soft(ACCEL_TARGET
 
 CHOSEN_ON = " and ".join(ON.values())
 
-PREFACE = f"""# Samplers on tables of trained networks
-Written by `benchmarks/samplers/run.py` from its records; what is not in a table has not been run.
+INTRODUCTION = f"""# Samplers on tables of trained networks
+Which sampler finds good networks in few trials: those of `mnasnet search`, where {CHAMPION} is the default, and
+Optuna's, on networks that others have trained. *Regret* is what the best network found lacks to the best there is,
+in points of reward; 0 is the least. [How it was done](#how-it-was-done) explains problems, rewards, rows and
+columns. Written by `benchmarks/samplers/run.py` from its records; what is not in a table has not been run.
+"""
 
+METHOD = f"""
+## How it was done
 **Problems.** *macro*: NAS-Bench-Macro, 6,561 ways to choose 3,969 networks, trained three times each on CIFAR-10;
 multiply-adds as latency; exact. *accel*: the MnasNet space of Accel-NASBench, 28 choices; accuracy on ImageNet
 after 16 epochs and latency on an FPGA are those of gradient-boosted trees fitted to its 4,109 networks, ten of them
@@ -112,12 +118,13 @@ def write_page(records: Path, every: Mapping[str, Problem], page: Path) -> None:
     found = {name: runs for name, one in every.items() if (runs := read(records, one))}
     rewarded = {name: runs for name, runs in found.items() if every[name].reward is not None}
     best = {name: best_of(every[name], runs, records) for name, runs in rewarded.items()}
-    lines = [PREFACE]
+    lines = [INTRODUCTION]
     if rewarded:
         figure = page.with_suffix(".png")
         draw(rewarded, best, figure)
         lines += summary_lines(rewarded, best)
         lines.append(f"![Mean regret by networks tried, with 95 % intervals]({figure.name})")
+    lines.append(METHOD.rstrip())
     for name, runs in rewarded.items():
         lines += regret_lines(every[name], runs, best[name])
     for name, runs in found.items():
