@@ -109,8 +109,7 @@ the end. It is missing where nothing did better than the defaults, and where it 
 What the {CHAMPION} sampler models was chosen on three of these problems (*macro soft*, *macro accuracy, one run
 seen* and *accel soft 4 ms*, where its first {INITIAL} random ones and the defaults of ppo are from too), and what
 it makes of latencies and fronts on *accel hard 4 ms* and on the fronts, with other seeds; absolute rewards and
-{AHEAD} ahead had no say.
-"""
+{AHEAD} ahead had no say."""
 
 
 def write_page(records: Path, every: Mapping[str, Problem], page: Path) -> None:
@@ -124,7 +123,7 @@ def write_page(records: Path, every: Mapping[str, Problem], page: Path) -> None:
         draw(rewarded, best, figure)
         lines += summary_lines(rewarded, best)
         lines.append(f"![Mean regret by networks tried, with 95 % intervals]({figure.name})")
-    lines.append(METHOD.rstrip())
+    lines.append(METHOD)
     for name, runs in rewarded.items():
         lines += regret_lines(every[name], runs, best[name])
     for name, runs in found.items():
