@@ -29,7 +29,6 @@ FRONTS_TESTED_AT = ((200, 200), (500, 1000))
 """Different networks: its own, and those of all others."""
 FLIPS = 9999
 """Random ones, where there are more ways to flip the signs."""
-LANDED_AT = (100, 200, 500)
 SHARE = 0.95
 """Of the target, which a search that lands on it reaches at least."""
 CERTAIN = 0.05
@@ -350,7 +349,7 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
         "the highest reward without noise: where it is above 1 a search that finds it does not land. To the hard "
         "reward a faster network that is as accurate, as far as noise lets see, is as good.\n"
     )
-    at = LANDED_AT
+    at = CHECKPOINTS
     heads = ["problem", "best known", "sampler", "seeds"]
     heads += [f"{which}, at {n}" for which in ("highest reward", "within the target") for n in at]
     yield f"| {' | '.join(heads)} |"
