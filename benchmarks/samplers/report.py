@@ -72,8 +72,8 @@ the network that seemed best, which is what somebody has who trains nothing agai
 anew. *To the best*: how many networks half of the runs needed to find it, where it is known; empty where fewer
 did. ± is a standard error. {CHAMPION}, ppo and evolution are to be run to {CONTENDERS[CHAMPION].most} different
 networks, gp to {CONTENDERS["gp"].most}, Optuna's others to {CONTENDERS["tpe"].most}; many runs are shorter, and
-some rows have more seeds than were to be. In a table of one problem a number in brackets says how many of a row's
-runs went on to there; its curve ends with the shortest. A run ends sooner where it found the best of *macro* (where
+some rows have more seeds than were to be. In the tables below a number in brackets says how many of a row's runs
+went on to there; its curve ends with the shortest. A run ends sooner where it found the best of *macro* (where
 what it sees is noisy not before {NAMED_AT} networks, from which it names one) or has repeated itself
 {CONVERGED_AFTER} times in a row, and its regret stays what it is from there on, as far as the row's others go: so a
 row may go on where a sampler was to be asked for no more, or stand still.
@@ -347,7 +347,8 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
         f"target and at least {SHARE} of it: that of the highest reward, and the most accurate one that keeps to "
         "the target, which a search names beside it. *Best known* is the latency, in targets, of the network of "
         "the highest reward without noise: where it is above 1 a search that finds it does not land. To the hard "
-        "reward a faster network that is as accurate, as far as noise lets see, is as good.\n"
+        "reward a faster network that is as accurate, as far as noise lets see, is as good, and what one loses "
+        "that is a thousandth over the target, noise hides.\n"
     )
     at = CHECKPOINTS
     heads = ["problem", "best known", "sampler", "seeds"]
