@@ -11,11 +11,16 @@ from typing import Any
 import numpy as np
 from contenders import Settings, contender_named, names, settings_of
 from numpy.typing import NDArray
+from optuna.trial import FrozenTrial
 from problems import Problem
+
+from mnasnet.samplers.expectation import expected_values
 
 RECORDS = Path(__file__).with_name("records")
 """A file for each sampler on each problem. Who changes what a sampler does deletes its files and runs it anew."""
 
+CHECKPOINTS = (100, 200, 500, 1000, 2000)
+"""Different networks, after which runs are looked at."""
 NAMED_AT = 100
 """Different networks after which it is looked at which of them seems best."""
 CONVERGED_AFTER = 200
@@ -62,6 +67,33 @@ def telling(values: Sequence[Sequence[float]], problem: Problem) -> list[list[fl
     return found
 
 
+Named = tuple[float, float]
+"""Accuracy and latency, without noise, of a network that is named as the best."""
+
+
+def likeliest(
+    trials: Sequence[FrozenTrial], values: Sequence[Sequence[float]], problem: Problem
+) -> tuple[Named, Named | None]:
+    """Of the networks of `trials`, whose `values` are as of `telling`, those that are expected to be the best.
+
+    Returns:
+        The one of the highest reward, and the most accurate one that keeps to the target, None where none does.
+    """
+    accuracies, latencies = [seen for *_, seen in values], [latency for _, latency, _ in values]
+    if (expected := expected_values(trials)) is not None:
+        accuracies = expected.tolist()
+    reward = problem.reward
+    assert reward is not None
+
+    def named(index: int) -> Named:
+        accuracy, latency, _ = values[index]
+        return float(f"{accuracy:.{DIGITS}g}"), float(f"{latency:.{DIGITS}g}")
+
+    within = [n for n, one in enumerate(latencies) if problem.target is not None and one <= problem.target]
+    highest = max(range(len(values)), key=lambda n: reward((accuracies[n], latencies[n])))
+    return named(highest), named(max(within, key=lambda n: accuracies[n])) if within else None
+
+
 def add(path: Path, record: Mapping[str, Any]) -> None:
     """Puts a run behind the others, in one piece."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,6 +127,8 @@ class Runs:
     problem: Problem
     values: Mapping[int, Floats]
     """By seed: the networks that were better than all before (`telling`), by the columns named above."""
+    likeliest: Mapping[int, Mapping[int, tuple[Named, Named | None]]]
+    """By seed, and by the `CHECKPOINTS` at which it was asked, what the function of this name found."""
     reach: Mapping[int, float]
     """By seed the most networks after which it counts."""
     each_ms: float
@@ -158,6 +192,22 @@ class Runs:
             found.append(float(within[within[:, SEEN].argmax(), LATENCY]) if len(within) else math.inf)
         return found
 
+    def likeliest_named(self, at: int) -> dict[int, tuple[float, float]]:
+        """As `named`, of the network that was expected to be the best; of the runs that were asked for it."""
+        reward = self.problem.reward
+        assert reward is not None
+        found = {}
+        for seed in self.first(at):
+            if at in self.likeliest[seed]:
+                highest, _ = self.likeliest[seed][at]
+                found[seed] = (reward(highest), highest[1])
+        return found
+
+    def likeliest_within(self, at: int) -> list[float]:
+        """As `within`, of the network that was expected to be the most accurate; of the runs that were asked."""
+        asked = [self.likeliest[seed][at] for seed in self.first(at) if at in self.likeliest[seed]]
+        return [math.inf if within is None else within[1] for _, within in asked]
+
     def _rewards(self, rows: Floats, accuracy: int) -> Floats:
         reward = self.problem.reward
         assert reward is not None
@@ -185,6 +235,10 @@ def read(records: Path, problem: Problem) -> dict[str, Runs]:
             found[name] = Runs(
                 problem=problem,
                 values={seed: np.array(runs[seed]["values"]) for seed in sorted(runs)},
+                likeliest={
+                    seed: {int(at): named for at, named in one.get("likeliest", {}).items()}
+                    for seed, one in runs.items()
+                },
                 reach=reach_of(runs),
                 each_ms=1000
                 * sum(one["seconds"] for one in runs.values())

@@ -1,11 +1,14 @@
 """Tests of records.py."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import create_trial
 from problems import Problem
-from records import Runs, add, kept, path_of, reach_of, read, telling
+from records import Runs, add, kept, likeliest, path_of, reach_of, read, telling
 from report import hypervolume
 
 from mnasnet.study.reward import hard
@@ -30,7 +33,14 @@ def problem(*, rewarded: bool) -> Problem:
 
 def runs_of(posed: Problem, rows: list[list[float]]) -> Runs:
     """One run."""
-    return Runs(problem=posed, values={0: np.array(rows)}, reach={0: 300}, each_ms=0, repeating=0)
+    return Runs(
+        problem=posed,
+        values={0: np.array(rows)},
+        likeliest={0: {}},
+        reach={0: 300},
+        each_ms=0,
+        repeating=0,
+    )
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -58,6 +68,28 @@ def test_what_is_kept_of_a_run_says_what_all_of_it_says(seed: int) -> None:
     assert hypervolume(np.array(telling(values, free)), free.reference) == pytest.approx(
         hypervolume(np.array(whole), free.reference), rel=1e-6
     )
+
+
+@pytest.mark.parametrize("latencies", [(2.0, 3.0, 5.0), (5.0, 6.0, 7.0)])
+def test_the_likeliest_are_those_of_the_highest_reward_and_the_most_accurate_within_the_target(
+    latencies: tuple[float, float, float],
+) -> None:
+    posed, choices = problem(rewarded=True), CategoricalDistribution((0, 1, 2))
+    trials, values = [], []
+    for options in itertools.product(choices.choices, repeat=3):
+        accuracy, latency = 60.0 + sum(options), latencies[options[0]] + 0.1 * options[1]
+        params = {f"layer{index}": option for index, option in enumerate(options)}
+        distributions = dict.fromkeys(params, choices)
+        trials.append(create_trial(values=[accuracy, latency], params=params, distributions=distributions))
+        values.append((accuracy, latency, accuracy))
+    highest, within = likeliest(trials, values, posed)
+    if latencies[0] < 4:
+        # One point more takes 5.2 ms, and is worth 66 · 4 / 5.2.
+        assert highest == within == (65.0, 3.2)
+    else:
+        assert highest == (62.0, 5.0)  # 62 · 4 / 5 = 49.6, and two points more 64 · 4 / 5.2 = 49.2
+        assert within is None
+    assert likeliest(trials[:3], values[:3], posed)[0] == (62.0, latencies[0])  # too few to expect anything
 
 
 def test_the_last_run_with_the_same_settings_and_seed_counts(tmp_path: Path) -> None:

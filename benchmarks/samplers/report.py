@@ -11,14 +11,12 @@ import numpy as np
 from contenders import CONTENDERS, ON, contender_named, tuned
 from curves import draw
 from problems import ACCEL_TARGETS_MS, AHEAD, MACRO_TARGET, NOISE_POINTS, Params, Problem
-from records import ACCURACY, CONVERGED_AFTER, LATENCY, NAMED_AT, Floats, Runs, read
+from records import ACCURACY, CHECKPOINTS, CONVERGED_AFTER, LATENCY, NAMED_AT, Floats, Runs, read
 from scipy.stats import permutation_test
 
 from mnasnet.samplers.bayesian import INITIAL
 from mnasnet.study.reward import soft
 
-CHECKPOINTS = (100, 200, 500, 1000, 2000)
-"""Different networks."""
 CLIMBS = 30
 SEEDS = 30
 """Of each sampler on each problem, at least."""
@@ -203,7 +201,10 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
     tests = [f"{CHAMPION} better at {one}, p" for one in TESTED_AT] if CHAMPION in runs else []
     reached = ["to the best"] if problem.best is not None else []
     heads = ["sampler", "seeds", "repeating", *(f"at {one}" for one in at)]
-    heads += [*reached, f"named, at {NAMED_AT}", "ms an ask"]
+    by_model = (
+        [f"likeliest, at {NAMED_AT}"] if any(one.likeliest_named(NAMED_AT) for one in runs.values()) else []
+    )
+    heads += [*reached, f"named, at {NAMED_AT}", *by_model, "ms an ask"]
     heads += [*tests, f"{CHAMPION} better named, p"] if tests else []
     heads += [f"{CHAMPION} sooner at the best, p"] if tests and reached else []
     yield f"| {' | '.join(heads)} |"
@@ -211,9 +212,10 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
     for sampler, some in runs.items():
         seeds = len(some.values)
         cells = [mean_error((max(0.0, best - one) for one in some.found(n).values()), seeds) for n in at]
-        named = mean_error((max(0.0, best - one) for one, _ in some.named(NAMED_AT).values()), seeds)
+        named = [some.named(NAMED_AT), *([some.likeliest_named(NAMED_AT)] if by_model else [])]
+        cells_named = [mean_error((max(0.0, best - one) for one, _ in by.values()), seeds) for by in named]
         needed = [median_of(some.reached(best - ROUNDING).values())] if reached else []
-        row = [*beginning(sampler, some), *cells, *needed, named, f"{some.each_ms:.0f}"]
+        row = [*beginning(sampler, some), *cells, *needed, *cells_named, f"{some.each_ms:.0f}"]
         if tests:
             p_values = tests_of(runs[CHAMPION], some)
             p_values += [sooner_of(runs[CHAMPION], some, best)] if reached else []
@@ -235,7 +237,8 @@ def tests_of(ours: Runs, other: Runs) -> list[str]:
     """`p_of` the best rewards, and of those named."""
 
     def named(one: Runs) -> dict[int, float]:
-        return {seed: reward for seed, (reward, _) in one.named(NAMED_AT).items()}
+        found = one.named(NAMED_AT) | one.likeliest_named(NAMED_AT)
+        return {seed: reward for seed, (reward, _) in found.items()}
 
     pairs = [(ours.found(n), other.found(n)) for n in TESTED_AT]
     pairs.append((named(ours), named(other)))
@@ -351,7 +354,7 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
         "that is a thousandth over the target, noise hides.\n"
     )
     at = CHECKPOINTS
-    heads = ["problem", "best known", "sampler", "seeds"]
+    heads = ["problem", "best known", "sampler", "named by", "seeds"]
     heads += [f"{which}, at {n}" for which in ("highest reward", "within the target") for n in at]
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
@@ -361,10 +364,15 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
             if target is None or not contender_named(sampler).ours or not some.first(min(at)):
                 continue
             seeds = len(some.values)
-            latencies = [[latency for _, latency in some.named(n).values()] for n in at]
-            latencies += [some.within(n) for n in at]
-            shares = [share_landed(some_of, target, seeds) for some_of in latencies]
-            yield f"| {' | '.join([name, f'{best / target:.4f}', sampler, str(seeds), *shares])} |"
+            for by, named, within in (
+                ("accuracy seen", some.named, some.within),
+                ("accuracy expected", some.likeliest_named, some.likeliest_within),
+            ):
+                latencies = [[latency for _, latency in named(n).values()] for n in at]
+                latencies += [within(n) for n in at]
+                shares = [share_landed(some_of, target, seeds) for some_of in latencies]
+                if any(shares):
+                    yield f"| {' | '.join([name, f'{best / target:.4f}', sampler, by, str(seeds), *shares])} |"
 
 
 def share_landed(latencies: Sequence[float], target: float, seeds: int) -> str:

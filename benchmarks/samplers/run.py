@@ -20,8 +20,20 @@ import torch
 import tyro
 from contenders import Contender, contender_named, names, settings_of
 from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
 from problems import Problem, problems
-from records import CONVERGED_AFTER, NAMED_AT, RECORDS, add, kept, path_of, telling
+from records import (
+    CHECKPOINTS,
+    CONVERGED_AFTER,
+    NAMED_AT,
+    RECORDS,
+    Named,
+    add,
+    kept,
+    likeliest,
+    path_of,
+    telling,
+)
 from report import SEEDS, write_page
 
 PAGE = Path("docs/samplers.md")
@@ -64,14 +76,19 @@ def run(
     A run has ended, and its best stays what it is, after `CONVERGED_AFTER` repeats in a row, or when it found the
     best there is, where that is known; where what it sees is not the truth not before `NAMED_AT` networks. After
     `contender.asks` for each of `most` networks it goes no further, and is held to what it found until then.
+
+    Where there is noise, ours name the network that is likeliest the best at `CHECKPOINTS`, as a search does.
     """
     reward = problem.reward
     both = reward is None or contender.ours
+    names_best = reward is not None and contender.ours and problem.noisy
     study = optuna.create_study(
         directions=["maximize", "minimize"] if both else ["maximize"], sampler=sampler
     )
     order = np.random.default_rng(seed)
     told: dict[str, tuple[float, float]] = {}
+    trained: list[FrozenTrial] = []
+    named: dict[int, tuple[Named, Named | None]] = {}
     values: list[tuple[float, float, float]] = []
     running: deque[optuna.Trial] = deque()
     asks, repeats, seconds, found_all, ended = 0, 0, 0.0, False, False
@@ -84,8 +101,9 @@ def run(
         running.rotate(int(order.integers(problem.ahead)))
         trial = running.popleft()
         key = json.dumps(problem.canonical(trial.params))
-        repeats = repeats + 1 if key in told else 0
-        if key not in told:
+        is_new = key not in told
+        repeats = 0 if is_new else repeats + 1
+        if is_new:
             # The noise is the network's in this run, however it was come by.
             told[key] = problem.seen(trial.params, np.random.default_rng([seed, *key.encode()]))
             values.append((*problem.values(trial.params), told[key][0]))
@@ -93,13 +111,21 @@ def run(
         if contender.limited:
             assert problem.limit is not None
             trial.set_constraint("latency", told[key][1] / problem.limit - 1)
-            study.tell(trial, told[key][0])
+            finished = study.tell(trial, told[key][0])
         else:
-            study.tell(trial, told[key] if both else reward(told[key]))  # type: ignore[misc]
+            finished = study.tell(trial, told[key] if both else reward(told[key]))  # type: ignore[misc]
         seconds += time.perf_counter() - begun
+        if is_new:
+            trained.append(finished)
+            if names_best and len(values) in CHECKPOINTS:
+                named[len(values)] = likeliest(trained, values, problem)
         found_all = found_all or (reward is not None and reward(values[-1][:2]) == problem.best)
         ended = repeats >= CONVERGED_AFTER or (found_all and (not problem.noisy or len(values) >= NAMED_AT))
-    return {"most": most, "asks": asks, "seconds": seconds, "values": values, "ended": ended}
+    if names_best and ended:
+        later = [at for at in CHECKPOINTS if len(values) < at <= most]
+        named |= dict.fromkeys(later, likeliest(trained, values, problem))
+    record = {"most": most, "asks": asks, "seconds": seconds, "values": values, "ended": ended}
+    return {**record, "likeliest": named} if names_best else record
 
 
 def pool_of(processes: int) -> ProcessPoolExecutor:

@@ -1,6 +1,8 @@
 """Tests of run.py."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -70,6 +72,32 @@ def test_each_is_told_its_own_of_what_is_seen_and_of_a_repeat_the_same(
     seen_of = {latency: accuracy for _, latency, accuracy in record["values"]}
     assert len(record["values"]) == 2
     assert listener.told == {size: {told(seen_of[LATENCY[size]], LATENCY[size])} for size in ACCURACY}
+
+
+def test_ours_name_the_likeliest_network_at_each_checkpoint_and_to_the_end_where_a_run_ends_by_itself() -> (
+    None
+):
+    space = {f"layer{index}": POSED.choices["size"] for index in range(7)}  # 128 networks
+
+    def values(params: Params) -> tuple[float, float]:
+        return fmean(ACCURACY[size] for size in params.values()), fmean(
+            LATENCY[size] for size in params.values()
+        )
+
+    def noisy(params: Params, rng: np.random.Generator) -> tuple[float, float]:
+        accuracy, latency = values(params)
+        return accuracy + rng.standard_normal(), latency
+
+    posed = replace(POSED, choices=space, values=values, seen=noisy, target=4.0)
+    ours = replace(contender_named("evolution"), asks=20)
+    record = run(posed, ours, RandomSampler(seed=0), seed=0, most=500)
+    assert record["ended"]
+    assert len(record["values"]) > 100
+    assert sorted(record["likeliest"]) == [100, 200, 500]
+    highest, within = record["likeliest"][500]
+    assert highest == (50.0, 2.0)  # a large layer costs more reward than it brings accuracy
+    assert within[1] <= 4
+    assert "likeliest" not in run(posed, contender_named("random"), RandomSampler(seed=0), seed=0, most=100)
 
 
 def test_repeats_are_not_charged_until_there_are_too_many() -> None:

@@ -1,6 +1,6 @@
 """What a search has found so far: the study and the finalists' cards, read once for page and terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,10 +9,11 @@ from statistics import median
 import optuna
 
 from mnasnet.report.gain import Gain, gain
+from mnasnet.samplers.expectation import expected_values
 from mnasnet.study.card import Card, read_cards
 from mnasnet.study.reward import Reward
 from mnasnet.study.storage import INTERRUPTED, Setup, read_setup
-from mnasnet.study.trial import TrialRecord, front, read_trials
+from mnasnet.study.trial import TrialRecord, front, read_trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,9 @@ class Findings:
     """What rewards are counted for; None while there is no setup."""
     records: tuple[TrialRecord, ...]
     """Every trial, by number."""
+    expected: Mapping[int, float]
+    """By a trial's number the accuracy that is expected of its network, seen together with all others; empty where
+    there are too few."""
     finalists: tuple[Card, ...]
     """Fastest first, without the control."""
     control: Card | None
@@ -63,12 +67,12 @@ class Findings:
     @cached_property
     def best(self) -> TrialRecord | None:
         """The trained network of the highest reward; of equal ones the fastest."""
-        rewarded = [
-            (reward, -record.latency.median_ms, record)
-            for record in self.trained
-            if record.latency is not None and (reward := self.reward(record)) is not None
-        ]
-        return max(rewarded, key=lambda entry: entry[:2])[2] if rewarded else None
+        return self._highest(self.reward)
+
+    @cached_property
+    def likeliest(self) -> TrialRecord | None:
+        """The one that is most likely the best: `best` may have been lucky in its training."""
+        return self._highest(self.expected_reward)
 
     @cached_property
     def gains(self) -> tuple[tuple[Card, Gain], ...]:
@@ -95,6 +99,21 @@ class Findings:
         """The trial's reward for `target_ms`; None where it was not trained."""
         return None if self._reward is None else record.worth(self._reward)
 
+    def expected_reward(self, record: TrialRecord) -> float | None:
+        """The same of the accuracy that is expected of its network, where one is."""
+        if self._reward is None or record.latency is None or record.number not in self.expected:
+            return self.reward(record)
+        return self._reward(accuracy=self.expected[record.number], latency_ms=record.latency.median_ms)
+
+    def _highest(self, reward: Callable[[TrialRecord], float | None]) -> TrialRecord | None:
+        """Of the trained networks; of equal ones the fastest."""
+        rewarded = [
+            (worth, -record.latency.median_ms, record)
+            for record in self.trained
+            if record.latency is not None and (worth := reward(record)) is not None
+        ]
+        return max(rewarded, key=lambda entry: entry[:2])[2] if rewarded else None
+
     @cached_property
     def _reward(self) -> Reward | None:
         return None if self.setup is None else self.setup.rewarded(self.target_ms)
@@ -116,11 +135,16 @@ def find(study: optuna.Study, out: Path, *, target_ms: float | None = None) -> F
     if control is not None:
         # Finalists of an earlier recipe are no match for the control, which is trained last.
         cards = [card for card in cards if _recipe(card) == _recipe(control)]
+    trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+    records = tuple(map(read_trial, trials.values()))
+    trained = [record.number for record in records if record.charged]
+    expected = expected_values([trials[number] for number in trained])
     return Findings(
         name=out.resolve().name,
         setup=setup,
         target_ms=setup.target_ms if setup is not None and target_ms is None else target_ms,
-        records=tuple(read_trials(study)),
+        records=records,
+        expected={} if expected is None else dict(zip(trained, map(float, expected), strict=True)),
         finalists=tuple(card for card in cards if not card.control),
         control=control,
     )

@@ -70,8 +70,8 @@ def page(findings: Findings) -> str:
 
 
 def _header(findings: Findings) -> Iterator[str]:
-    said = [summary.tried(findings), summary.best(findings), summary.best_within(findings)]
-    yield f"<p>{' '.join(escape(_sentence(line)) for line in said if line is not None)}</p>"
+    said = [summary.tried(findings), *summary.best_lines(findings)]
+    yield f"<p>{' '.join(escape(_sentence(line)) for line in said)}</p>"
     setup = findings.setup
     if findings.rescored and setup is not None and findings.target_ms is not None:
         beyond = (

@@ -8,7 +8,7 @@ from rich.table import Table
 from mnasnet.report.findings import Findings
 from mnasnet.report.words import accuracy_words, counted, latency_words, millions, milliseconds
 from mnasnet.study.card import Card
-from mnasnet.study.trial import TrialRecord
+from mnasnet.study.trial import TrialRecord, front
 
 
 def front_table(findings: Findings, *, width: int = 80) -> Table:
@@ -55,9 +55,7 @@ def summary_lines(findings: Findings, *, controller_updates: int | None = None) 
     lines = [tried(findings)]
     if controller_updates is not None:
         lines.append(f"the controller learned {counted(controller_updates, 'time')}")
-    lines.append(best(findings))
-    if (within := best_within(findings)) is not None:
-        lines.append(within)
+    lines += best_lines(findings)
     lines += [finalist_line(card) for card in findings.finalists]
     if findings.control is not None:
         lines.append(finalist_line(findings.control))
@@ -77,6 +75,11 @@ def tried(findings: Findings) -> str:
     parts += [f"{counts['interrupted']:,} interrupted"] if counts["interrupted"] else []
     parts += [f"{counts['running']:,} running"] if counts["running"] else []
     return ", ".join(parts)
+
+
+def best_lines(findings: Findings) -> list[str]:
+    """The best by reward, the one that is likelier to be the best, and the best within the target."""
+    return [line for line in (best(findings), likelier(findings), best_within(findings)) if line is not None]
 
 
 def best(findings: Findings) -> str:
@@ -100,21 +103,38 @@ def best(findings: Findings) -> str:
     )
 
 
+def likelier(findings: Findings) -> str | None:
+    """The network that is likelier than the best by reward to be the best; None where none is."""
+    best, record = findings.best, findings.likeliest
+    if best is None or record is None or record == best:
+        return None
+    return (
+        f"more likely the best: trial {record.number}, {_values(record)}; seen together with all "
+        f"{len(findings.expected)} networks, {findings.expected[record.number]:.1%} are expected of it and "
+        f"{findings.expected[best.number]:.1%} of trial {best.number}"
+    )
+
+
 def best_within(findings: Findings) -> str | None:
-    """The most accurate network that keeps to the target, where the best by reward does not; None where it does.
+    """The network within the target that is likely the most accurate, where one named before is beyond it, or None.
 
     Soft and absolute rewards trade latency for accuracy, so that the best may be well over the target.
     """
     target_ms = findings.target_ms
-    if findings.best is None or findings.best.latency is None or target_ms is None:
+    named = [
+        record for record in (findings.best, findings.likeliest) if record is not None and record.latency
+    ]
+    if target_ms is None or all(_keeps_to(target_ms, record) for record in named):
         return None
-    if findings.best.latency.median_ms <= target_ms:
-        return None
-    within = [record for record in findings.front if record.latency and record.latency.median_ms <= target_ms]
+    within = [record for record in front(findings.records, findings.expected) if _keeps_to(target_ms, record)]
     if not within:
         return f"no trained network keeps to {milliseconds(target_ms)}"
     record = within[-1]  # the front is sorted by latency, and so by accuracy
     return f"best within {milliseconds(target_ms)}: trial {record.number}, {_values(record)}"
+
+
+def _keeps_to(target_ms: float, record: TrialRecord) -> bool:
+    return record.latency is not None and record.latency.median_ms <= target_ms
 
 
 def _values(record: TrialRecord) -> str:

@@ -26,6 +26,7 @@ from mnasnet.samplers.categorical import (
     is_usable,
     lowest_but_penalties,
     made_all,
+    options_of,
 )
 from mnasnet.samplers.gaussian_process import Floats, Options, Points
 from mnasnet.samplers.improvement import Aim, Front, HighestReward, log_gains
@@ -146,7 +147,7 @@ class BayesianSampler(CategoricalSampler):
         # On a busy machine the threads of these small products wait for each other: three times as long on two
         # cores.
         with threadpool_limits(1, user_api="blas"):
-            options = _options(finished, choices)
+            options = options_of(finished, choices)
             aim = self._aim(study, told)
             points_of = partial(Points.of, choices=[one.choices for one in choices.values()])
             fit = self._fit(study, trial, past, points_of(options), values, choices)
@@ -160,7 +161,7 @@ class BayesianSampler(CategoricalSampler):
                 if one.number != trial.number and made_all(one, choices)
             ]
             if running:
-                expected = _options(running, choices)
+                expected = options_of(running, choices)
                 model, there = model.expecting(expected), np.concatenate([there, expected])
             found = self._best(model, aim, there, choices, past, asked, rng)
         return self.new_drawn(choices, past, asked, rng) if found is None else found
@@ -274,13 +275,6 @@ class BayesianSampler(CategoricalSampler):
 def _signs(study: Study) -> Floats:
     """[objectives]: 1 for what is to be high, -1 for what is to be low."""
     return np.array([-1.0 if one == StudyDirection.MINIMIZE else 1.0 for one in study.directions])
-
-
-def _options(trials: Sequence[FrozenTrial], choices: Choices) -> Options:
-    """[trials, choices]: the number of the option that each has."""
-    return np.array(
-        [[int(one.to_internal_repr(trial.params[name])) for name, one in choices.items()] for trial in trials]
-    )
 
 
 def _kept(values: Floats, aim: Aim) -> NDArray[np.int64]:

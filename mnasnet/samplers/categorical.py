@@ -151,6 +151,13 @@ def made_all(trial: FrozenTrial, choices: Choices) -> bool:
     return all(trial.distributions.get(name) == choice for name, choice in choices.items())
 
 
+def options_of(trials: Sequence[FrozenTrial], choices: Choices) -> NDArray[np.int64]:
+    """[trials, choices]: the number of the option that each has."""
+    return np.array(
+        [[int(one.to_internal_repr(trial.params[name])) for name, one in choices.items()] for trial in trials]
+    )
+
+
 def check_callable(name: str, value: object) -> None:
     """Nothing, where `value` can be called or is None.
 

@@ -22,8 +22,8 @@ from mnasnet.devices.untrained import Untrained
 from mnasnet.nn.checkpoint import load_network, save_network
 from mnasnet.nn.model import WEIGHTS, Model
 from mnasnet.nn.network import Network
+from mnasnet.report.findings import Findings
 from mnasnet.study.card import CARD, Card, describe, read_card, write_card
-from mnasnet.study.reward import Reward
 from mnasnet.study.trial import TrialRecord, front
 from mnasnet.train.data import ImageData
 from mnasnet.train.loop import Progress, Recipe, score, train
@@ -42,13 +42,16 @@ class Candidate:
     """Its trial; None for the control."""
 
 
-def choose(records: Sequence[TrialRecord], reward: Reward, *, count: int) -> list[Candidate]:
-    """The `count` networks of the front with the highest reward, best first; of the others where it has fewer."""
-    unbeaten = {record.number for record in front(records)}
+def choose(findings: Findings, *, count: int) -> list[Candidate]:
+    """The `count` networks of the front with the highest reward, best first; of the others where it has fewer.
+
+    By the accuracies that are expected of them, where they are: the highest one measured was mostly lucky.
+    """
+    unbeaten = {record.number for record in front(findings.records, findings.expected)}
     ranked = [
         (record.number in unbeaten, worth, -record.number, record)
-        for record in records
-        if record.charged and (worth := record.worth(reward)) is not None
+        for record in findings.trained
+        if (worth := findings.expected_reward(record)) is not None
     ]
     best = sorted(ranked, key=lambda entry: entry[:3], reverse=True)[:count]
     return [

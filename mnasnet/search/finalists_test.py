@@ -1,9 +1,10 @@
 """Tests of finalists.py."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -17,13 +18,14 @@ from mnasnet.devices.recorded import RecordedDevice
 from mnasnet.devices.untrained import Untrained
 from mnasnet.export.tflite import write_tflite
 from mnasnet.nn.network import fold
+from mnasnet.report.findings import Findings
 from mnasnet.search.conftest import CONTROL, RULER, SIZE, SPACE, TINY, Searched, device
 from mnasnet.search.finalists import Candidate, Finishing, choose
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
 from mnasnet.study.card import read_card, write_card
-from mnasnet.study.conftest import accuracy, latency
-from mnasnet.study.reward import hard, soft
+from mnasnet.study.conftest import accuracy, latency, setup
+from mnasnet.study.reward import soft
 from mnasnet.study.trial import TrialRecord, front
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import Recipe, train
@@ -50,6 +52,27 @@ def tried(number: int, median_ms: float, correct: int) -> TrialRecord:
         copy_of=None,
         reason=None,
     )
+
+
+def found(
+    records: Sequence[TrialRecord],
+    reward: str,
+    target_ms: float,
+    expected: Mapping[int, float] = MappingProxyType({}),
+) -> Findings:
+    return Findings(
+        name="search",
+        setup=replace(setup(), reward=reward, target_ms=target_ms),
+        target_ms=target_ms,
+        records=tuple(records),
+        expected=expected,
+        finalists=(),
+        control=None,
+    )
+
+
+def named(findings: Findings, *, count: int) -> list[str]:
+    return [candidate.name for candidate in choose(findings, count=count)]
 
 
 Finish = Callable[..., Finishing]
@@ -80,9 +103,9 @@ def test_the_finalists_are_the_best_of_the_front_by_the_reward_and_then_of_the_o
 ) -> None:
     records = [tried(number, ms, 100 * correct) for number, (ms, correct) in enumerate(points)]
     unbeaten = {record.number for record in front(records)}
-    named = [candidate.record for candidate in choose(records, soft(3.0), count=count)]
+    chosen = [candidate.record for candidate in choose(found(records, "soft", 3.0), count=count)]
     rank = {record.number: (record.number in unbeaten, record.worth(soft(3.0)) or 0) for record in records}
-    ranks = [rank[record.number] for record in named if record is not None]
+    ranks = [rank[record.number] for record in chosen if record is not None]
     assert len(ranks) == min(count, len(records))
     assert ranks == sorted(rank.values(), reverse=True)[:count]
 
@@ -90,12 +113,21 @@ def test_the_finalists_are_the_best_of_the_front_by_the_reward_and_then_of_the_o
 def test_another_reward_chooses_another_network() -> None:
     fast, accurate = tried(0, 1.0, 900), tried(1, 3.0, 990)
     # At 1 ms three times the latency costs 7 % with the soft reward, and two thirds of all with the hard one.
-    assert [candidate.name for candidate in choose([fast, accurate], soft(1.0), count=1)] == ["trial-1"]
-    assert [candidate.name for candidate in choose([fast, accurate], hard(1.0), count=1)] == ["trial-0"]
+    assert named(found([fast, accurate], "soft", 1.0), count=1) == ["trial-1"]
+    assert named(found([fast, accurate], "hard", 1.0), count=1) == ["trial-0"]
+
+
+def test_what_is_expected_of_a_network_counts_and_not_what_it_was_lucky_to_reach() -> None:
+    lucky, good, slow = tried(0, 1.0, 900), tried(1, 1.1, 880), tried(2, 2.0, 890)
+    assert named(found([lucky, good, slow], "soft", 1.0), count=3) == ["trial-0", "trial-1", "trial-2"]
+    expected = {0: 0.80, 1: 0.87, 2: 0.85}
+    findings = found([lucky, good, slow], "soft", 1.0, expected=expected)
+    # By what is expected trial 2 is behind trial 1 in both values, and trial 0 is the fastest.
+    assert named(findings, count=3) == ["trial-1", "trial-0", "trial-2"]
 
 
 def test_nothing_trained_means_no_finalists() -> None:
-    assert choose([], soft(1.0), count=3) == []
+    assert named(found([], "soft", 1.0), count=3) == []
 
 
 def test_a_finalist_that_is_done_is_not_trained_again(searched: Searched, finishing: Finish) -> None:

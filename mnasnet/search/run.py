@@ -152,7 +152,7 @@ def search(
                     watcher=watcher,
                     still_held=still_held,
                 )
-                candidates = choose(read_trials(study), setup.rewarded(), count=settings.finalists)
+                candidates = choose(find(study, out), count=settings.finalists)
                 tested: Sequence[str] = ()
                 failed: list[str] = []
                 if candidates:

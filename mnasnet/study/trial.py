@@ -17,6 +17,7 @@ By how much a latency exceeds the limit is the Optuna constraint `latency`, posi
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import optuna
@@ -118,13 +119,16 @@ def set_accuracy(trial: Trial, accuracy: Accuracy) -> None:
     trial.set_user_attr("accuracy", dataclasses.asdict(accuracy))
 
 
-def front(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+def front(
+    records: Iterable[TrialRecord], expected: Mapping[int, float] = MappingProxyType({})
+) -> list[TrialRecord]:
     """The trained networks that no other one beats in both accuracy and latency, fastest first.
 
-    A repeat is not listed beside its original; of networks that tie in both values the first tried stands.
+    A repeat is not listed beside its original; of networks that tie in both values the first tried stands. An
+    accuracy that is `expected`, by a trial's number, counts instead of the one that was measured.
     """
     trained = [
-        (record.latency.median_ms, -record.accuracy.top1, record.number, record)
+        (record.latency.median_ms, -expected.get(record.number, record.accuracy.top1), record.number, record)
         for record in records
         if record.charged and record.latency is not None and record.accuracy is not None
     ]
