@@ -71,7 +71,7 @@ Named = tuple[float, float]
 """Accuracy and latency, without noise, of a network that is named as the best."""
 
 
-def likeliest(
+def recommendation(
     trials: Sequence[FrozenTrial], values: Sequence[Sequence[float]], problem: Problem
 ) -> tuple[Named, Named | None]:
     """Of the networks of `trials`, whose `values` are as of `telling`, those that are expected to be the best.
@@ -127,7 +127,7 @@ class Runs:
     problem: Problem
     values: Mapping[int, Floats]
     """By seed: the networks that were better than all before (`telling`), by the columns named above."""
-    likeliest: Mapping[int, Mapping[int, tuple[Named, Named | None]]]
+    recommendations: Mapping[int, Mapping[int, tuple[Named, Named | None]]]
     """By seed, and by the `CHECKPOINTS` at which it was asked, what the function of this name found."""
     reach: Mapping[int, float]
     """By seed the most networks after which it counts."""
@@ -192,20 +192,22 @@ class Runs:
             found.append(float(within[within[:, SEEN].argmax(), LATENCY]) if len(within) else math.inf)
         return found
 
-    def likeliest_named(self, at: int) -> dict[int, tuple[float, float]]:
+    def recommended(self, at: int) -> dict[int, tuple[float, float]]:
         """As `named`, of the network that was expected to be the best; of the runs that were asked for it."""
         reward = self.problem.reward
         assert reward is not None
         found = {}
         for seed in self.first(at):
-            if at in self.likeliest[seed]:
-                highest, _ = self.likeliest[seed][at]
+            if at in self.recommendations[seed]:
+                highest, _ = self.recommendations[seed][at]
                 found[seed] = (reward(highest), highest[1])
         return found
 
-    def likeliest_within(self, at: int) -> list[float]:
+    def recommended_within(self, at: int) -> list[float]:
         """As `within`, of the network that was expected to be the most accurate; of the runs that were asked."""
-        asked = [self.likeliest[seed][at] for seed in self.first(at) if at in self.likeliest[seed]]
+        asked = [
+            self.recommendations[seed][at] for seed in self.first(at) if at in self.recommendations[seed]
+        ]
         return [math.inf if within is None else within[1] for _, within in asked]
 
     def _rewards(self, rows: Floats, accuracy: int) -> Floats:
@@ -235,8 +237,8 @@ def read(records: Path, problem: Problem) -> dict[str, Runs]:
             found[name] = Runs(
                 problem=problem,
                 values={seed: np.array(runs[seed]["values"]) for seed in sorted(runs)},
-                likeliest={
-                    seed: {int(at): named for at, named in one.get("likeliest", {}).items()}
+                recommendations={
+                    seed: {int(at): named for at, named in one.get("recommended", {}).items()}
                     for seed, one in runs.items()
                 },
                 reach=reach_of(runs),

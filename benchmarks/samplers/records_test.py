@@ -8,7 +8,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import create_trial
 from problems import Problem
-from records import Runs, add, kept, likeliest, path_of, reach_of, read, telling
+from records import Runs, add, kept, path_of, reach_of, read, recommendation, telling
 from report import hypervolume
 
 from mnasnet.study.reward import hard
@@ -36,7 +36,7 @@ def runs_of(posed: Problem, rows: list[list[float]]) -> Runs:
     return Runs(
         problem=posed,
         values={0: np.array(rows)},
-        likeliest={0: {}},
+        recommendations={0: {}},
         reach={0: 300},
         each_ms=0,
         repeating=0,
@@ -71,7 +71,7 @@ def test_what_is_kept_of_a_run_says_what_all_of_it_says(seed: int) -> None:
 
 
 @pytest.mark.parametrize("latencies", [(2.0, 3.0, 5.0), (5.0, 6.0, 7.0)])
-def test_the_likeliest_are_those_of_the_highest_reward_and_the_most_accurate_within_the_target(
+def test_the_recommended_are_those_of_the_highest_reward_and_the_most_accurate_within_the_target(
     latencies: tuple[float, float, float],
 ) -> None:
     posed, choices = problem(rewarded=True), CategoricalDistribution((0, 1, 2))
@@ -82,14 +82,17 @@ def test_the_likeliest_are_those_of_the_highest_reward_and_the_most_accurate_wit
         distributions = dict.fromkeys(params, choices)
         trials.append(create_trial(values=[accuracy, latency], params=params, distributions=distributions))
         values.append((accuracy, latency, accuracy))
-    highest, within = likeliest(trials, values, posed)
+    highest, within = recommendation(trials, values, posed)
     if latencies[0] < 4:
         # One point more takes 5.2 ms, and is worth 66 · 4 / 5.2.
         assert highest == within == (65.0, 3.2)
     else:
         assert highest == (62.0, 5.0)  # 62 · 4 / 5 = 49.6, and two points more 64 · 4 / 5.2 = 49.2
         assert within is None
-    assert likeliest(trials[:3], values[:3], posed)[0] == (62.0, latencies[0])  # too few to expect anything
+    assert recommendation(trials[:3], values[:3], posed)[0] == (
+        62.0,
+        latencies[0],
+    )  # too few to expect anything
 
 
 def test_the_last_run_with_the_same_settings_and_seed_counts(tmp_path: Path) -> None:

@@ -66,14 +66,14 @@ that *accel soft* is one problem: with {ACCEL_TARGETS_MS[1]:g} ms all its regret
 
 **Regret** is what the best network found, of so many different ones, lacks to the best there is, in points of
 reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all runs found. *Named*: the same for
-the network that seemed best, which is what somebody has who trains nothing again. *Likeliest*: for the one that is
-expected to be the best where all that was seen is taken together, by a Gaussian process
-(`mnasnet/samplers/expectation.py`); a search names it too, and trains it anew. It is there in rows of ours that
-were run since it was made. *To the best*: how many networks half of the runs needed to find it, where it is known;
-empty where fewer did. ± is a standard error. {CHAMPION}, ppo and evolution are to be run to
+the network that seemed best, which is what somebody has who trains nothing again. *Recommended*: for the one of
+the highest expected reward, by a Gaussian process of all that was seen (`mnasnet/samplers/expectation.py`), as
+`mnasnet search` chooses its finalists. It is there for runs of ours that were made since it is, and could be had of
+any sampler that is told both values. *To the best*: how many networks half of the runs needed to find it, where it
+is known; empty where fewer did. ± is a standard error. {CHAMPION}, ppo and evolution are to be run to
 {CONTENDERS[CHAMPION].most} different networks, gp to {CONTENDERS["gp"].most}, Optuna's others to
 {CONTENDERS["tpe"].most}; many runs are shorter, and some rows have more seeds than were to be. In the tables below
-a number in brackets says how many of a row's runs went on to there, or have a likeliest; its curve ends with the
+a number in brackets says how many of a row's runs went on to there, or recommend one; its curve ends with the
 shortest. A run ends sooner where it found the best of *macro* (where what it sees is noisy not before {NAMED_AT}
 networks, from which it names one) or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays
 what it is from there on, as far as the row's others go: so a row may go on where a sampler was to be asked for no
@@ -87,8 +87,7 @@ fewer different networks than its head says.
 **p** is how often chance alone would show {CHAMPION} so much better, were it no better than the row's sampler:
 one-sided, paired over the seeds of which both have runs so long, by flipping signs at random {FLIPS} times, so that
 {1 / (FLIPS + 1):g} is the least there is, and of n seeds 1/2ⁿ. Nothing is corrected for how many tests there are.
-*Sooner at the best*: of how many networks it took, {max(TESTED_AT)} where it took more. *Better
-named*: of the likeliest, where a run has one. *Sooner*, and gp's 100
+*Sooner at the best*: of how many networks it took, {max(TESTED_AT)} where it took more. That column, and gp's 100
 seeds on *macro soft*, were added when 30 seeds had not told gp and {CHAMPION} apart there.
 
 ***ms an ask*** is the mean over all asks of a row's own runs, each with its tell, what is drawn at random at first
@@ -206,7 +205,7 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
     reached = ["to the best"] if problem.best is not None else []
     heads = ["sampler", "seeds", "repeating", *(f"at {one}" for one in at)]
     by_model = (
-        [f"likeliest, at {NAMED_AT}"] if any(one.likeliest_named(NAMED_AT) for one in runs.values()) else []
+        [f"recommended, at {NAMED_AT}"] if any(one.recommended(NAMED_AT) for one in runs.values()) else []
     )
     heads += [*reached, f"named, at {NAMED_AT}", *by_model, "ms an ask"]
     heads += [*tests, f"{CHAMPION} better named, p"] if tests else []
@@ -216,7 +215,7 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
     for sampler, some in runs.items():
         seeds = len(some.values)
         cells = [mean_error((max(0.0, best - one) for one in some.found(n).values()), seeds) for n in at]
-        named = [some.named(NAMED_AT), *([some.likeliest_named(NAMED_AT)] if by_model else [])]
+        named = [some.named(NAMED_AT), *([some.recommended(NAMED_AT)] if by_model else [])]
         cells_named = [mean_error((max(0.0, best - one) for one, _ in by.values()), seeds) for by in named]
         needed = [median_of(some.reached(best - ROUNDING).values())] if reached else []
         row = [*beginning(sampler, some), *cells, *needed, *cells_named, f"{some.each_ms:.0f}"]
@@ -241,8 +240,7 @@ def tests_of(ours: Runs, other: Runs) -> list[str]:
     """`p_of` the best rewards, and of those named."""
 
     def named(one: Runs) -> dict[int, float]:
-        found = one.named(NAMED_AT) | one.likeliest_named(NAMED_AT)
-        return {seed: reward for seed, (reward, _) in found.items()}
+        return {seed: reward for seed, (reward, _) in one.named(NAMED_AT).items()}
 
     pairs = [(ours.found(n), other.found(n)) for n in TESTED_AT]
     pairs.append((named(ours), named(other)))
@@ -352,14 +350,13 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
     yield (
         f"\n## Landing on a target\nHow many searches in a hundred end with a network whose latency is at most the "
         f"target and at least {SHARE} of it: that of the highest reward, and the most accurate one that keeps to "
-        "the target. A search names both, and chooses by the accuracy that is expected (*likeliest*), not by the "
-        "one that was seen. *Best known* is the latency, in targets, of the network of the highest reward without "
-        "noise: where it is above 1 a search that finds it does not land. To the hard reward a faster network that "
-        "is as accurate, as far as can be told, is as good, and what one loses that is a thousandth over the "
-        "target cannot be told either.\n"
+        "the target, by the accuracies that were seen or by those that are expected (*recommended*). *Best known* "
+        "is the latency, in targets, of the network of the highest reward without noise: where it is above 1 a "
+        "search that finds it does not land. To the hard reward a faster network that is as accurate, as far as "
+        "can be told, is as good, and what one loses that is a thousandth over the target cannot be told either.\n"
     )
     at = CHECKPOINTS
-    heads = ["problem", "best known", "sampler", "named by", "seeds"]
+    heads = ["problem", "best known", "sampler", "accuracy", "seeds"]
     heads += [f"{which}, at {n}" for which in ("highest reward", "within the target") for n in at]
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
@@ -370,8 +367,8 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
                 continue
             seeds = len(some.values)
             for by, named, within in (
-                ("accuracy seen", some.named, some.within),
-                ("accuracy expected", some.likeliest_named, some.likeliest_within),
+                ("seen", some.named, some.within),
+                ("expected", some.recommended, some.recommended_within),
             ):
                 latencies = [[latency for _, latency in named(n).values()] for n in at]
                 latencies += [within(n) for n in at]

@@ -24,7 +24,7 @@ def runs(*rewards: float, length: int) -> Runs:
     return Runs(
         problem=posed,
         values=dict.fromkeys(range(6), rows),
-        likeliest={seed: {} for seed in range(6)},
+        recommendations={seed: {} for seed in range(6)},
         reach=dict.fromkeys(range(6), length),
         each_ms=0,
         repeating=0,

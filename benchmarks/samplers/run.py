@@ -30,8 +30,8 @@ from records import (
     Named,
     add,
     kept,
-    likeliest,
     path_of,
+    recommendation,
     telling,
 )
 from report import SEEDS, write_page
@@ -77,18 +77,18 @@ def run(
     best there is, where that is known; where what it sees is not the truth not before `NAMED_AT` networks. After
     `contender.asks` for each of `most` networks it goes no further, and is held to what it found until then.
 
-    Where there is noise, ours name the network that is likeliest the best at `CHECKPOINTS`, as a search does.
+    Where there is noise, ours, which are told both values, recommend a network at `CHECKPOINTS`.
     """
     reward = problem.reward
     both = reward is None or contender.ours
-    names_best = reward is not None and contender.ours and problem.noisy
+    recommends = reward is not None and contender.ours and problem.noisy
     study = optuna.create_study(
         directions=["maximize", "minimize"] if both else ["maximize"], sampler=sampler
     )
     order = np.random.default_rng(seed)
     told: dict[str, tuple[float, float]] = {}
     trained: list[FrozenTrial] = []
-    named: dict[int, tuple[Named, Named | None]] = {}
+    recommended: dict[int, tuple[Named, Named | None]] = {}
     values: list[tuple[float, float, float]] = []
     running: deque[optuna.Trial] = deque()
     asks, repeats, seconds, found_all, ended = 0, 0, 0.0, False, False
@@ -117,15 +117,15 @@ def run(
         seconds += time.perf_counter() - begun
         if is_new:
             trained.append(finished)
-            if names_best and len(values) in CHECKPOINTS:
-                named[len(values)] = likeliest(trained, values, problem)
+            if recommends and len(values) in CHECKPOINTS:
+                recommended[len(values)] = recommendation(trained, values, problem)
         found_all = found_all or (reward is not None and reward(values[-1][:2]) == problem.best)
         ended = repeats >= CONVERGED_AFTER or (found_all and (not problem.noisy or len(values) >= NAMED_AT))
-    if names_best and ended:
+    if recommends and ended:
         later = [at for at in CHECKPOINTS if len(values) < at <= most]
-        named |= dict.fromkeys(later, likeliest(trained, values, problem))
+        recommended |= {at: recommendation(trained, values, problem) for at in later}
     record = {"most": most, "asks": asks, "seconds": seconds, "values": values, "ended": ended}
-    return {**record, "likeliest": named} if names_best else record
+    return {**record, "recommended": recommended} if recommends else record
 
 
 def pool_of(processes: int) -> ProcessPoolExecutor:

@@ -74,9 +74,7 @@ def test_each_is_told_its_own_of_what_is_seen_and_of_a_repeat_the_same(
     assert listener.told == {size: {told(seen_of[LATENCY[size]], LATENCY[size])} for size in ACCURACY}
 
 
-def test_ours_name_the_likeliest_network_at_each_checkpoint_and_to_the_end_where_a_run_ends_by_itself() -> (
-    None
-):
+def test_ours_recommend_a_network_at_each_checkpoint_and_to_the_end_where_a_run_ends_by_itself() -> None:
     space = {f"layer{index}": POSED.choices["size"] for index in range(7)}  # 128 networks
 
     def values(params: Params) -> tuple[float, float]:
@@ -93,11 +91,11 @@ def test_ours_name_the_likeliest_network_at_each_checkpoint_and_to_the_end_where
     record = run(posed, ours, RandomSampler(seed=0), seed=0, most=500)
     assert record["ended"]
     assert len(record["values"]) > 100
-    assert sorted(record["likeliest"]) == [100, 200, 500]
-    highest, within = record["likeliest"][500]
+    assert sorted(record["recommended"]) == [100, 200, 500]
+    highest, within = record["recommended"][500]
     assert highest == (50.0, 2.0)  # a large layer costs more reward than it brings accuracy
     assert within[1] <= 4
-    assert "likeliest" not in run(posed, contender_named("random"), RandomSampler(seed=0), seed=0, most=100)
+    assert "recommended" not in run(posed, contender_named("random"), RandomSampler(seed=0), seed=0, most=100)
 
 
 def test_repeats_are_not_charged_until_there_are_too_many() -> None:

@@ -70,8 +70,8 @@ class Findings:
         return self._highest(self.reward)
 
     @cached_property
-    def likeliest(self) -> TrialRecord | None:
-        """The one that is most likely the best: `best` may have been lucky in its training."""
+    def expected_best(self) -> TrialRecord | None:
+        """The one of the highest expected reward: `best` may have been lucky in its training."""
         return self._highest(self.expected_reward)
 
     @cached_property
@@ -101,8 +101,11 @@ class Findings:
 
     def expected_reward(self, record: TrialRecord) -> float | None:
         """The same of the accuracy that is expected of its network, where one is."""
-        if self._reward is None or record.latency is None or record.number not in self.expected:
-            return self.reward(record)
+        reward = self.reward(record)
+        if reward is None or record.number not in self.expected:
+            return reward
+        assert self._reward is not None
+        assert record.latency is not None
         return self._reward(accuracy=self.expected[record.number], latency_ms=record.latency.median_ms)
 
     def _highest(self, reward: Callable[[TrialRecord], float | None]) -> TrialRecord | None:

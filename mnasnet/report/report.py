@@ -150,12 +150,18 @@ def _front(findings: Findings) -> Iterator[str]:
         if findings.finalists or findings.control
         else ""
     )
+    chosen = (
+        " Finalists are chosen by the accuracies that are expected from all trials together, so that their trials "
+        "need not be on the line."
+        if findings.expected
+        else ""
+    )
     yield figure(
         figures.front_figure(findings),
         "front",
         f"Up and to the left is better; no trained network beats one on the line in both. Bars are 95 % "
         f"intervals. Accuracy is on {on} images after the proxy training, and, as the best of many, a little "
-        f"flattering. Latency is {how}.{tested}",
+        f"flattering. Latency is {how}.{tested}{chosen}",
     )
     yield table(
         "The Pareto front, fastest first; the best by reward in bold.",

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -130,6 +131,14 @@ def test_a_rescored_page_says_so(study: optuna.Study, tmp_path: Path) -> None:
     rows = read(study, tmp_path, target_ms=1.2).rows
     assert float(rows[2][5]) == pytest.approx(0.94 * (0.4 / 1.2) ** -0.07, abs=5e-5)
     assert "Re-scored" not in read(study, tmp_path).text
+
+
+def test_what_is_expected_is_said_where_anything_is(study: optuna.Study, tmp_path: Path) -> None:
+    findings = find(study, tmp_path)
+    said = ("Highest expected reward: trial 4,", "Finalists are chosen by the accuracies that are expected")
+    assert not any(one in Page(page(findings)).text for one in said)
+    text = Page(page(replace(findings, expected={0: 0.8, 1: 0.8, 2: 0.8, 4: 0.9, 7: 0.8}))).text
+    assert all(one in text for one in said)
 
 
 def test_without_finalists_the_best_of_the_front_is_drawn(study: optuna.Study, tmp_path: Path) -> None:

@@ -78,8 +78,9 @@ def tried(findings: Findings) -> str:
 
 
 def best_lines(findings: Findings) -> list[str]:
-    """The best by reward, the one that is likelier to be the best, and the best within the target."""
-    return [line for line in (best(findings), likelier(findings), best_within(findings)) if line is not None]
+    """The best by reward, the one of the highest expected reward, and the best within the target."""
+    lines = best(findings), expected_best(findings), best_within(findings)
+    return [line for line in lines if line is not None]
 
 
 def best(findings: Findings) -> str:
@@ -103,34 +104,36 @@ def best(findings: Findings) -> str:
     )
 
 
-def likelier(findings: Findings) -> str | None:
-    """The network that is likelier than the best by reward to be the best; None where none is."""
-    best, record = findings.best, findings.likeliest
-    if best is None or record is None or record == best:
+def expected_best(findings: Findings) -> str | None:
+    """The network of the highest expected reward; None where that is also the highest measured, or next to it."""
+    best, record = findings.best, findings.expected_best
+    if best is None or record is None:
+        return None
+    mine, others = (f"{findings.expected_reward(one) or 0:.4f}" for one in (record, best))
+    if mine == others:
         return None
     return (
-        f"more likely the best: trial {record.number}, {_values(record)}; seen together with all "
-        f"{len(findings.expected)} networks, {findings.expected[record.number]:.1%} are expected of it and "
-        f"{findings.expected[best.number]:.1%} of trial {best.number}"
+        f"highest expected reward: trial {record.number}, {_values(record)}; from the accuracies of all "
+        f"{len(findings.expected)} networks together {mine}, and {others} of trial {best.number}"
     )
 
 
 def best_within(findings: Findings) -> str | None:
-    """The network within the target that is likely the most accurate, where one named before is beyond it, or None.
+    """The most accurate network that keeps to the target; None where no network named before is beyond it.
 
     Soft and absolute rewards trade latency for accuracy, so that the best may be well over the target.
     """
     target_ms = findings.target_ms
-    named = [
-        record for record in (findings.best, findings.likeliest) if record is not None and record.latency
-    ]
+    named = [one for one in (findings.best, findings.expected_best) if one is not None]
     if target_ms is None or all(_keeps_to(target_ms, record) for record in named):
         return None
     within = [record for record in front(findings.records, findings.expected) if _keeps_to(target_ms, record)]
     if not within:
         return f"no trained network keeps to {milliseconds(target_ms)}"
-    record = within[-1]  # the front is sorted by latency, and so by accuracy
-    return f"best within {milliseconds(target_ms)}: trial {record.number}, {_values(record)}"
+    record = within[-1]  # the front is sorted by latency, and so by expected accuracy
+    expected = findings.expected.get(record.number)
+    chosen = "" if expected is None else f"; {expected:.1%} expected, the most of these"
+    return f"best within {milliseconds(target_ms)}: trial {record.number}, {_values(record)}{chosen}"
 
 
 def _keeps_to(target_ms: float, record: TrialRecord) -> bool:

@@ -1,4 +1,4 @@
-"""What is expected of networks that were trained: their values without the luck of a single training."""
+"""What is expected of networks that were trained, from all trainings together: less luck than in a single one."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,17 +12,22 @@ from mnasnet.samplers.categorical import options_of
 from mnasnet.samplers.gaussian_process import Floats, Points
 from mnasnet.samplers.surrogate import Fit, Model
 
-LEAST = 20
-"""Networks from which anything is expected: with fewer the best that was seen is the best guess."""
-MOST = 1000
-"""Newest networks that expectations are made from; their time grows with the third power."""
+LEAST = 50
+"""Networks from which anything is expected. Of 10, 20 and 30 random ones of NAS-Bench-Macro and Accel-NASBench the
+one of the highest expected reward was, in 30 draws, no better than the one of the highest that was seen; of the
+first 50 of 26 Bayesian searches (hard reward, 8 ms) it lacked 0.04 points to the best, and the other one 0.09."""
+MOST = 3000
+"""Newest networks that expectations are made from: their time grows with the third power, and their memory with the
+second. Of older ones counts what was seen of others, not what was of themselves. Set by hand."""
 
 
 def expected_values(trials: Sequence[FrozenTrial]) -> Floats | None:
     """[trials]: what is expected of the first value of each; None where there is too little to learn from.
 
-    The highest of many noisy values is mostly a lucky one. What is expected of a network lies between what was seen
-    of it and what was seen of networks like it, the nearer to those the more noise a Gaussian process finds.
+    The highest of many noisy values is flattered by luck. Expected is the mean of a Gaussian process that has seen
+    all of them: it lies between what was seen of a network and what was seen of networks like it, the nearer to
+    those the more noise there seems to be. Where there is none it is a little worse than the values themselves:
+    after 100 random networks of NAS-Bench-Macro by 0.005 ± 0.002 points.
 
     `trials` are COMPLETE, of different networks, and from any sampler.
     """

@@ -45,7 +45,7 @@ class Candidate:
 def choose(findings: Findings, *, count: int) -> list[Candidate]:
     """The `count` networks of the front with the highest reward, best first; of the others where it has fewer.
 
-    By the accuracies that are expected of them, where they are: the highest one measured was mostly lucky.
+    By the accuracies that are expected of them, where they are: the highest one measured is flattered by luck.
     """
     unbeaten = {record.number for record in front(findings.records, findings.expected)}
     ranked = [

@@ -152,7 +152,7 @@ def search(
                     watcher=watcher,
                     still_held=still_held,
                 )
-                candidates = choose(find(study, out), count=settings.finalists)
+                candidates = choose(find(study, out), count=settings.finalists) if settings.finalists else []
                 tested: Sequence[str] = ()
                 failed: list[str] = []
                 if candidates:

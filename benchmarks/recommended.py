@@ -1,6 +1,6 @@
-"""Whether finalists that are chosen by what is expected of them are better than those that seemed the best.
+"""Whether finalists that are chosen by the accuracies expected of them are better than by those that were seen.
 
-    python benchmarks/likeliest.py PATH/cifar10 runs/cifar10-*-* --max-images 3000
+    python benchmarks/recommended.py PATH/cifar10 runs/cifar10-*-* --max-images 3000
 
 The networks of a search that only one of the two choices takes are trained anew as its candidates were, with other
 seeds, and tested on the test images, which no search saw. Trainings are kept in `--kept`, and it goes on where it
@@ -9,7 +9,7 @@ was stopped.
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -29,8 +29,8 @@ COUNTS = (1, 3)
 SEEDS = (101, 102, 103, 104)
 """Of the new trainings."""
 
-Key = tuple[str, int, int]
-"""Search, trial and seed."""
+Key = tuple[str, str, str, int]
+"""Data, recipe, network and seed of a training."""
 
 
 def chosen(found: Findings, *, count: int) -> dict[str, list[TrialRecord]]:
@@ -51,25 +51,36 @@ def differing(found: Findings) -> list[TrialRecord]:
     return list(some.values())
 
 
+def recipe_of(found: Findings) -> Recipe:
+    """That of the search's candidates."""
+    assert found.setup is not None
+    settings = found.setup.identity
+    return Recipe(**{name: settings[name] for name in ("epochs", "batch_size", "learning_rate", "flip")})
+
+
+def key_of(found: Findings, record: TrialRecord, *, seed: int) -> Key:
+    """Of a new training of the trial's network."""
+    assert found.setup is not None
+    assert record.digest is not None
+    return found.setup.identity["data"], str(recipe_of(found)), record.digest, seed
+
+
 def trained_anew(found: Findings, record: TrialRecord, data: ImageData, *, seed: int) -> float:
     """Top-1 on the test images."""
-    assert found.setup is not None
     assert record.architecture is not None
-    settings = found.setup.identity
-    recipe = Recipe(**{name: settings[name] for name in ("epochs", "batch_size", "learning_rate", "flip")})
-    network = train(record.architecture, data, data.train, recipe, seed=seed)
+    network = train(record.architecture, data, data.train, recipe_of(found), seed=seed)
     return count_correct(network, data, data.test) / len(data.test)
 
 
 def read(kept: Path) -> dict[Key, float]:
     """Top-1 of the trainings that are there."""
-    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    return {(row["search"], row["trial"], row["seed"]): row["top1"] for row in rows}
+    lines = kept.read_text().splitlines() if kept.exists() else []
+    return {tuple(key): top1 for key, top1 in map(json.loads, lines)}
 
 
 def rows(searches: Mapping[str, Findings], told: Mapping[Key, float], *, count: int) -> Iterator[str]:
-    """A Markdown table of mean rewards of the finalists that differ, trained anew."""
-    yield f"\n| {count} finalists | only as seen | only as expected | mean reward | mean reward | more |"
+    """A Markdown table of the finalists that differ, and of their mean rewards when trained anew."""
+    yield f"\n| {count} finalists | only as seen | only as expected | reward of those | of these | more |"
     yield "|---|---|---|---|---|---|"
     more = []
     for name, found in searches.items():
@@ -77,31 +88,26 @@ def rows(searches: Mapping[str, Findings], told: Mapping[Key, float], *, count: 
         only = [one for one in seen if one not in expected], [one for one in expected if one not in seen]
         if not all(only):
             continue
-        means = [fmean(reward_anew(found, name, one, told) for one in some) for some in only]
+        means = [fmean(reward_anew(found, one, told) for one in some) for some in only]
         more.append(means[1] - means[0])
         numbers = [", ".join(str(one.number) for one in some) for some in only]
         yield f"| {name} | {' | '.join(numbers)} | {means[0]:.4f} | {means[1]:.4f} | {more[-1]:+.4f} |"
-    yield f"| all {len(more)} | | | | | {mean_interval(more) if more else ''} |"
+    yield f"| mean of {len(more)}, 95 % | | | | | {mean_interval(more) if more else ''} |"
 
 
-def reward_anew(found: Findings, name: str, record: TrialRecord, told: Mapping[Key, float]) -> float:
+def reward_anew(found: Findings, record: TrialRecord, told: Mapping[Key, float]) -> float:
     """With the mean top-1 of the new trainings, and the latency of the trial."""
     assert found.setup is not None
     assert record.latency is not None
-    top1 = fmean(told[name, record.number, seed] for seed in SEEDS)
+    top1 = fmean(told[key_of(found, record, seed=seed)] for seed in SEEDS)
     return found.setup.rewarded()(accuracy=top1, latency_ms=record.latency.median_ms)
-
-
-def searches_in(folders: Sequence[Path]) -> dict[str, Findings]:
-    """By the folder's name."""
-    return {out.name: find(load_study(place_of(out, None)), out) for out in folders}
 
 
 def main() -> None:
     """Train what is missing, and print the tables.
 
     Raises:
-        SystemExit: a search is of other images.
+        SystemExit: a search has not begun, or is of other images.
     """
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -109,30 +115,33 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("searches", nargs="+", type=Path, help="folders of searches")
     parser.add_argument("--max-images", type=int, help="as of the searches")
-    parser.add_argument("--kept", type=Path, default=Path("runs/likeliest.jsonl"))
+    parser.add_argument("--kept", type=Path, default=Path("runs/recommended.jsonl"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    searches = searches_in(arguments.searches)
-    setups = [found.setup for found in searches.values() if found.setup is not None]
-    data = load(arguments.data, image_size=setups[0].identity["image_size"], limit=arguments.max_images)
-    if {setup.identity["data"] for setup in setups} != {data.fingerprint}:
+    searches = {out.name: find(load_study(place_of(out, None)), out) for out in arguments.searches}
+    identities = [found.setup.identity for found in searches.values() if found.setup is not None]
+    if len(identities) < len(arguments.searches):
+        raise SystemExit(
+            f"{arguments.searches}: give folders of other names each, of searches that have begun"
+        )
+    data = load(arguments.data, image_size=identities[0]["image_size"], limit=arguments.max_images)
+    if {one["data"] for one in identities} != {data.fingerprint}:
         raise SystemExit(f"{arguments.data}: give the images, and the --max-images, of all the searches")
     told = read(arguments.kept)
-    todo = [
-        (name, record, seed)
+    todo = {
+        key: (name, record)
         for seed in SEEDS
         for name, found in searches.items()
         for record in differing(found)
-        if (name, record.number, seed) not in told
-    ]
+        if (key := key_of(found, record, seed=seed)) not in told
+    }
     arguments.kept.parent.mkdir(parents=True, exist_ok=True)
-    for number, (name, record, seed) in enumerate(todo, start=1):
-        top1 = trained_anew(searches[name], record, data, seed=seed)
-        row = {"search": name, "trial": record.number, "seed": seed, "top1": top1}
+    for number, (key, (name, record)) in enumerate(todo.items(), start=1):
+        told[key] = trained_anew(searches[name], record, data, seed=key[-1])
         with arguments.kept.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-        print(f"[{number}/{len(todo)}] {name}, trial {record.number}, seed {seed}: {top1:.2%}", flush=True)
-    told = read(arguments.kept)
+            file.write(json.dumps([key, told[key]]) + "\n")
+        said = f"[{number}/{len(todo)}] {name}, trial {record.number}, seed {key[-1]}: {told[key]:.2%}"
+        print(said, flush=True)
     for count in COUNTS:
         print("\n".join(rows(searches, told, count=count)))
 
