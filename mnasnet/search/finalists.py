@@ -45,18 +45,26 @@ class Candidate:
 def choose(findings: Findings, *, count: int) -> list[Candidate]:
     """The `count` networks of the front with the highest reward, best first; of the others where it has fewer.
 
-    By the accuracies that are expected of them, where they are: the highest one measured is flattered by luck.
+    By the accuracies that are expected of them, where they are: the highest one measured is flattered by luck. As it
+    may be more than that, the network of the highest reward as measured is the second, where it is not the first.
     """
     unbeaten = {record.number for record in front(findings.records, findings.expected)}
-    ranked = [
-        (record.number in unbeaten, worth, -record.number, record)
-        for record in findings.trained
-        if (worth := findings.expected_reward(record)) is not None
-    ]
-    best = sorted(ranked, key=lambda entry: entry[:3], reverse=True)[:count]
+    ranked = sorted(
+        (
+            (record.number in unbeaten, worth, -record.number, record)
+            for record in findings.trained
+            if (worth := findings.expected_reward(record)) is not None
+        ),
+        key=lambda entry: entry[:3],
+        reverse=True,
+    )
+    records = [record for *_, record in ranked]
+    if findings.best is not None:
+        records.insert(1, findings.best)
+    once = {record.number: record for record in records}
     return [
         Candidate(name=f"trial-{record.number}", architecture=record.architecture, record=record)
-        for *_, record in best
+        for record in list(once.values())[:count]
         if record.architecture is not None
     ]
 
