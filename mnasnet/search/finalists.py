@@ -45,8 +45,8 @@ class Candidate:
 def choose(findings: Findings, *, count: int) -> list[Candidate]:
     """The `count` networks of the front with the highest reward, best first; of the others where it has fewer.
 
-    By the accuracies that are expected of them, where they are: the highest one measured is flattered by luck. As it
-    may be more than that, the network of the highest reward as measured is the second, where it is not the first.
+    By the accuracies that are expected of them, where they are: the highest one measured is flattered by luck. It may
+    be more than that: the network of the highest reward as measured is the second, where it is not the first.
     """
     unbeaten = {record.number for record in front(findings.records, findings.expected)}
     ranked = sorted(
