@@ -77,7 +77,8 @@ def recommendation(
     """Of the networks of `trials`, whose `values` are as of `telling`, those that are expected to be the best.
 
     Returns:
-        The one of the highest reward, and the most accurate one that keeps to the target, None where none does.
+        The one of the highest reward, of a hard one within the limit where any is; and the most accurate one that
+        keeps to the target, None where none does.
     """
     accuracies, latencies = [seen for *_, seen in values], [latency for _, latency, _ in values]
     if (expected := expected_values(trials)) is not None:
@@ -90,7 +91,12 @@ def recommendation(
         return float(f"{accuracy:.{DIGITS}g}"), float(f"{latency:.{DIGITS}g}")
 
     within = [n for n, one in enumerate(latencies) if problem.target is not None and one <= problem.target]
-    highest = max(range(len(values)), key=lambda n: reward((accuracies[n], latencies[n])))
+
+    def merit(index: int) -> tuple[bool, float]:
+        keeps = problem.limit is None or latencies[index] <= problem.limit
+        return keeps, reward((accuracies[index], latencies[index]))
+
+    highest = max(range(len(values)), key=merit)
     return named(highest), named(max(within, key=lambda n: accuracies[n])) if within else None
 
 

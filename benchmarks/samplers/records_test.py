@@ -1,6 +1,7 @@
 """Tests of records.py."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import create_trial
 from problems import Problem
-from records import Runs, add, kept, path_of, reach_of, read, recommendation, telling
+from records import Named, Runs, add, kept, path_of, reach_of, read, recommendation, telling
 from report import hypervolume
 
 from mnasnet.study.reward import hard
@@ -70,29 +71,31 @@ def test_what_is_kept_of_a_run_says_what_all_of_it_says(seed: int) -> None:
     )
 
 
-@pytest.mark.parametrize("latencies", [(2.0, 3.0, 5.0), (5.0, 6.0, 7.0)])
-def test_the_recommended_are_those_of_the_highest_reward_and_the_most_accurate_within_the_target(
-    latencies: tuple[float, float, float],
+@pytest.mark.parametrize(
+    ("latencies", "limit", "highest", "within"),
+    [
+        # One point more takes 5.002 ms, and is worth 66 · 4 / 5.002.
+        ((2.0, 3.0, 5.0), None, (65.0, 3.002), (65.0, 3.002)),
+        # At 4.002 ms 65 points are worth more than 64 at 2.002, but are over the limit.
+        ((2.0, 4.0, 5.0), None, (65.0, 4.002), (64.0, 2.002)),
+        ((2.0, 4.0, 5.0), 4.0, (64.0, 2.002), (64.0, 2.002)),
+        # None keeps to 4 ms.
+        ((5.0, 6.0, 7.0), 4.0, (64.0, 5.002), None),
+    ],
+)
+def test_recommended_are_the_highest_reward_within_a_limit_and_the_most_accurate_within_the_target(
+    latencies: tuple[float, float, float], limit: float | None, highest: Named, within: Named | None
 ) -> None:
-    posed, choices = problem(rewarded=True), CategoricalDistribution((0, 1, 2))
+    choices = CategoricalDistribution((0, 1, 2))
     trials, values = [], []
     for options in itertools.product(choices.choices, repeat=3):
-        accuracy, latency = 60.0 + sum(options), latencies[options[0]] + 0.1 * options[1]
+        accuracy, latency = 60.0 + sum(options), latencies[options[0]] + 0.001 * options[1]
         params = {f"layer{index}": option for index, option in enumerate(options)}
         distributions = dict.fromkeys(params, choices)
         trials.append(create_trial(values=[accuracy, latency], params=params, distributions=distributions))
         values.append((accuracy, latency, accuracy))
-    highest, within = recommendation(trials, values, posed)
-    if latencies[0] < 4:
-        # One point more takes 5.2 ms, and is worth 66 · 4 / 5.2.
-        assert highest == within == (65.0, 3.2)
-    else:
-        assert highest == (62.0, 5.0)  # 62 · 4 / 5 = 49.6, and two points more 64 · 4 / 5.2 = 49.2
-        assert within is None
-    assert recommendation(trials[:3], values[:3], posed)[0] == (
-        62.0,
-        latencies[0],
-    )  # too few to expect anything
+    posed = replace(problem(rewarded=True), limit=limit)
+    assert recommendation(trials, values, posed) == (highest, within)
 
 
 def test_the_last_run_with_the_same_settings_and_seed_counts(tmp_path: Path) -> None:

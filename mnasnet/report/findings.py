@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import optuna
 
@@ -67,12 +68,12 @@ class Findings:
     @cached_property
     def best(self) -> TrialRecord | None:
         """The trained network of the highest reward; of equal ones the fastest."""
-        return self._highest(self.reward)
+        return self._highest(lambda record: (self.reward(record),))
 
     @cached_property
     def expected_best(self) -> TrialRecord | None:
-        """The one of the highest expected reward: `best` may have been lucky in its training."""
-        return self._highest(self.expected_reward)
+        """The first by `merit`: `best` may have been lucky in its training."""
+        return self._highest(self.merit)
 
     @cached_property
     def gains(self) -> tuple[tuple[Card, Gain], ...]:
@@ -108,14 +109,30 @@ class Findings:
         assert record.latency is not None
         return self._reward(accuracy=self.expected[record.number], latency_ms=record.latency.median_ms)
 
-    def _highest(self, reward: Callable[[TrialRecord], float | None]) -> TrialRecord | None:
+    def merit(self, record: TrialRecord) -> tuple[bool, float | None]:
+        """The expected reward, behind whether it keeps to the target where a hard reward makes a limit of that.
+
+        What is over it by a thousandth has lost no more reward by that than noise hides.
+        """
+        is_limit = self.setup is not None and self.setup.reward == "hard"
+        return not is_limit or self.keeps_to_target(record), self.expected_reward(record)
+
+    def keeps_to_target(self, record: TrialRecord) -> bool:
+        """Whether the network is as fast as was asked for."""
+        return (
+            record.latency is not None
+            and self.target_ms is not None
+            and record.latency.median_ms <= self.target_ms
+        )
+
+    def _highest(self, merit: Callable[[TrialRecord], tuple[Any, ...]]) -> TrialRecord | None:
         """Of the trained networks; of equal ones the fastest."""
         rewarded = [
-            (worth, -record.latency.median_ms, record)
+            ((*found, -record.latency.median_ms), record)
             for record in self.trained
-            if record.latency is not None and (worth := reward(record)) is not None
+            if record.latency is not None and None not in (found := merit(record))
         ]
-        return max(rewarded, key=lambda entry: entry[:2])[2] if rewarded else None
+        return max(rewarded, key=lambda entry: entry[0])[1] if rewarded else None
 
     @cached_property
     def _reward(self) -> Reward | None:

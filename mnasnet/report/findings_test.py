@@ -13,6 +13,7 @@ from mnasnet.report.conftest import add_failed
 from mnasnet.report.findings import find
 from mnasnet.report.summary import (
     best,
+    best_lines,
     best_within,
     expected_best,
     front_table,
@@ -148,6 +149,30 @@ def test_where_one_of_them_is_over_the_target_the_best_within_it_is_named_by_exp
     assert line.startswith("best within 0.500 ms: trial 0, 80.0 [75.1, 84.1] %")
     assert line.endswith("ms; 83.0% expected, the most of these")
     assert best_within(replace(findings, expected={**EXPECTED, 4: 0.70})) is None
+
+
+def test_with_a_hard_reward_the_expected_best_keeps_to_the_target_where_anything_does(
+    study: optuna.Study, tmp_path: Path
+) -> None:
+    study.set_user_attr("setup", {**study.user_attrs["setup"], "reward": "hard"})
+
+    def lines(target_ms: float) -> list[str]:
+        return best_lines(replace(find(study, tmp_path, target_ms=target_ms), expected=EXPECTED))
+
+    # At 0.7999 ms trial 4, of 0.8 ms, loses nothing that could be told: 0.9 · 0.7999 / 0.8.
+    over, within = lines(0.7999)
+    assert over.startswith("best: trial 4,")
+    assert within.startswith("highest expected reward within 0.800 ms: trial 2,")
+    assert within.endswith("together 0.8200, and 0.8999 of trial 4")
+    # No network is as fast as 0.2 ms: then the reward alone counts, of trial 0 as measured and as expected.
+    fastest, nothing = lines(0.2)
+    assert fastest.startswith("best: trial 0,")
+    assert nothing == "no trained network keeps to 0.200 ms"
+    # With too few networks to expect anything the best within the target is named, and is the first finalist.
+    few = find(study, tmp_path, target_ms=0.7999)
+    assert few.expected_best
+    assert best_lines(few)[1:] == [best_within(few)]
+    assert best_lines(few)[1].startswith(f"best within 0.800 ms: trial {few.expected_best.number},")
 
 
 def test_something_is_expected_of_each_network_that_was_trained_once_there_are_enough(

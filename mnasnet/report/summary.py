@@ -105,39 +105,48 @@ def best(findings: Findings) -> str:
 
 
 def expected_best(findings: Findings) -> str | None:
-    """The network of the highest expected reward; None where that is also the highest measured, or next to it."""
+    """The network of the highest expected reward; None where nothing is expected, or `best` names it or its equal.
+
+    With a hard reward it is within the target, which `best` may be over by so little that it costs nothing.
+    """
     best, record = findings.best, findings.expected_best
-    if best is None or record is None:
+    if (
+        best is None
+        or record is None
+        or record == best
+        or findings.target_ms is None
+        or not findings.expected
+    ):
         return None
     mine, others = (f"{findings.expected_reward(one) or 0:.4f}" for one in (record, best))
-    if mine == others:
+    (keeps, _), (best_keeps, _) = findings.merit(record), findings.merit(best)
+    if mine == others and keeps == best_keeps:
         return None
+    within = "" if keeps == best_keeps else f" within {milliseconds(findings.target_ms)}"
     return (
-        f"highest expected reward: trial {record.number}, {_values(record)}; from the accuracies of all "
+        f"highest expected reward{within}: trial {record.number}, {_values(record)}; from the accuracies of all "
         f"{len(findings.expected)} networks together {mine}, and {others} of trial {best.number}"
     )
 
 
 def best_within(findings: Findings) -> str | None:
-    """The most accurate network that keeps to the target; None where no network named before is beyond it.
+    """The most accurate network that keeps to the target; None where it is named, or all that is named keeps to it.
 
     Soft and absolute rewards trade latency for accuracy, so that the best may be well over the target.
     """
+    named = [findings.best, findings.expected_best if expected_best(findings) else None]
     target_ms = findings.target_ms
-    named = [one for one in (findings.best, findings.expected_best) if one is not None]
-    if target_ms is None or all(_keeps_to(target_ms, record) for record in named):
+    if target_ms is None or all(one is None or findings.keeps_to_target(one) for one in named):
         return None
-    within = [record for record in front(findings.records, findings.expected) if _keeps_to(target_ms, record)]
+    within = [one for one in front(findings.records, findings.expected) if findings.keeps_to_target(one)]
     if not within:
         return f"no trained network keeps to {milliseconds(target_ms)}"
     record = within[-1]  # the front is sorted by latency, and so by expected accuracy
+    if record in named:
+        return None
     expected = findings.expected.get(record.number)
     chosen = "" if expected is None else f"; {expected:.1%} expected, the most of these"
     return f"best within {milliseconds(target_ms)}: trial {record.number}, {_values(record)}{chosen}"
-
-
-def _keeps_to(target_ms: float, record: TrialRecord) -> bool:
-    return record.latency is not None and record.latency.median_ms <= target_ms
 
 
 def _values(record: TrialRecord) -> str:

@@ -45,17 +45,17 @@ class Candidate:
 def choose(findings: Findings, *, count: int) -> list[Candidate]:
     """The `count` networks of the front with the highest reward, best first; of the others where it has fewer.
 
-    By the accuracies that are expected of them, where they are: the highest one measured is flattered by luck. It may
-    be more than that: the network of the highest reward as measured is the second, where it is not the first.
+    By the accuracies that are expected of them, where they are: the highest one measured is flattered by luck. It
+    may be more than that, so that the network of the highest reward as measured is the second, if not the first.
     """
     unbeaten = {record.number for record in front(findings.records, findings.expected)}
     ranked = sorted(
         (
-            (record.number in unbeaten, worth, -record.number, record)
+            (record.number in unbeaten, *merit, -record.number, record)
             for record in findings.trained
-            if (worth := findings.expected_reward(record)) is not None
+            if None not in (merit := findings.merit(record))
         ),
-        key=lambda entry: entry[:3],
+        key=lambda entry: entry[:-1],
         reverse=True,
     )
     records = [record for *_, record in ranked]

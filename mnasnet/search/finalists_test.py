@@ -117,6 +117,13 @@ def test_another_reward_chooses_another_network() -> None:
     assert named(found([fast, accurate], "hard", 1.0), count=1) == ["trial-0"]
 
 
+def test_the_first_finalist_of_a_hard_reward_keeps_to_the_target() -> None:
+    within, over = tried(0, 2.999, 900), tried(1, 3.001, 910)
+    assert named(found([within, over], "hard", 3.0), count=2) == ["trial-0", "trial-1"]
+    assert named(found([within, over], "soft", 3.0), count=2) == ["trial-1", "trial-0"]
+    assert named(found([over], "hard", 3.0), count=2) == ["trial-1"]
+
+
 def test_what_is_expected_counts_and_the_highest_reward_that_was_measured_is_second() -> None:
     lucky, good, slow = tried(0, 1.1, 950), tried(1, 1.0, 880), tried(2, 2.0, 890)
     assert named(found([lucky, good, slow], "soft", 1.0), count=3) == ["trial-0", "trial-1", "trial-2"]
