@@ -67,11 +67,11 @@ that *accel soft* is one problem: with {ACCEL_TARGETS_MS[1]:g} ms all its regret
 **Regret** is what the best network found, of so many different ones, lacks to the best there is, in points of
 reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all runs found. *Named*: the same for
 the network that seemed best, which is what somebody has who trains nothing again. *Recommended*: for the one of
-the highest expected reward, by a Gaussian process of all that was seen (`mnasnet/samplers/expectation.py`), as
-`mnasnet search` chooses its finalists. It is there for runs of ours that were made since it is, and could be had of
-any sampler that is told both values. *To the best*: how many networks half of the runs needed to find it, where it
-is known; empty where fewer did. ± is a standard error. {CHAMPION}, ppo and evolution are to be run to
-{CONTENDERS[CHAMPION].most} different networks, gp to {CONTENDERS["gp"].most}, Optuna's others to
+the highest expected reward, of a hard one within the target, by a Gaussian process of all that was seen
+(`mnasnet/samplers/expectation.py`), which is how `mnasnet search` chooses its first finalist. It is there for runs
+of ours that were made since it is, and could be had of any sampler that is told both values. *To the best*: how many
+networks half of the runs needed to find it, where it is known; empty where fewer did. ± is a standard error.
+{CHAMPION}, ppo and evolution are to be run to {CONTENDERS[CHAMPION].most} different networks, gp to {CONTENDERS["gp"].most}, Optuna's others to
 {CONTENDERS["tpe"].most}; many runs are shorter, and some rows have more seeds than were to be. In the tables below
 a number in brackets says how many of a row's runs went on to there, or recommend one; its curve ends with the
 shortest. A run ends sooner where it found the best of *macro* (where what it sees is noisy not before {NAMED_AT}
@@ -353,7 +353,8 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
         "the target, by the accuracies that were seen or by those that are expected (*recommended*). *Best known* "
         "is the latency, in targets, of the network of the highest reward without noise: where it is above 1 a "
         "search that finds it does not land. To the hard reward a faster network that is as accurate, as far as "
-        "can be told, is as good, and what one loses that is a thousandth over the target cannot be told either.\n"
+        "can be told, is as good, and what one loses that is a thousandth over the target cannot be told either: "
+        "with it what is recommended keeps to the target, where anything does.\n"
     )
     at = CHECKPOINTS
     heads = ["problem", "best known", "sampler", "accuracy", "seeds"]
