@@ -68,11 +68,12 @@ that *accel soft* is one problem: with {ACCEL_TARGETS_MS[1]:g} ms all its regret
 reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all runs found. *Named*: the same for
 the network that seemed best, which is what somebody has who trains nothing again. *Recommended*: for the one of
 the highest expected reward, of a hard one within the target, by a Gaussian process of all that was seen
-(`mnasnet/samplers/expectation.py`), which is how `mnasnet search` chooses its first finalist. It is there for runs
-of ours that were made since it is, and could be had of any sampler that is told both values. *To the best*: how
-many networks half of the runs needed to find it, where it is known; empty where fewer did. ± is a standard error.
-{CHAMPION}, ppo and evolution are to be run to {CONTENDERS[CHAMPION].most} different networks, gp to
-{CONTENDERS["gp"].most}, Optuna's others to {CONTENDERS["tpe"].most}; many runs are shorter, and some rows have more seeds than were to be. In the tables below
+(`mnasnet/samplers/expectation.py`), which is how `mnasnet search` chooses its first finalist. It could be had of
+any sampler that is told both values; it is there for runs of ours that were made since it is, and for some that
+were made again for it, with the same networks to the digit, as far as 500. *To the best*: how many networks half of
+the runs needed to find it, where it is known; empty where fewer did. ± is a standard error. {CHAMPION}, ppo and
+evolution are to be run to {CONTENDERS[CHAMPION].most} different networks, gp to {CONTENDERS["gp"].most}, Optuna's
+others to {CONTENDERS["tpe"].most}; many runs are shorter, and some rows have more seeds than were to be. Below
 a number in brackets says how many of a row's runs went on to there, or recommend one; its curve ends with the
 shortest. A run ends sooner where it found the best of *macro* (where what it sees is noisy not before {NAMED_AT}
 networks, from which it names one) or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays

@@ -47,6 +47,11 @@ class Findings:
         return tuple(front(self.records))
 
     @cached_property
+    def expected_front(self) -> tuple[TrialRecord, ...]:
+        """The same by the accuracies that are expected, where they are."""
+        return tuple(front(self.records, self.expected))
+
+    @cached_property
     def trained(self) -> tuple[TrialRecord, ...]:
         """Trials for which a network was trained."""
         return tuple(record for record in self.records if record.charged)
@@ -72,8 +77,17 @@ class Findings:
 
     @cached_property
     def expected_best(self) -> TrialRecord | None:
-        """The first by `merit`: `best` may have been lucky in its training."""
-        return self._highest(self.merit)
+        """The one of the highest expected reward: `best` may have been lucky in its training.
+
+        With a hard reward it keeps to the target, where any does: what is over it by a thousandth has lost no more
+        reward by that than noise hides.
+        """
+        return self._highest(
+            lambda record: (
+                not self.target_is_limit or self.keeps_to_target(record),
+                self.expected_reward(record),
+            )
+        )
 
     @cached_property
     def gains(self) -> tuple[tuple[Card, Gain], ...]:
@@ -109,13 +123,10 @@ class Findings:
         assert record.latency is not None
         return self._reward(accuracy=self.expected[record.number], latency_ms=record.latency.median_ms)
 
-    def merit(self, record: TrialRecord) -> tuple[bool, float | None]:
-        """The expected reward, behind whether it keeps to the target where a hard reward makes a limit of that.
-
-        What is over it by a thousandth has lost no more reward by that than noise hides.
-        """
-        is_limit = self.setup is not None and self.setup.reward == "hard"
-        return not is_limit or self.keeps_to_target(record), self.expected_reward(record)
+    @property
+    def target_is_limit(self) -> bool:
+        """Whether the reward is the hard one."""
+        return self.setup is not None and self.setup.reward == "hard"
 
     def keeps_to_target(self, record: TrialRecord) -> bool:
         """Whether the network is as fast as was asked for."""
@@ -126,7 +137,7 @@ class Findings:
         )
 
     def _highest(self, merit: Callable[[TrialRecord], tuple[Any, ...]]) -> TrialRecord | None:
-        """Of the trained networks; of equal ones the fastest."""
+        """Of the trained networks that have all of `merit`; of equal ones the fastest."""
         rewarded = [
             ((*found, -record.latency.median_ms), record)
             for record in self.trained
@@ -164,7 +175,8 @@ def find(study: optuna.Study, out: Path, *, target_ms: float | None = None) -> F
         setup=setup,
         target_ms=setup.target_ms if setup is not None and target_ms is None else target_ms,
         records=records,
-        expected={} if expected is None else dict(zip(trained, map(float, expected), strict=True)),
+        # A mean of a process knows nothing of 100 %.
+        expected={} if expected is None else dict(zip(trained, expected.clip(max=1.0).tolist(), strict=True)),
         finalists=tuple(card for card in cards if not card.control),
         control=control,
     )

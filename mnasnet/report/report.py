@@ -151,9 +151,9 @@ def _front(findings: Findings) -> Iterator[str]:
         else ""
     )
     chosen = (
-        " Finalists are chosen by the accuracies that are expected from all trials together, so that their trials "
-        "need not be on the line."
-        if findings.expected
+        " From 50 networks on finalists are chosen by the accuracies that are expected from all trials together, "
+        "so that their trials need not be on the line."
+        if findings.finalists and findings.expected
         else ""
     )
     yield figure(

@@ -8,7 +8,7 @@ from rich.table import Table
 from mnasnet.report.findings import Findings
 from mnasnet.report.words import accuracy_words, counted, latency_words, millions, milliseconds
 from mnasnet.study.card import Card
-from mnasnet.study.trial import TrialRecord, front
+from mnasnet.study.trial import TrialRecord
 
 
 def front_table(findings: Findings, *, width: int = 80) -> Table:
@@ -96,11 +96,10 @@ def best(findings: Findings) -> str:
         if classes is not None and record.accuracy.interval[0] <= 1 / classes
         else ""
     )
-    over = record.latency.median_ms / findings.target_ms - 1
+    over = "" if findings.keeps_to_target(record) else f", which it is {_over(findings, record)}"
     return (
         f"best: trial {record.number}, {_values(record)}, reward {findings.reward(record):.4f} "
-        f"for {milliseconds(findings.target_ms)}{f', which it is {over:.0%} over' if over > 0 else ''}"
-        f"{rescored}{guessed}"
+        f"for {milliseconds(findings.target_ms)}{over}{rescored}{guessed}"
     )
 
 
@@ -118,14 +117,17 @@ def expected_best(findings: Findings) -> str | None:
         or not findings.expected
     ):
         return None
-    mine, others = (f"{findings.expected_reward(one) or 0:.4f}" for one in (record, best))
-    (keeps, _), (best_keeps, _) = findings.merit(record), findings.merit(best)
-    if mine == others and keeps == best_keeps:
+    mine, others = findings.expected_reward(record), findings.expected_reward(best)
+    assert mine is not None
+    assert others is not None
+    by_limit = findings.target_is_limit and findings.keeps_to_target(record) > findings.keeps_to_target(best)
+    if f"{mine:.4f}" == f"{others:.4f}" and not by_limit:
         return None
-    within = "" if keeps == best_keeps else f" within {milliseconds(findings.target_ms)}"
+    within = f" within {milliseconds(findings.target_ms)}" if by_limit else ""
+    over = "" if findings.keeps_to_target(record) else f", {_over(findings, record)} the target"
     return (
-        f"highest expected reward{within}: trial {record.number}, {_values(record)}; from the accuracies of all "
-        f"{len(findings.expected)} networks together {mine}, and {others} of trial {best.number}"
+        f"highest expected reward{within}: trial {record.number}, {_values(record)}{over}; from the accuracies of "
+        f"all {len(findings.expected)} networks together {mine:.4f}, and {others:.4f} of trial {best.number}"
     )
 
 
@@ -138,15 +140,23 @@ def best_within(findings: Findings) -> str | None:
     target_ms = findings.target_ms
     if target_ms is None or all(one is None or findings.keeps_to_target(one) for one in named):
         return None
-    within = [one for one in front(findings.records, findings.expected) if findings.keeps_to_target(one)]
+    within = [one for one in findings.expected_front if findings.keeps_to_target(one)]
     if not within:
         return f"no trained network keeps to {milliseconds(target_ms)}"
     record = within[-1]  # the front is sorted by latency, and so by expected accuracy
     if record in named:
         return None
+    where = f"within {milliseconds(target_ms)}: trial {record.number}, {_values(record)}"
     expected = findings.expected.get(record.number)
-    chosen = "" if expected is None else f"; {expected:.1%} expected, the most of these"
-    return f"best within {milliseconds(target_ms)}: trial {record.number}, {_values(record)}{chosen}"
+    return f"best {where}" if expected is None else f"highest expected accuracy {where}; {expected:.1%}"
+
+
+def _over(findings: Findings, record: TrialRecord) -> str:
+    """How far a network is beyond the target."""
+    assert record.latency is not None
+    assert findings.target_ms is not None
+    over = record.latency.median_ms / findings.target_ms - 1
+    return f"{over:.0%} over" if over >= 0.01 else "less than 1% over"
 
 
 def _values(record: TrialRecord) -> str:

@@ -24,7 +24,7 @@ from mnasnet.nn.model import WEIGHTS, Model
 from mnasnet.nn.network import Network
 from mnasnet.report.findings import Findings
 from mnasnet.study.card import CARD, Card, describe, read_card, write_card
-from mnasnet.study.trial import TrialRecord, front
+from mnasnet.study.trial import TrialRecord
 from mnasnet.train.data import ImageData
 from mnasnet.train.loop import Progress, Recipe, score, train
 
@@ -43,25 +43,23 @@ class Candidate:
 
 
 def choose(findings: Findings, *, count: int) -> list[Candidate]:
-    """The `count` networks of the front with the highest reward, best first; of the others where it has fewer.
+    """The network of the highest expected reward, that of the highest measured one, and of the front: `count`.
 
-    By the accuracies that are expected of them, where they are: the highest one measured is flattered by luck. It
-    may be more than that, so that the network of the highest reward as measured is the second, if not the first.
+    The highest measured is flattered by luck, but may be more than that. Of the front, and of the others where it
+    is too short, those of the highest reward, by the accuracies that are expected of them, where they are.
     """
-    unbeaten = {record.number for record in front(findings.records, findings.expected)}
+    unbeaten = {record.number for record in findings.expected_front}
     ranked = sorted(
         (
-            (record.number in unbeaten, *merit, -record.number, record)
+            (record.number in unbeaten, worth, -record.number, record)
             for record in findings.trained
-            if None not in (merit := findings.merit(record))
+            if (worth := findings.expected_reward(record)) is not None
         ),
-        key=lambda entry: entry[:-1],
+        key=lambda entry: entry[:3],
         reverse=True,
     )
-    records = [record for *_, record in ranked]
-    if findings.best is not None:
-        records.insert(1, findings.best)
-    once = {record.number: record for record in records}
+    records = [findings.expected_best, findings.best, *(record for *_, record in ranked)]
+    once = {record.number: record for record in records if record is not None}
     return [
         Candidate(name=f"trial-{record.number}", architecture=record.architecture, record=record)
         for record in list(once.values())[:count]

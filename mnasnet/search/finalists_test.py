@@ -122,6 +122,19 @@ def test_the_first_finalist_of_a_hard_reward_keeps_to_the_target() -> None:
     assert named(found([within, over], "hard", 3.0), count=2) == ["trial-0", "trial-1"]
     assert named(found([within, over], "soft", 3.0), count=2) == ["trial-1", "trial-0"]
     assert named(found([over], "hard", 3.0), count=2) == ["trial-1"]
+    # Behind the first two the reward alone counts: 0.15 of the fast one, and 0.907 of the other that is over it.
+    fast, slower = tried(2, 0.5, 150), tried(3, 3.003, 908)
+    both = [within, replace(over, latency=latency(3.02), accuracy=accuracy(915)), fast, slower]
+    assert named(found(both, "hard", 3.0), count=3) == ["trial-0", "trial-1", "trial-3"]
+
+
+def test_what_the_summary_names_is_finished_also_if_it_is_off_the_front_as_with_an_absolute_reward() -> None:
+    records = [tried(n, ms, 900) for n, ms in enumerate((0.5, 0.98, 0.3, 0.2, 1.0))]
+    expected = {0: 0.90, 1: 0.899, 2: 0.89, 3: 0.88, 4: 0.85}
+    findings = found(records, "absolute", 1.0, expected=expected)
+    assert findings.expected_best
+    assert findings.expected_best.number == 1  # which trial 0 beats in both values
+    assert named(findings, count=3) == ["trial-1", "trial-4", "trial-0"]
 
 
 def test_what_is_expected_counts_and_the_highest_reward_that_was_measured_is_second() -> None:
