@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import torch
 from fronts import mean_interval
 
@@ -95,12 +96,33 @@ def rows(searches: Mapping[str, Findings], told: Mapping[Key, float], *, count: 
     yield f"| mean of {len(more)}, 95 % | | | | | {mean_interval(more) if more else ''} |"
 
 
+def agreement(searches: Mapping[str, Findings], told: Mapping[Key, float]) -> str:
+    """How the accuracies that were seen, and those that are expected, go with those of the new trainings."""
+    seen, expected, anew = [], [], []
+    for found in searches.values():
+        for record in differing(found):
+            assert record.accuracy is not None
+            seen.append(record.accuracy.top1)
+            expected.append(found.expected.get(record.number, record.accuracy.top1))
+            anew.append(top1_anew(found, record, told))
+    correlations = [np.corrcoef(one, anew)[0, 1] for one in (seen, expected)]
+    return (
+        f"\nMean accuracy of {len(anew)} networks, and its correlation with that anew: as seen {fmean(seen):.4f}, "
+        f"{correlations[0]:.2f}; as expected {fmean(expected):.4f}, {correlations[1]:.2f}; anew {fmean(anew):.4f}"
+    )
+
+
+def top1_anew(found: Findings, record: TrialRecord, told: Mapping[Key, float]) -> float:
+    """The mean of the new trainings."""
+    return fmean(told[key_of(found, record, seed=seed)] for seed in SEEDS)
+
+
 def reward_anew(found: Findings, record: TrialRecord, told: Mapping[Key, float]) -> float:
     """With the mean top-1 of the new trainings, and the latency of the trial."""
     assert found.setup is not None
     assert record.latency is not None
-    top1 = fmean(told[key_of(found, record, seed=seed)] for seed in SEEDS)
-    return found.setup.rewarded()(accuracy=top1, latency_ms=record.latency.median_ms)
+    reward = found.setup.rewarded()
+    return reward(accuracy=top1_anew(found, record, told), latency_ms=record.latency.median_ms)
 
 
 def main() -> None:
@@ -144,6 +166,7 @@ def main() -> None:
         print(said, flush=True)
     for count in COUNTS:
         print("\n".join(rows(searches, told, count=count)))
+    print(agreement(searches, told))
 
 
 if __name__ == "__main__":
