@@ -81,8 +81,8 @@ process of all that was seen (`mnasnet/samplers/expectation.py`), which is how `
 finalist. It could be had of any sampler that is told both values; it is there for runs of ours that were made
 since it is, and for some that were made again for it as far as 500 networks, the same to the digit. Of *macro* what
 counts is the mean of three runs, one of which was seen, so that its luck counts too and the named are favoured: by
-the two others the recommended of *one run seen*, *soft* and *hard* were 0.041 ± 0.014, 0.115 ± 0.031 and 0.009 ± 0.016
-points better than the named, after 100 networks, of 30 seeds (no script is kept of that).
+the two others the recommended of *one run seen*, *soft* and *hard* were 0.041 ± 0.014, 0.115 ± 0.031 and 0.009 ±
+0.016 points better than the named, after 100 networks, of 30 seeds (no script is kept of that).
 
 A repeat is told again and not charged, but not without end: a run also goes no further after
 {CONTENDERS["gp"].asks} asks for each network that it was to have, nsga2, whose asks cost least, after
