@@ -209,10 +209,9 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
     tests = [f"{CHAMPION} better at {one}, p" for one in TESTED_AT] if CHAMPION in runs else []
     reached = ["to the best"] if problem.best is not None else []
     heads = ["sampler", "seeds", "repeating", *(f"at {one}" for one in at)]
-    by_model = (
-        [f"recommended, at {NAMED_AT}"] if any(one.recommended(NAMED_AT) for one in runs.values()) else []
-    )
-    heads += [*reached, f"named, at {NAMED_AT}", *by_model, "ms an ask"]
+    any_recommends = any(one.recommended(NAMED_AT) for one in runs.values())
+    recommended = [f"recommended, at {NAMED_AT}"] if any_recommends else []
+    heads += [*reached, f"named, at {NAMED_AT}", *recommended, "ms an ask"]
     heads += [*tests, f"{CHAMPION} better named, p"] if tests else []
     heads += [f"{CHAMPION} sooner at the best, p"] if tests and reached else []
     yield f"| {' | '.join(heads)} |"
@@ -220,7 +219,7 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
     for sampler, some in runs.items():
         seeds = len(some.values)
         cells = [mean_error((max(0.0, best - one) for one in some.found(n).values()), seeds) for n in at]
-        named = [some.named(NAMED_AT), *([some.recommended(NAMED_AT)] if by_model else [])]
+        named = [some.named(NAMED_AT), *([some.recommended(NAMED_AT)] if any_recommends else [])]
         cells_named = [mean_error((max(0.0, best - one) for one, _ in by.values()), seeds) for by in named]
         needed = [median_of(some.reached(best - ROUNDING).values())] if reached else []
         row = [*beginning(sampler, some), *cells, *needed, *cells_named, f"{some.each_ms:.0f}"]

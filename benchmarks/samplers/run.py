@@ -121,9 +121,8 @@ def run(
                 recommended[len(values)] = recommendation(trained, values, problem)
         found_all = found_all or (reward is not None and reward(values[-1][:2]) == problem.best)
         ended = repeats >= CONVERGED_AFTER or (found_all and (not problem.noisy or len(values) >= NAMED_AT))
-    if recommends:
-        later = [at for at in CHECKPOINTS if len(values) < at <= most]
-        recommended |= {at: recommendation(trained, values, problem) for at in later}
+    if recommends and (later := [at for at in CHECKPOINTS if len(values) < at <= most]):
+        recommended |= dict.fromkeys(later, recommendation(trained, values, problem))
     record = {"most": most, "asks": asks, "seconds": seconds, "values": values, "ended": ended}
     return {**record, "recommended": recommended} if recommends else record
 
