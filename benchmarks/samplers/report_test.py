@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from problems import Problem
 from records import Runs, add, path_of
-from report import median_of, p_of, regret_lines, sooner_of, summary_lines, write_page
+from report import median_of, p_of, recommended_lines, regret_lines, sooner_of, summary_lines, write_page
 
 
 def runs(*rewards: float, length: int) -> Runs:
@@ -72,6 +72,17 @@ def test_who_needs_fewer_networks_to_the_best_is_sooner() -> None:
     assert sooner_of(soon, late, 9.0) == sooner_of(late, never, 9.0) == "0.0156"  # all six seeds
     assert sooner_of(never, late, 9.0) == "1.0000"
     assert sooner_of(soon, runs(1.0, length=100), 9.0) == ""
+
+
+def test_what_is_recommended_is_compared_with_what_was_named_in_the_same_run() -> None:
+    other = runs(9.0, length=500)
+    # The named have a reward of 8.
+    recommended = {0: {200: ((8.5, 1.0), None)}, 1: {200: ((7.7, 1.0), None)}}
+    some = runs(1.0, 8.0, length=500)
+    some = replace(some, recommendations={**some.recommendations, **recommended})
+    _, _, _, *rows = recommended_lines({"made up": {"ppo": some, "random": other}})
+    assert rows == ["| made up | ppo | 6 |  | 0.100 ± 0.400 (2) |  |  |  |"]
+    assert list(recommended_lines({"made up": {"random": other}})) == []
 
 
 def test_where_only_fronts_were_run_the_page_has_no_regrets(tmp_path: Path) -> None:
