@@ -172,10 +172,9 @@ def summary_lines(rewarded: Mapping[str, Mapping[str, Runs]], best: Mapping[str,
             mark = "**" if alike and len(regrets) > 1 else ""
             few = if_few(len(by_sampler[sampler]), SEEDS)
             cells.setdefault(sampler, {})[name] = f"{mark}{regret:.3f}{mark}{few}"
-    yield f"| sampler | {' | '.join(rewarded)} |"
-    yield "|---" * (len(rewarded) + 1) + "|"
+    yield from head_lines(["sampler", *rewarded])
     for sampler, row in cells.items():
-        yield f"| {sampler} | {' | '.join(row.get(name, '') for name in rewarded)} |"
+        yield in_row([sampler, *(row.get(name, "") for name in rewarded)])
     yield ""
 
 
@@ -218,8 +217,7 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
     heads += [*reached, f"named, at {NAMED_AT}", "ms an ask"]
     heads += [*tests, f"{CHAMPION} better named, p"] if tests else []
     heads += [f"{CHAMPION} sooner at the best, p"] if tests and reached else []
-    yield f"| {' | '.join(heads)} |"
-    yield "|---" * len(heads) + "|"
+    yield from head_lines(heads)
     for sampler, some in runs.items():
         seeds = len(some.values)
         cells = [mean_error((max(0.0, best - one) for one in some.found(n).values()), seeds) for n in at]
@@ -230,7 +228,18 @@ def regret_lines(problem: Problem, runs: Mapping[str, Runs], best: float) -> Ite
             p_values = tests_of(runs[CHAMPION], some)
             p_values += [sooner_of(runs[CHAMPION], some, best)] if reached else []
             row += p_values if sampler != CHAMPION else [""] * len(p_values)
-        yield f"| {' | '.join(row)} |"
+        yield in_row(row)
+
+
+def head_lines(heads: Sequence[str]) -> Iterator[str]:
+    """Those that a table begins with."""
+    yield in_row(heads)
+    yield "|---" * len(heads) + "|"
+
+
+def in_row(cells: Iterable[str]) -> str:
+    """A line of a table."""
+    return f"| {' | '.join(cells)} |"
 
 
 def checkpoints_of(runs: Mapping[str, Runs]) -> list[int]:
@@ -329,8 +338,7 @@ def front_lines(problem: Problem, runs: Mapping[str, Runs]) -> Iterator[str]:
         heads += [
             f"{CHAMPION} at {mine} better than this at {theirs}, p" for mine, theirs in FRONTS_TESTED_AT
         ]
-    yield f"| {' | '.join(heads)} |"
-    yield "|---" * len(heads) + "|"
+    yield from head_lines(heads)
     for sampler, some in runs.items():
         cells = [mean_error(shares(some, n).values(), len(some.values)) for n in at]
         row = [*beginning(sampler, some), *cells, f"{some.each_ms:.0f}"]
@@ -339,7 +347,7 @@ def front_lines(problem: Problem, runs: Mapping[str, Runs]) -> Iterator[str]:
                 p_of(shares(runs[CHAMPION], mine), shares(some, theirs)) for mine, theirs in FRONTS_TESTED_AT
             ]
             row += map(in_words, p_values) if sampler != CHAMPION else [""] * len(p_values)
-        yield f"| {' | '.join(row)} |"
+        yield in_row(row)
 
 
 def hypervolume(rows: Floats, reference: tuple[float, float]) -> float:
@@ -364,9 +372,8 @@ def recommended_lines(rewarded: Mapping[str, Mapping[str, Runs]]) -> Iterator[st
     if rows:
         yield RECOMMENDED
         heads = ["problem", "sampler", "seeds", *(f"at {n}" for n in CHECKPOINTS)]
-        yield f"| {' | '.join(heads)} |"
-        yield "|---" * len(heads) + "|"
-        yield from (f"| {' | '.join(row)} |" for row in rows)
+        yield from head_lines(heads)
+        yield from map(in_row, rows)
 
 
 def recommended_gains(some: Runs, at: int) -> list[float]:
@@ -389,8 +396,7 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
     at = CHECKPOINTS
     heads = ["problem", "best known", "sampler", "accuracy", "seeds"]
     heads += [f"{which}, at {n}" for which in ("highest reward", "within the target") for n in at]
-    yield f"| {' | '.join(heads)} |"
-    yield "|---" * len(heads) + "|"
+    yield from head_lines(heads)
     for name, runs in rewarded.items():
         target, best = every[name].target, latency_of_best(every[name], runs)
         for sampler, some in runs.items():
@@ -405,7 +411,7 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
                 latencies += [within(n) for n in at]
                 shares = [share_landed(some_of, target, seeds) for some_of in latencies]
                 if any(shares):
-                    yield f"| {' | '.join([name, f'{best / target:.4f}', sampler, by, str(seeds), *shares])} |"
+                    yield in_row([name, f"{best / target:.4f}", sampler, by, str(seeds), *shares])
 
 
 def share_landed(latencies: Sequence[float], target: float, seeds: int) -> str:
@@ -431,15 +437,13 @@ def settings_lines() -> Iterator[str]:
         f"twice as many asks. But for {CHAMPION}, those of *macro* are from before a repeat under another name was "
         "free.\n"
     )
-    yield "| chosen on | sampler | seeds | settings | reward |"
-    yield "|---|---|---|---|---|"
+    yield from head_lines(["chosen on", "sampler", "seeds", "settings", "reward"])
     for family in tuned().values():
         for sampler, found in family.items():
             for row in found["grid"]:
                 said = ", ".join(f"{name} {value}" for name, value in row["settings"].items())
                 best = row["reward"] == max(one["reward"] for one in found["grid"])
                 mark = "**" if best else ""
-                yield (
-                    f"| {found['on']}, after {found['after']} | {sampler} | {found['seeds']} | {mark}{said}{mark} "
-                    f"| {row['reward']:.3f} ± {row['error']:.3f} |"
-                )
+                chosen_on = f"{found['on']}, after {found['after']}"
+                reward = f"{row['reward']:.3f} ± {row['error']:.3f}"
+                yield in_row([chosen_on, sampler, str(found["seeds"]), f"{mark}{said}{mark}", reward])
