@@ -6,6 +6,9 @@ Goes on where it was stopped. Days for all; `--only` and `--samplers` take a par
 """
 
 import json
+import multiprocessing
+import os
+import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -128,13 +131,21 @@ def run(
 
 
 def pool_of(processes: int) -> ProcessPoolExecutor:
-    """Processes that say nothing and run torch on one thread each."""
+    """Processes that say nothing, run torch on one thread each, and end with this one, however that ends."""
     return ProcessPoolExecutor(processes, initializer=_begin)
 
 
 def _begin() -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     torch.set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def run_kept(macro: Path, problem: str, name: str, seed: int, most: int, path: Path) -> None:
@@ -185,6 +196,18 @@ def asked(flag: str, parts: Sequence[str], there: Sequence[str]) -> list[str]:
     ]
 
 
+def problems_of(macro: Path) -> dict[str, Problem]:
+    """By name.
+
+    Raises:
+        SystemExit: the file is not there, or another one.
+    """
+    try:
+        return problems(macro)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise SystemExit(f"--macro {macro}: give nas-bench-macro_cifar10.json; {error!r}") from error
+
+
 def main(arguments: Arguments) -> None:
     """Runs what is not there yet, and writes the page.
 
@@ -199,16 +222,17 @@ def main(arguments: Arguments) -> None:
     ):
         if value < least:
             raise SystemExit(f"{flag} {value}: give at least {least}")
-    try:
-        every = problems(arguments.macro)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SystemExit(f"--macro {arguments.macro}: give nas-bench-macro_cifar10.json; {error}") from error
+    every = problems_of(arguments.macro)
     posed = [every[name] for name in asked("--only", arguments.only, list(every))]
     samplers = asked("--samplers", arguments.samplers, names())
     try:
         arguments.records.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SystemExit(f"--records {arguments.records}: give a folder; {error}") from error
+    is_ours = arguments.records.resolve() == RECORDS.resolve()
+    page = arguments.page or (PAGE if is_ours else arguments.records / PAGE.name)
+    if page.is_dir():
+        raise SystemExit(f"--page {page}: is a folder; give a file")
     pool = pool_of(arguments.processes)
     try:
         runs = {}
@@ -222,8 +246,6 @@ def main(arguments: Arguments) -> None:
         pool.shutdown(cancel_futures=True)  # on Ctrl-C only what has begun is waited for
     if not any(arguments.records.glob("*/*.jsonl")):
         raise SystemExit(f"--records {arguments.records}: nothing to write a page from; give some --seeds")
-    is_ours = arguments.records.resolve() == RECORDS.resolve()
-    page = arguments.page or (PAGE if is_ours else arguments.records / PAGE.name)
     page.parent.mkdir(parents=True, exist_ok=True)
     write_page(arguments.records, every, page)
     print(f"wrote {page}")

@@ -1,7 +1,10 @@
 """Tests of run.py."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -107,6 +110,22 @@ def test_ours_recommend_a_network_at_each_checkpoint_and_to_the_end_where_a_run_
     assert within == (58.571429, 3.7142857)  # three large ones of seven
     assert max(record["values"], key=lambda row: row[2] - 4 * row[1])[:2] != highest  # a lucky one
     assert "recommended" not in run(posed, contender_named("random"), RandomSampler(seed=0), seed=0, most=100)
+
+
+def test_the_processes_of_a_pool_end_with_the_one_that_began_them() -> None:
+    script = (
+        "import time, run\n"
+        "pool = run.pool_of(2)\n"
+        "[pool.submit(time.sleep, 300) for _ in range(2)]\n"
+        "print(len(pool._processes), flush=True)"
+    )
+    began = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=Path(__file__).parent, stdout=subprocess.PIPE
+    )
+    assert began.stdout is not None
+    assert began.stdout.readline() == b"2\n"
+    began.kill()
+    began.communicate(timeout=30)  # to the end of the output, which the two hold open
 
 
 def test_repeats_are_not_charged_until_there_are_too_many() -> None:

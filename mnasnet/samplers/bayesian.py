@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -73,9 +73,9 @@ class BayesianSampler(CategoricalSampler):
       that are worth nothing, count as the worst that was seen in each objective, and so do penalties
       (`GAP`). FAILed trials teach nothing; 1e100 and beyond count as no value. Running ones count as what is
       expected of them, so that many can be asked ahead. Who chose a trial does not matter.
-    - **Nothing twice.** Once a trial is COMPLETE or PRUNED nothing that was asked before is asked again, whatever
-      became of it, while something else is easily found, all trials make the same choices and one thread asks.
-      When all has been asked it draws at random.
+    - **Nothing twice.** Nothing that was asked before is asked again, whatever became of it, while there is
+      something else, all trials make the same choices and one thread asks. When all has been asked it draws at
+      random.
     - **The study is all state.** Hyperparameters are kept in the trial that was asked with them.
 
     Jones et al. (1998) for expected improvement; `gaussian_process.py` for the model.
@@ -110,11 +110,6 @@ class BayesianSampler(CategoricalSampler):
         self._initial = initial
         self._known = known
 
-    def __reduce__(self) -> tuple[Callable[[], "BayesianSampler"], tuple[()]]:
-        """Pickle and copy the arguments only: the rest is in the study."""
-        arguments = self._seed, self._reward, self._canonical, self._initial, self._known
-        return partial(BayesianSampler, *arguments), ()
-
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """As of Optuna's samplers.
 
@@ -138,12 +133,12 @@ class BayesianSampler(CategoricalSampler):
         rng = np.random.default_rng([self._seed, trial.number])
         finished = past.whole()
         if not choices or len(finished) < self._initial:
-            return self.new_drawn(choices, past, asked, rng)
+            return self.new_drawn(trial, choices, past, asked, rng)
         values = self._values(study, finished)
         told = np.array([known.any() for _, known in columns_of(values)])
         values = values[:, told]
         if not told.any() or np.isnan(values).any(axis=1).all():
-            return self.new_drawn(choices, past, asked, rng)
+            return self.new_drawn(trial, choices, past, asked, rng)
         # On a busy machine the threads of these small products wait for each other: three times as long on two
         # cores.
         with threadpool_limits(1, user_api="blas"):
@@ -164,7 +159,7 @@ class BayesianSampler(CategoricalSampler):
                 expected = options_of(running, choices)
                 model, there = model.expecting(expected), np.concatenate([there, expected])
             found = self._best(model, aim, there, choices, past, asked, rng)
-        return self.new_drawn(choices, past, asked, rng) if found is None else found
+        return self.new_drawn(trial, choices, past, asked, rng) if found is None else found
 
     def _values(self, study: Study, finished: Sequence[FrozenTrial]) -> Floats:
         """[trials, objectives]

@@ -1,6 +1,5 @@
 """Bayesian optimisation keeps the contract, and needs few trials."""
 
-import pickle
 from collections.abc import Sequence
 from typing import Any
 
@@ -219,13 +218,6 @@ def test_of_very_many_trials_the_best_half_and_the_newest_are_kept() -> None:
     best = np.argsort(-values[:, 0])[: MOST // 2]
     newest = np.setdiff1d(np.arange(len(values)), best)[-(MOST // 2) :]
     assert kept.tolist() == sorted([*best, *newest])
-
-
-def test_what_it_learnt_survives_pickling() -> None:
-    study = searched(BayesianSampler(initial=10), 20)
-    study.sampler = pickle.loads(pickle.dumps(study.sampler))
-    other = searched(BayesianSampler(initial=10), 20)
-    assert study.ask(SPACE).params == other.ask(SPACE).params
 
 
 @pytest.mark.parametrize(

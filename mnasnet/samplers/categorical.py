@@ -5,9 +5,10 @@ import operator
 import threading
 import zlib
 from abc import abstractmethod
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, islice, product
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ Known = Callable[[FrozenTrial], Sequence[float | None]]
 
 DRAWS = 100
 """In which something that was never asked for is looked for."""
+
+WALK = 10_000
+"""Settings, one after the other from a random one, that are looked at after that."""
 
 GAP = 10.0
 """Times the range of all better values that penalties are below them (`lowest_but_penalties`).
@@ -104,11 +108,7 @@ class Past:
             self.single |= {
                 name: trial.params[name] for name, one in trial.distributions.items() if one.single()
             }
-            mine = {
-                name: distribution
-                for name, distribution in trial.distributions.items()
-                if isinstance(distribution, CategoricalDistribution) and not distribution.single()
-            }
+            mine = choices_of(trial)
             if trial.state == TrialState.PRUNED:
                 if self.first is None and len(mine) > len(self.choices or {}):
                     self.choices = mine
@@ -144,6 +144,15 @@ def lowest_but_penalties(rewards: Sequence[float] | NDArray[np.float64]) -> floa
 def is_usable(value: float | None) -> bool:
     """Whether it is a number, and far from where squares and their sums are none."""
     return value is not None and abs(value) < 1e100  # not of NaN either
+
+
+def choices_of(trial: FrozenTrial) -> dict[str, CategoricalDistribution]:
+    """Those that a trial has made, of two options or more."""
+    return {
+        name: distribution
+        for name, distribution in trial.distributions.items()
+        if isinstance(distribution, CategoricalDistribution) and not distribution.single()
+    }
 
 
 def made_all(trial: FrozenTrial, choices: Choices) -> bool:
@@ -187,9 +196,9 @@ class CategoricalSampler(BaseSampler):
 
     As in Optuna's multivariate TPE. Trials that were pruned before they made all of these teach nothing, and FAILed
     ones never do: prune a trial whose choices do not work together. Before the first trial is COMPLETE or PRUNED,
-    and for names that come and go, choices are drawn uniformly, and may come again. Each draw is seeded from (seed,
-    trial number), so that a new sampler with the same arguments, shown the same study, proposes the same next
-    choices.
+    and for names that come and go, choices are drawn uniformly. Each draw is seeded from (seed, trial number), so
+    that a new sampler with the same arguments, shown the same study, proposes the same next choices. Constraints
+    (`trial.set_constraint`) are not read: give a reward that is None, or low, for what breaks them.
     """
 
     def __init__(
@@ -211,7 +220,7 @@ class CategoricalSampler(BaseSampler):
         check_callable("canonical", canonical)
         self._seed = seed
         self._reward = reward
-        self._canonical = canonical
+        self._canonical = None if canonical is None else partial(_canonical, canonical)
         # The storage itself is in the key: every in-memory storage calls its first study 0.
         self._pasts: dict[tuple[Any, int], Any] = {}
         self._lock = threading.Lock()  # `Study.optimize(n_jobs=2)` asks from two threads
@@ -234,9 +243,19 @@ class CategoricalSampler(BaseSampler):
             reward = -trial.values[0] if study.directions[0] == StudyDirection.MINIMIZE else trial.values[0]
         return reward if reward is not None and math.isfinite(reward) else None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle and copy the arguments only: the rest is in the study."""
+        return {name: one for name, one in vars(self).items() if name not in ("_pasts", "_lock")}
+
+    def __setstate__(self, arguments: Mapping[str, Any]) -> None:
+        """As a new sampler with the same arguments."""
+        vars(self).update(arguments, _pasts={}, _lock=threading.Lock())
+
     def that_matter(self, params: Mapping[str, Any], past: Past) -> Mapping[str, Any]:
-        """Of `params`, which were proposed or may be, those that matter."""
-        return params if self._canonical is None else self._canonical({**past.single, **params})
+        """Of `params`, which were proposed or may be, those that matter; all before it is known which there are."""
+        if self._canonical is None or past.choices is None:
+            return params
+        return self._canonical({**past.single, **params})
 
     def key(self, params: Mapping[str, Any], past: Past) -> Key:
         """The same for two proposals exactly where the choices that matter are the same."""
@@ -245,17 +264,33 @@ class CategoricalSampler(BaseSampler):
     def asked(self, study: Study, choices: Choices) -> set[Key]:
         """The keys of all that the study was asked for, whatever became of it."""
         past: Past = self._past(study)
-        return past.asked.read(study, choices, partial(self.key, past=past))
+        # What is read before it is known which choices matter does not hold later.
+        asked = Asked() if past.choices is None else past.asked
+        return asked.read(study, choices, partial(self.key, past=past))
 
     def new_drawn(
-        self, choices: Choices, past: Past, asked: Container[Key], rng: np.random.Generator
+        self,
+        trial: FrozenTrial,
+        choices: Choices,
+        past: Past,
+        asked: Container[Key],
+        rng: np.random.Generator,
     ) -> dict[str, Any]:
-        """A uniform option of each choice, nothing that was `asked` before as far as `DRAWS` draws can tell."""
-        for _ in range(DRAWS):
-            params = {name: one.choices[rng.integers(len(one.choices))] for name, one in choices.items()}
-            if not choices or self.key(params, past) not in asked:
+        """A uniform option of each choice, nothing that was `asked` before.
+
+        Unless neither `DRAWS` draws nor a walk of `WALK` steps come across anything else.
+        """
+        settings = _drawn(choices, rng)
+        if past.choices is None:
+            # As `sample_independent` draws for a trial that cannot see the others yet.
+            settings = chain(
+                [{name: self._uniform(trial, name, one) for name, one in choices.items()}], settings
+            )
+        found: dict[str, Any] = {}
+        for found in settings:
+            if not choices or self.key(found, past) not in asked:
                 break
-        return params
+        return found
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Refuse a study with several objectives and no reward.
@@ -270,11 +305,15 @@ class CategoricalSampler(BaseSampler):
             )
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Return the choices that are made jointly."""
+        """Return the choices that are made jointly: before any trial has finished those that one has made."""
         with self._lock:
             past = self._past(study)
             past.read(study)
-            return dict(past.choices or {})
+            choices = past.choices
+            if choices is None:
+                every = study.get_trials(deepcopy=False)
+                choices = choices_of(max(every, key=lambda one: len(one.distributions), default=trial))
+            return dict(choices)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -296,9 +335,11 @@ class CategoricalSampler(BaseSampler):
         Raises:
             ValueError: a parameter that is not categorical.
         """
-        options = self._categorical(param_name, param_distribution).choices
-        rng = np.random.default_rng([self._seed, trial.number, zlib.crc32(param_name.encode())])
-        return options[rng.integers(len(options))]
+        return self._uniform(trial, param_name, self._categorical(param_name, param_distribution))
+
+    def _uniform(self, trial: FrozenTrial, name: str, choice: CategoricalDistribution) -> Any:
+        rng = np.random.default_rng([self._seed, trial.number, zlib.crc32(name.encode())])
+        return choice.choices[rng.integers(len(choice.choices))]
 
     def _past(self, study: Study) -> Any:
         key = (study._storage, study._study_id)
@@ -313,3 +354,30 @@ class CategoricalSampler(BaseSampler):
                 f"{type(distribution).__name__}: give its values as a list, or use another sampler"
             )
         return distribution
+
+
+def _canonical(canonical: Canonical, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What it makes of `params`.
+
+    Raises:
+        ValueError: it asks for a choice that not all trials have made.
+    """
+    try:
+        return canonical(params)
+    except KeyError as error:
+        raise ValueError(
+            f"canonical asks for {error}, and there are trials that chose only {', '.join(params)}: "
+            "let it do without, or prune a trial once it has made all choices"
+        ) from error
+
+
+def _drawn(choices: Choices, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+    """`DRAWS` uniform settings, then `WALK` that follow one another from a uniform one, or all there are."""
+    for _ in range(DRAWS):
+        yield {name: one.choices[rng.integers(len(one.choices))] for name, one in choices.items()}
+    starts = [rng.integers(len(one.choices)) for one in choices.values()]
+    turned = [
+        one.choices[start:] + one.choices[:start] for one, start in zip(choices.values(), starts, strict=True)
+    ]
+    for options in islice(product(*turned), WALK):
+        yield dict(zip(choices, options, strict=True))

@@ -1,5 +1,6 @@
 """What our samplers have in common, in spaces whose choices depend on one another or are not all made."""
 
+import copy
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -45,6 +46,50 @@ def test_networks_that_differ_in_nothing_that_matters_are_asked_for_once(
         trial = study.ask(LAYERED)
         study.tell(trial, float(trial.params["layers"] + trial.params["kernel"]))
     assert len({str(canonical(params)) for params in asked(study)}) == 7
+
+
+NEVER_TWICE = pytest.mark.parametrize("make", [EvolutionSampler, BayesianSampler])
+
+
+@NEVER_TWICE
+@pytest.mark.parametrize("state", [None, TrialState.FAIL, TrialState.PRUNED, TrialState.COMPLETE])
+def test_a_small_space_is_asked_for_to_its_end_and_nothing_twice_whatever_becomes_of_it(
+    make: type[CategoricalSampler], state: TrialState | None
+) -> None:
+    space: dict[str, BaseDistribution] = {f"choice{i}": CategoricalDistribution((0, 1, 2)) for i in range(3)}
+    study = new_study(make())
+    for number in range(27):
+        trial = study.ask(space)
+        if state is not None:
+            study.tell(trial, number if state == TrialState.COMPLETE else None, state)
+    assert len({str(params) for params in asked(study)}) == 27
+
+
+@NEVER_TWICE
+def test_of_thousands_the_last_is_found_too(make: type[CategoricalSampler]) -> None:
+    study, options = new_study(make()), list(range(80))
+    space: dict[str, BaseDistribution] = {name: CategoricalDistribution(options) for name in ("a", "b")}
+    for a in options:
+        for b in options:
+            if (a, b) != (71, 3):
+                study.add_trial(
+                    optuna.trial.create_trial(
+                        params={"a": a, "b": b}, distributions=space, state=TrialState.PRUNED
+                    )
+                )
+    assert study.ask(space).params == {"a": 71, "b": 3}
+
+
+@NEVER_TWICE
+def test_a_canonical_that_needs_more_than_pruned_trials_have_chosen_is_named(
+    make: type[CategoricalSampler],
+) -> None:
+    study = new_study(make(canonical=lambda params: {"kernel": params["kernel"]}))
+    study.tell(study.ask({"layers": LAYERED["layers"]}), state=TrialState.PRUNED)
+    with pytest.raises(
+        ValueError, match="asks for 'kernel', and there are trials that chose only layers: let it"
+    ):
+        study.ask(LAYERED)
 
 
 OURS = pytest.mark.parametrize(
@@ -206,6 +251,12 @@ def test_a_pruned_trial_of_other_options_teaches_nothing_and_stops_nothing(
     )
     summed_in(study, 8)
     assert len(study.trials) == 17
+
+
+@pytest.mark.parametrize("kind", [EvolutionSampler, BayesianSampler, PPOSampler])
+def test_a_copy_of_a_kind_of_ones_own_is_one(kind: type[CategoricalSampler]) -> None:
+    mine = type("Mine", (kind,), {})
+    assert type(copy.deepcopy(mine(seed=5))) is mine
 
 
 def summed(sampler: CategoricalSampler, trials: int, value: Callable[[float], float] = float) -> optuna.Study:

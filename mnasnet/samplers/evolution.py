@@ -1,7 +1,6 @@
 """Regularized evolution (Real et al., 2019, arXiv 1802.01548) as an Optuna sampler; it asks for nothing twice."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,9 @@ class EvolutionSampler(CategoricalSampler):
     """Each trial is the best of some of the youngest with one choice changed.
 
     The first trials are drawn at random until as many have finished as are alive at a time. A trial is as old as
-    its number says. PRUNED trials and those without a reward are alive, and lose to all others. Once a trial is
-    COMPLETE or PRUNED nothing that was asked before is asked again, whatever became of it, while something else is
-    easily found, all trials make the same choices and one thread asks. The study is all state.
+    its number says. PRUNED trials and those without a reward are alive, and lose to all others. Nothing that was
+    asked before is asked again, whatever became of it, while there is something else, all trials make the same
+    choices and one thread asks. The study is all state.
     """
 
     def __init__(
@@ -50,11 +49,6 @@ class EvolutionSampler(CategoricalSampler):
         check_whole("tournament", tournament, least=1)
         self._population, self._tournament = population, tournament
 
-    def __reduce__(self) -> tuple[Callable[[], "EvolutionSampler"], tuple[()]]:
-        """Pickle and copy the arguments only: the rest is in the study."""
-        arguments = self._seed, self._reward, self._canonical, self._population, self._tournament
-        return partial(EvolutionSampler, *arguments), ()
-
     def propose(self, study: Study, trial: FrozenTrial, choices: Choices) -> dict[str, Any]:
         """A mutation of the best of a tournament; at first, and where nothing near is new, at random."""
         past: Past = self._past(study)
@@ -62,7 +56,7 @@ class EvolutionSampler(CategoricalSampler):
         rng = np.random.default_rng([self._seed, trial.number])
         finished = past.whole()
         if not choices or len(finished) < self._population:
-            return self.new_drawn(choices, past, asked, rng)
+            return self.new_drawn(trial, choices, past, asked, rng)
         alive = [trial.number for trial in finished[-self._population :]]
         entered = rng.choice(alive, size=min(self._tournament, len(alive)), replace=False)
         rewards = {number: self.reward_of(study, past.finished[number]) for number in map(int, entered)}
@@ -72,7 +66,7 @@ class EvolutionSampler(CategoricalSampler):
             params = self._mutated(params, choices, past, rng)
             if self.key(params, past) not in asked:
                 return params
-        return self.new_drawn(choices, past, asked, rng)
+        return self.new_drawn(trial, choices, past, asked, rng)
 
     def _mutated(
         self, params: Mapping[str, Any], choices: Choices, past: Past, rng: np.random.Generator
@@ -81,5 +75,6 @@ class EvolutionSampler(CategoricalSampler):
         kept = self.that_matter(params, past)
         names = [name for name in choices if name in kept] or list(choices)
         name = names[rng.integers(len(names))]
-        others = [option for option in choices[name].choices if option != params[name]]
+        options, mine = choices[name].choices, choices[name].to_internal_repr(params[name])
+        others = [option for index, option in enumerate(options) if index != mine]
         return {**params, name: others[rng.integers(len(others))]}

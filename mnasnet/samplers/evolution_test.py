@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from optuna.distributions import CategoricalDistribution
 from optuna.study import Study
 from optuna.trial import TrialState
 
@@ -83,6 +84,12 @@ def test_it_gets_better() -> None:
     values = [trial.value or 0.0 for trial in study.trials]
     assert sum(values[-20:]) / 20 > sum(values[:20]) / 20 + 1
     assert max(values) >= 11  # of the 576 points 7 are
+
+
+def test_options_that_are_equal_do_not_stop_it() -> None:
+    study = new_study(EvolutionSampler(population=2, tournament=1))
+    run(study, 8, {"same": CategoricalDistribution([1, True]), "other": SPACE["choice0"]})
+    assert len(study.trials) == 8
 
 
 @pytest.mark.parametrize("wrong", [{"population": 0}, {"tournament": 0}, {"seed": -1}, {"seed": "a"}])

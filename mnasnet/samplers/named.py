@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -95,9 +96,13 @@ def _bayesian(
 
 def _of_optuna(kind: type[BaseSampler]) -> Maker:
     def make(*, seed: int, **_: Any) -> BaseSampler:
-        return SeededPerTrial(lambda trial_seed: kind(seed=trial_seed), seed)  # type: ignore[call-arg]
+        return SeededPerTrial(partial(_seeded, kind), seed)
 
     return make
+
+
+def _seeded(kind: type[BaseSampler], seed: int) -> BaseSampler:
+    return kind(seed=seed)  # type: ignore[call-arg]
 
 
 SAMPLERS: dict[str, Maker] = {

@@ -39,7 +39,12 @@ class TestNSGA2(SamplerContract):
 class TestNSGA2PastItsFirstGeneration(SamplerContract):
     @pytest.fixture
     def make(self) -> MakeSampler:
-        return partial(SeededPerTrial, lambda seed: NSGAIISampler(seed=seed, population_size=4))
+        return partial(SeededPerTrial, four_a_generation)
+
+
+def four_a_generation(seed: int) -> NSGAIISampler:
+    """NSGA-II whose first trials are few."""
+    return NSGAIISampler(seed=seed, population_size=4)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -82,6 +82,9 @@ class PPOSettings:
         """Refuse what cannot learn, with a ValueError that names the setting."""
         for name in ("hidden", "batch", "epochs"):
             check_whole(f"PPOSettings.{name}", getattr(self, name), least=1)
+        for name in ("init_range", "learning_rate", "clip", "entropy_weight", "baseline_decay"):
+            if not isinstance(getattr(self, name), Real):
+                raise ValueError(f"PPOSettings.{name} must be a number, got {getattr(self, name)!r}")
         for name in ("init_range", "learning_rate", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"PPOSettings.{name} must be above 0 and finite, got {getattr(self, name)}")
@@ -91,6 +94,8 @@ class PPOSettings:
             )
         if self.surrogate not in ("ppo", "reinforce"):
             raise ValueError(f"PPOSettings.surrogate must be 'ppo' or 'reinforce', got {self.surrogate!r}")
+        if not isinstance(self.normalise, bool):
+            raise ValueError(f"PPOSettings.normalise must be True or False, got {self.normalise!r}")
         if not 0 <= self.baseline_decay < 1:
             raise ValueError(f"PPOSettings.baseline_decay must be in [0, 1), got {self.baseline_decay}")
 
@@ -131,7 +136,7 @@ class Learner:
             [len(choice.choices) for choice in choices.values()],
             hidden=settings.hidden,
             init_range=settings.init_range,
-            generator=torch.Generator().manual_seed(seed),
+            generator=torch.Generator().manual_seed(int(seed) % 2**63),  # the most that torch takes
         )
         self._optimizer = torch.optim.Adam(self.controller.parameters(), lr=settings.learning_rate)
         self._baseline: float | None = None
@@ -283,13 +288,14 @@ class PPOSampler(CategoricalSampler):
 
         The seed is also that of the controller's first weights; choices that do not matter are left out of the
         loss.
+
+        Raises:
+            ValueError: as of `CategoricalSampler`, or `settings` are none.
         """
         super().__init__(seed, reward, canonical)
+        if not isinstance(settings, PPOSettings):
+            raise ValueError(f"settings must be PPOSettings, got {settings!r}")
         self._settings = settings
-
-    def __reduce__(self) -> tuple[Callable[[], "PPOSampler"], tuple[()]]:
-        """Pickle and copy the arguments only: the rest is replayed from the study."""
-        return partial(PPOSampler, self._seed, self._reward, self._canonical, self._settings), ()
 
     def updates(self, study: Study) -> int:
         """Return how often the controller has learned before it made its last proposal for the study.
@@ -323,9 +329,10 @@ class PPOSampler(CategoricalSampler):
         """Learn what there is to learn, then choose; the log-probabilities stay in the trial."""
         values: dict[str, Any] = {}
         log_probs: dict[str, float] = {}
-        if choices:
+        past: _Past = self._past(study)
+        if past.choices:
             with _one_thread():
-                learner = self._learner(study, self._past(study), choices)
+                learner = self._learner(study, past, choices)
                 values, log_probs = learner.propose(np.random.default_rng([self._seed, trial.number]))
         study._storage.set_trial_system_attr(trial._trial_id, LOG_PROBS, log_probs)
         return values

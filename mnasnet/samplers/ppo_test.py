@@ -3,7 +3,6 @@
 import copy
 import itertools
 import math
-import pickle
 from collections.abc import Mapping, Sequence
 from math import log
 from typing import Any
@@ -261,17 +260,6 @@ def test_a_space_that_narrows_is_learned_anew_and_resumes_alike() -> None:
     assert studies[0] == studies[1]
 
 
-def test_a_copy_and_a_pickle_go_on_as_the_sampler_does() -> None:
-    study = new_study(PPOSampler(5, settings=SMALL))
-    run(study, 10)
-    proposals = []
-    for sampler in (copy.deepcopy(study.sampler), pickle.loads(pickle.dumps(study.sampler))):
-        twin = copy.deepcopy(study)
-        twin.sampler = sampler
-        proposals.append(twin.ask(SPACE).params)
-    assert proposals == [study.ask(SPACE).params] * 2
-
-
 def test_two_threads_may_ask() -> None:
     sampler = PPOSampler(settings=SMALL)
     study = new_study(sampler)
@@ -335,6 +323,9 @@ def test_the_presets_are_nasnets() -> None:
         ("learning_rate", -1.0),
         ("learning_rate", math.nan),
         ("clip", 0.0),
+        ("clip", "a"),
+        ("entropy_weight", None),
+        ("normalise", "no"),
         ("entropy_weight", math.inf),
         ("surrogate", "trpo"),
         ("baseline_decay", 1.0),
@@ -343,3 +334,15 @@ def test_the_presets_are_nasnets() -> None:
 def test_settings_that_cannot_learn_are_refused_by_name(setting: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"PPOSettings\.{setting} must be .*{value}"):
         PPOSettings(**{setting: value})
+
+
+def test_settings_that_are_none_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"settings must be PPOSettings, got \{'batch': 10\}"):
+        PPOSampler(settings={"batch": 10})  # type: ignore[arg-type]
+
+
+def test_a_seed_may_be_larger_than_torch_takes() -> None:
+    studies = [new_study(PPOSampler(seed, settings=SMALL)) for seed in (2**130, 2**130 + 1)]
+    for study in studies:
+        run(study, 6)
+    assert asked(studies[0]) != asked(studies[1])

@@ -6,6 +6,8 @@ class TestMine(SamplerContract):
         return lambda seed: MySampler(seed=seed, reward=reward_of_contract)
 """
 
+import copy
+import pickle
 import random
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -212,6 +214,18 @@ class SamplerContract:
         alone = new_study(make(0))
         run(alone, 16)
         assert asked(first) == asked(second) == asked(alone)
+
+    @pytest.mark.parametrize("copied", [copy.deepcopy, lambda sampler: pickle.loads(pickle.dumps(sampler))])
+    def test_a_copy_goes_on_as_the_sampler_does(
+        self, make: MakeSampler, copied: Callable[[BaseSampler], BaseSampler]
+    ) -> None:
+        whole, other = new_study(make(5)), new_study(make(5))
+        for study in (whole, other):
+            run(study, 12)
+            if study is other:
+                study.sampler = copied(study.sampler)
+            run(study, 12)
+        assert asked(other) == asked(whole)
 
     def test_it_leaves_the_global_generators_alone(self, make: MakeSampler) -> None:
         before = random.getstate(), repr(np.random.get_state())
