@@ -80,7 +80,8 @@ def run(
     best there is, where that is known; where what it sees is not the truth not before `NAMED_AT` networks. After
     `contender.asks` for each of `most` networks it goes no further, and is held to what it found until then.
 
-    Where there is noise, ours, which are told both values, recommend a network at `CHECKPOINTS`.
+    Where there is noise, ours, which are told both values, recommend a network at `CHECKPOINTS`; and at later ones
+    the last where they ended in repeats, as a search would, which does not know that it has found the best.
     """
     reward = problem.reward
     both = reward is None or contender.ours
@@ -124,7 +125,8 @@ def run(
                 recommended[len(values)] = recommendation(trained, values, problem)
         found_all = found_all or (reward is not None and reward(values[-1][:2]) == problem.best)
         ended = repeats >= CONVERGED_AFTER or (found_all and (not problem.noisy or len(values) >= NAMED_AT))
-    if recommends and (later := [at for at in CHECKPOINTS if len(values) < at <= most]):
+    if recommends and repeats >= CONVERGED_AFTER:
+        later = [at for at in CHECKPOINTS if len(values) < at <= most]
         recommended |= dict.fromkeys(later, recommendation(trained, values, problem))
     record = {"most": most, "asks": asks, "seconds": seconds, "values": values, "ended": ended}
     return {**record, "recommended": recommended} if recommends else record

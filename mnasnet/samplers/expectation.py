@@ -15,8 +15,9 @@ from mnasnet.samplers.surrogate import Fit, Model
 LEAST = 50
 """Networks from which anything is expected. Of 10, 20 and 30 random ones of NAS-Bench-Macro and Accel-NASBench the
 one of the highest expected reward was, in 30 draws, no better than the one of the highest that was seen; of the
-first 50 of 26 Bayesian searches (hard reward, 8 ms) it lacked 0.04 points to the best, and the other one 0.09. No
-script is kept of that; what it does after 100 and more is in docs/samplers.md."""
+first 50 of Bayesian searches it was better by 0.044 ± 0.021 points (hard reward, 8 ms, 26 seeds), 0.043 ± 0.030
+(soft) and -0.009 ± 0.028 (hard, 4 ms; 20 seeds each). No script is kept of that; what it does after 100 and more
+is in docs/samplers.md."""
 MOST = 3000
 """Newest networks that expectations are made from: their time grows with the third power, and their memory with the
 second. Of older ones counts what was seen of others, not what was of themselves. Set by hand."""
