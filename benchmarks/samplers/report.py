@@ -71,8 +71,9 @@ reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all r
 and absolute ones at {ACCEL_TARGETS_MS[1]:g} ms, are runs of {CHAMPION}, since climbs end at the kink. *Named*: the
 same for the network that seemed best, which is what somebody has who trains nothing again. *To the best*: how many
 networks half of the runs needed to find it, where it is known; empty where fewer did. ± is a standard error.
-{CHAMPION}, ppo and evolution are to be run to {CONTENDERS[CHAMPION].most} different networks, gp to {CONTENDERS["gp"].most},
-Optuna's others to {CONTENDERS["tpe"].most}; many runs are shorter, and some rows have more seeds than were to be.
+{CHAMPION}, ppo and evolution are to be run to {CONTENDERS[CHAMPION].most} different networks, gp to
+{CONTENDERS["gp"].most}, Optuna's others to {CONTENDERS["tpe"].most}; many runs are shorter, and some rows have more
+seeds than were to be.
 Below a number in brackets says how many of a row's runs went on to there; its curve ends with the shortest. A run
 ends sooner where it found the best of *macro* (where what it sees is noisy not before {NAMED_AT} networks, from
 which it names one) or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays what it is from
