@@ -43,6 +43,10 @@ class Accuracy:
         """Wilson's 95 % interval of `top1` over the images (not over training seeds)."""
         return wilson_interval(self.correct, self.images)
 
+    def may_be_guessed(self, classes: int) -> bool:
+        """Whether it is no better than guessing among so many classes, as far as the images tell."""
+        return self.interval[0] <= 1 / classes
+
 
 @dataclass(frozen=True, kw_only=True)
 class Score:

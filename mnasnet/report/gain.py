@@ -34,20 +34,23 @@ class Gain:
     """Below 0 the finalist is the faster one."""
     control_ms: float
     """The control's latency."""
+    guessed_among: int | None
+    """Of how many classes the finalist may have guessed; None where it is better than that."""
     caveat: str | None
     """What was not the same for both, besides the network; None where nothing differed."""
 
     @property
     def verdict(self) -> Verdict:
         """`gain`: clearly better in accuracy or latency, and clearly worse in neither; `trade`: clearly
-        better in one and clearly worse in the other; `no gain`: clearly better in neither.
+        better in one and clearly worse in the other; `no gain`: clearly better in neither, or a finalist that may
+        have guessed.
 
         An unclear difference counts as none, so `gain` does not prove the other value equal: its interval
         says how much may still have been lost.
         """
         better = self.points.low > 0 or self.latency_ms.high < 0
         worse = self.points.high < 0 or self.latency_ms.low > 0
-        if not better:
+        if not better or self.guessed_among is not None:
             return "no gain"
         return "trade" if worse else "gain"
 
@@ -65,6 +68,8 @@ class Gain:
         return f"{accuracy} and {time} against MobileNetV2: {self._in_words()}{caveat}"
 
     def _in_words(self) -> str:
+        if self.guessed_among is not None:
+            return f"no gain, the finalist is no better than guessing among {self.guessed_among} classes"
         accuracy = _word(self.points, above="more accurate", below="less accurate")
         speed = _word(self.latency_ms, above="slower", below="faster")
         match accuracy, speed:
@@ -115,6 +120,7 @@ def gain(finalist: Card, control: Card) -> Gain:
         points=points,
         latency_ms=latency_ms,
         control_ms=control.latency.median_ms,
+        guessed_among=len(finalist.classes) if ours.may_be_guessed(len(finalist.classes)) else None,
         caveat="; ".join(caveats) or None,
     )
 

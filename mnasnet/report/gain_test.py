@@ -78,11 +78,20 @@ def test_a_gain_is_clearly_better_in_one_value_and_clearly_worse_in_none(
         points=_between(*points),
         latency_ms=_between(-saved_ms[1], -saved_ms[0]),
         control_ms=20.0,
+        guessed_among=None,
         caveat=None,
     )
     assert found.verdict == verdict
     assert f"against MobileNetV2: {verdict}, " in found.sentence()
     assert words in found.sentence()
+
+
+def test_a_finalist_that_may_have_guessed_is_no_gain_however_fast() -> None:
+    control = card(260, 0.5, control=True)  # of 500 images of two classes
+    assert gain(card(280, 0.1), control).verdict == "gain"
+    found = gain(card(260, 0.1), control)
+    assert found.verdict == "no gain"
+    assert "MobileNetV2: no gain, the finalist is no better than guessing among 2 classes" in found.sentence()
 
 
 def test_an_interval_that_touches_zero_is_noise() -> None:

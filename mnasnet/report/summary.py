@@ -93,7 +93,7 @@ def best(findings: Findings) -> str:
     guessed = (
         f"; no better than guessing among {classes} classes: nothing can be learnt from it before more --epochs, "
         "another --learning-rate or more images raise it"
-        if classes is not None and record.accuracy.interval[0] <= 1 / classes
+        if classes is not None and record.accuracy.may_be_guessed(classes)
         else ""
     )
     over = "" if findings.keeps_to_target(record) else f", which it is {_over(findings, record)}"
