@@ -11,6 +11,7 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Accuracy, Latency
 from mnasnet.devices.device import DeviceError, DeviceLostError
 from mnasnet.space.space import Space
+from mnasnet.study.storage import retry_interrupted
 from mnasnet.study.trial import (
     TrialRecord,
     read_trial,
@@ -72,7 +73,7 @@ def run_trials(
 
     Every trial is durable in the study when `told` hears of it. A network slower than `max_ms` is not trained;
     one that was tried before takes over the recorded values and is not charged; one that fails is recorded with
-    its reason.
+    its reason; one that was interrupted comes first.
 
     Raises:
         SearchError: five trials failed in a row, or hundreds of networks in a row were too slow.
@@ -95,6 +96,7 @@ def run_trials(
                     f"no network that the sampler proposes can be trained: {'; '.join(reasons[:3])}"
                 )
             return f"converged: {sum(recent)} of the last {len(recent)} proposals had been tried before"
+        retry_interrupted(study)  # just before it is asked for, so that none is left waiting
         trial = study.ask(dict(space.distributions))
         record = _run_trial(study, trial, space, finished, measure=measure, estimate=estimate, max_ms=max_ms)
         told(record)

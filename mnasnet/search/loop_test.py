@@ -29,7 +29,13 @@ from mnasnet.search.loop import (
 from mnasnet.space.hierarchical import mnasnet_space
 from mnasnet.space.space import Space
 from mnasnet.study.conftest import SPACE, accuracy, latency
-from mnasnet.study.storage import DIRECTIONS, create_study, end_interrupted, load_study, place_of
+from mnasnet.study.storage import (
+    DIRECTIONS,
+    create_study,
+    end_interrupted,
+    load_study,
+    place_of,
+)
 from mnasnet.study.trial import TrialRecord, read_trials
 from mnasnet.train.loop import DivergedError
 
@@ -333,7 +339,22 @@ def test_a_search_goes_on_to_exactly_the_trials_asked_for(tmp_path: Path) -> Non
     assert sum(record.charged for record in read_trials(again)) == 5
     assert len(heard) == 3
     assert len(set(estimate.trained)) == len(estimate.trained) == 5
+    interrupted, retried = read_trials(again)[2:4]
+    assert interrupted.digest == retried.digest
     assert run(again, trials=5, estimate=estimate) == ([], None)
+
+
+def test_a_network_that_ends_the_process_is_tried_once_more_and_not_for_ever() -> None:
+    study = memory()
+    estimate = RecordedAccuracy({1: KeyboardInterrupt(), 2: KeyboardInterrupt()})
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(study, trials=3, estimate=estimate)
+        end_interrupted(study)
+    run(study, trials=3, estimate=estimate)
+    digests = [record.digest for record in read_trials(study)]
+    assert digests[1] == digests[2]
+    assert len(set(digests)) == len(digests) - 1 == 4
 
 
 def test_what_was_tried_before_a_restart_is_known_after_it(tmp_path: Path) -> None:

@@ -247,6 +247,17 @@ def end_interrupted(study: optuna.Study) -> int:
     return len(left)
 
 
+def retry_interrupted(study: optuna.Study) -> None:
+    """Have the network in whose trial the last process ended tried once more, before any other.
+
+    Once only: it may be what ended the process.
+    """
+    for trial in study.get_trials(deepcopy=False)[-1:]:
+        is_retry = "fixed_params" in trial.system_attrs  # Optuna's, of an enqueued trial
+        if read_trial(trial).reason == INTERRUPTED and trial.params and not is_retry:
+            study.enqueue_trial(trial.params)
+
+
 @contextmanager
 def only_search_at(place: Place) -> Iterator[Callable[[], None]]:
     """Hold the study on a PostgreSQL server for this process; the server lets go when the connection ends.
