@@ -225,6 +225,14 @@ class CategoricalSampler(BaseSampler):
         self._pasts: dict[tuple[Any, int], Any] = {}
         self._lock = threading.Lock()  # `Study.optimize(n_jobs=2)` asks from two threads
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle and copy the arguments only: the rest is in the study."""
+        return {name: one for name, one in vars(self).items() if name not in ("_pasts", "_lock")}
+
+    def __setstate__(self, arguments: Mapping[str, Any]) -> None:
+        """As a new sampler with the same arguments."""
+        vars(self).update(arguments, _pasts={}, _lock=threading.Lock())
+
     def new_past(self) -> Past:
         """What is read of a study, before anything is."""
         return Past()
@@ -242,14 +250,6 @@ class CategoricalSampler(BaseSampler):
         else:
             reward = -trial.values[0] if study.directions[0] == StudyDirection.MINIMIZE else trial.values[0]
         return reward if reward is not None and math.isfinite(reward) else None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickle and copy the arguments only: the rest is in the study."""
-        return {name: one for name, one in vars(self).items() if name not in ("_pasts", "_lock")}
-
-    def __setstate__(self, arguments: Mapping[str, Any]) -> None:
-        """As a new sampler with the same arguments."""
-        vars(self).update(arguments, _pasts={}, _lock=threading.Lock())
 
     def that_matter(self, params: Mapping[str, Any], past: Past) -> Mapping[str, Any]:
         """Of `params`, which were proposed or may be, those that matter; all before it is known which there are."""

@@ -330,7 +330,7 @@ class PPOSampler(CategoricalSampler):
         values: dict[str, Any] = {}
         log_probs: dict[str, float] = {}
         past: _Past = self._past(study)
-        if past.choices:
+        if choices and past.choices:  # at first all are drawn one by one, uniformly
             with _one_thread():
                 learner = self._learner(study, past, choices)
                 values, log_probs = learner.propose(np.random.default_rng([self._seed, trial.number]))
