@@ -32,7 +32,8 @@ DRAWS = 100
 """In which something that was never asked for is looked for."""
 
 WALK = 10_000
-"""Settings, one after the other from a random one, that are looked at after that."""
+"""Settings, one after the other from a random one, that are looked at after that: a tenth of a second for 28
+choices on one core."""
 
 GAP = 10.0
 """Times the range of all better values that penalties are below them (`lowest_but_penalties`).
@@ -360,13 +361,13 @@ def _canonical(canonical: Canonical, params: Mapping[str, Any]) -> Mapping[str, 
     """What it makes of `params`.
 
     Raises:
-        ValueError: it asks for a choice that not all trials have made.
+        ValueError: a key is missing, most likely a choice that not all trials have made.
     """
     try:
         return canonical(params)
     except KeyError as error:
         raise ValueError(
-            f"canonical asks for {error}, and there are trials that chose only {', '.join(params)}: "
+            f"canonical has no {error} where a trial chose only {', '.join(params)}: "
             "let it do without, or prune a trial once it has made all choices"
         ) from error
 

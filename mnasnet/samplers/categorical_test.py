@@ -87,7 +87,7 @@ def test_a_canonical_that_needs_more_than_pruned_trials_have_chosen_is_named(
     study = new_study(make(canonical=lambda params: {"kernel": params["kernel"]}))
     study.tell(study.ask({"layers": LAYERED["layers"]}), state=TrialState.PRUNED)
     with pytest.raises(
-        ValueError, match="asks for 'kernel', and there are trials that chose only layers: let it"
+        ValueError, match="has no 'kernel' where a trial chose only layers: let it do without"
     ):
         study.ask(LAYERED)
 

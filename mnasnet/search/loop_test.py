@@ -29,13 +29,7 @@ from mnasnet.search.loop import (
 from mnasnet.space.hierarchical import mnasnet_space
 from mnasnet.space.space import Space
 from mnasnet.study.conftest import SPACE, accuracy, latency
-from mnasnet.study.storage import (
-    DIRECTIONS,
-    create_study,
-    end_interrupted,
-    load_study,
-    place_of,
-)
+from mnasnet.study.storage import DIRECTIONS, create_study, end_interrupted, load_study, place_of
 from mnasnet.study.trial import TrialRecord, read_trials
 from mnasnet.train.loop import DivergedError
 
