@@ -93,7 +93,7 @@ def test_a_name_is_had_at_any_size_for_any_classes_and_channels() -> None:
 
 
 @given(architectures())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_searched_network_is_found_by_its_folder_and_by_its_file(
     tmp_path: Path, architecture: Architecture
 ) -> None:

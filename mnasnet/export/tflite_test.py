@@ -31,7 +31,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(architectures())
 def test_the_file_computes_what_torch_computes_from_the_same_weights(architecture: Architecture) -> None:
     _assert_equal_and_delegated(architecture)

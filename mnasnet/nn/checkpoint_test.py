@@ -239,7 +239,7 @@ def _randomised_small(architecture: Architecture = SMALL) -> Network:
     return network.eval()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(architectures())
 def test_any_network_comes_back_from_our_own_file(architecture: Architecture) -> None:
     network = _randomised_small(architecture)
@@ -446,7 +446,7 @@ def test_code_in_a_file_is_not_executed(save: Callable[[object, Path], None], tm
     assert not (tmp_path / "executed").exists()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.booleans(), st.data())
 def test_a_damaged_file_is_refused_or_read_and_nothing_else(safetensors: bool, data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -70,7 +70,6 @@ def test_stride_1_pads_evenly_and_keeps_the_size(line: list[float], padding: Pad
     assert _under_a_kernel_of_ones(line, kernel=3, stride=1, padding=padding) == expected
 
 
-@settings(deadline=None)
 @given(
     size=st.tuples(st.integers(1, 20), st.integers(1, 20)),
     kernel=st.sampled_from([1, 3, 5, 7]),

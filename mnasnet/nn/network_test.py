@@ -88,13 +88,13 @@ def test_torch_counts_what_the_table_counts_for_the_published_networks(architect
     _assert_torch_counts_the_same(architecture)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(architectures_of_spaces())
 def test_torch_counts_what_the_table_counts_for_networks_of_the_spaces(architecture: Architecture) -> None:
     _assert_torch_counts_the_same(architecture)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(architectures())
 def test_torch_counts_what_the_table_counts_for_any_network(architecture: Architecture) -> None:
     _assert_torch_counts_the_same(architecture)
@@ -118,7 +118,7 @@ def _assert_file_computes_the_same(architecture: Architecture, *, seed: int = 0)
     assert np.abs(logits - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(architectures(), st.integers(0, 100))
 def test_the_phones_file_of_the_folded_weights_computes_what_the_network_does(
     architecture: Architecture, seed: int
@@ -134,7 +134,7 @@ def test_the_phones_file_of_a_published_network_computes_what_the_network_does(
 
 
 @given(architectures())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_folded_weights_are_those_of_the_architecture(architecture: Architecture) -> None:
     named = fold(Network(architecture)).named(architecture)
     assert {name: affine.weight.shape for name, affine in named.items()} == shapes(architecture)

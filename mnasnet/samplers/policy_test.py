@@ -20,7 +20,7 @@ def controller(options: list[int], seed: int = 0, init_range: float = 1.0) -> Co
     return Controller(options, hidden=8, init_range=init_range, generator=generator)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(options=OPTIONS, seed=SEEDS)
 def test_the_probabilities_of_all_sequences_sum_to_one(options: list[int], seed: int) -> None:
     every = torch.tensor(list(itertools.product(*(range(count) for count in options))))
@@ -28,7 +28,7 @@ def test_the_probabilities_of_all_sequences_sum_to_one(options: list[int], seed:
     assert log_probs.sum(dim=1).exp().sum().item() == pytest.approx(1.0, abs=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(options=OPTIONS, seed=SEEDS)
 def test_it_samples_options_that_exist_with_the_probabilities_it_gives_them(
     options: list[int], seed: int
@@ -41,7 +41,7 @@ def test_it_samples_options_that_exist_with_the_probabilities_it_gives_them(
     torch.testing.assert_close(log_probs, subject.evaluate(actions)[0].detach())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(options=OPTIONS, seed=SEEDS)
 def test_the_entropy_is_between_zero_and_the_log_of_the_options(options: list[int], seed: int) -> None:
     subject = controller(options, seed)

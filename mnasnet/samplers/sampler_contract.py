@@ -94,7 +94,7 @@ class SamplerContract:
 
     def test_every_choice_is_one_of_its_options(self, make: MakeSampler) -> None:
         # The property is an inner function, since hypothesis refuses one that several subclasses inherit.
-        @settings(max_examples=10, deadline=None)
+        @settings(max_examples=10)
         @given(counts=st.lists(st.integers(1, len(OPTIONS)), min_size=1, max_size=4), seed=SEEDS)
         def holds(counts: list[int], seed: int) -> None:
             space = space_of(counts)

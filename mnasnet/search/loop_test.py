@@ -165,7 +165,7 @@ def test_a_network_above_the_limit_costs_no_training() -> None:
     assert "above the limit of 1.5 ms" in (slow[0].reason or "")
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 1000), st.integers(1, 12), st.floats(1.3, 2.5))
 def test_trials_counts_the_networks_that_were_trained_and_no_network_is_trained_twice(
     seed: int, trials: int, max_ms: float

@@ -202,7 +202,7 @@ def test_strides_of_small_images_are_dropped_from_the_front() -> None:
     assert math.prod(block.stride for block in network.blocks) == 16
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(every_params(mnasnet_space()))
 def test_every_network_of_the_paper_is_one_of_the_flat_space_and_of_the_published(params: Params) -> None:
     network = mnasnet_space().decode(params)

@@ -58,7 +58,7 @@ class SpaceContract:
     def test_every_combination_is_a_canonical_architecture_of_widths_divisible_by_eight_and_comes_back(
         self, space: Space
     ) -> None:
-        @settings(max_examples=12, deadline=None)
+        @settings(max_examples=12)
         @given(every_params(space))
         def holds(params: Params) -> None:
             architecture = space.decode(params)
@@ -71,7 +71,7 @@ class SpaceContract:
     def test_two_sets_of_choices_have_one_canonical_form_exactly_where_they_are_one_network(
         self, space: Space
     ) -> None:
-        @settings(max_examples=12, deadline=None)
+        @settings(max_examples=12)
         @given(every_params(space), every_params(space), st.sets(st.sampled_from(list(space.distributions))))
         def holds(params: Params, others: Params, changed: set[str]) -> None:
             other = {**params, **{name: others[name] for name in changed}}
@@ -81,7 +81,7 @@ class SpaceContract:
         holds()
 
     def test_the_canonical_form_is_the_same_network_and_its_own_canonical_form(self, space: Space) -> None:
-        @settings(max_examples=12, deadline=None)
+        @settings(max_examples=12)
         @given(every_params(space))
         def holds(params: Params) -> None:
             canonical = space.canonical(params)
@@ -91,7 +91,7 @@ class SpaceContract:
         holds()
 
     def test_what_the_canonical_form_leaves_out_does_not_matter(self, space: Space) -> None:
-        @settings(max_examples=12, deadline=None)
+        @settings(max_examples=12)
         @given(every_params(space), every_params(space))
         def holds(params: Params, others: Params) -> None:
             canonical = space.canonical(params)
@@ -101,7 +101,7 @@ class SpaceContract:
         holds()
 
     def test_a_missing_choice_that_matters_is_named(self, space: Space) -> None:
-        @settings(max_examples=12, deadline=None)
+        @settings(max_examples=12)
         @given(every_params(space), st.data())
         def holds(params: Params, data: st.DataObject) -> None:
             canonical = space.canonical(params)
@@ -112,7 +112,7 @@ class SpaceContract:
         holds()
 
     def test_an_option_that_is_not_offered_is_named(self, space: Space) -> None:
-        @settings(max_examples=12, deadline=None)
+        @settings(max_examples=12)
         @given(every_params(space), st.data())
         def holds(params: Params, data: st.DataObject) -> None:
             canonical = space.canonical(params)
