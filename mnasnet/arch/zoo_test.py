@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.architecture_strategies import architectures
@@ -93,13 +93,13 @@ def test_a_name_is_had_at_any_size_for_any_classes_and_channels() -> None:
 
 
 @given(architectures())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_searched_network_is_found_by_its_folder_and_by_its_file(
-    tmp_path: Path, architecture: Architecture
+    tmp_path_factory: pytest.TempPathFactory, architecture: Architecture
 ) -> None:
-    (tmp_path / ARCHITECTURE).write_text(json.dumps(architecture.to_json()))
     assume(architecture.image_size >= 2 ** (1 + len(architecture.blocks)))  # large enough for any strides
-    for name in (tmp_path, tmp_path / ARCHITECTURE):
+    folder = tmp_path_factory.mktemp("network")
+    (folder / ARCHITECTURE).write_text(json.dumps(architecture.to_json()))
+    for name in (folder, folder / ARCHITECTURE):
         assert find_architecture(str(name)) == architecture
 
 

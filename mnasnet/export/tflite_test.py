@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from hypothesis import given, settings
+from hypothesis import given
 from torch import Tensor
 
 from mnasnet.arch.architecture import Architecture, Convolution, Layer, parse_block
@@ -31,7 +31,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@settings(max_examples=100)
 @given(architectures())
 def test_the_file_computes_what_torch_computes_from_the_same_weights(architecture: Architecture) -> None:
     _assert_equal_and_delegated(architecture)
