@@ -100,6 +100,18 @@ def test_recommended_are_the_highest_reward_within_a_limit_and_the_most_accurate
     assert recommendation(trials, values, posed) == (highest, within)
 
 
+def test_a_hypervolume_is_the_area_between_a_front_and_its_reference() -> None:
+    # 10 points from 5 ms on and 20 from 8 ms on, to 10 ms; others are beaten, or beyond the reference.
+    rows = [
+        [0, 50.0, 5.0, 0.0],
+        [1, 60.0, 8.0, 0.0],
+        [2, 49.0, 6.0, 0.0],
+        [3, 39.0, 1.0, 0.0],
+        [4, 70.0, 11.0, 0.0],
+    ]
+    assert hypervolume(np.array(rows), (40.0, 10.0)) == 10 * 3 + 20 * 2
+
+
 def test_the_last_run_with_the_same_settings_and_seed_counts(tmp_path: Path) -> None:
     path = tmp_path / "problem" / "sampler.jsonl"
     for seed, settings, asks in [(0, {}, 1), (1, {}, 2), (0, {}, 3), (1, {"batch": 5}, 4)]:

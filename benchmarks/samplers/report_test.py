@@ -33,13 +33,18 @@ def runs(*rewards: float, length: int) -> Runs:
 
 def test_the_lowest_regret_stands_out_few_seeds_are_said_and_shorter_runs_are_no_row() -> None:
     rewarded = {
-        "long": {"ppo": runs(1.0, 8.0, length=500), "random": runs(2.0, 7.5, length=500)},
+        "long": {
+            "ppo": runs(1.0, 8.0, length=500),
+            "evolution": runs(8.0, length=500),
+            "random": runs(2.0, 7.5, length=500),
+        },
         "short": {"random": runs(9.0, length=100)},
     }
     assert [line for line in summary_lines(rewarded, {"long": 10.0, "short": 10.0}) if line][1:] == [
         "| sampler | long | short |",
         "|---|---|---|",
         "| ppo | **2.000** (6) |  |",
+        "| evolution | **2.000** (6) |  |",
         "| random | 2.500 (6) |  |",
     ]
 

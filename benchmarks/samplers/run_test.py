@@ -15,8 +15,8 @@ from optuna.samplers import RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from problems import Params, Problem
-from records import CONVERGED_AFTER
-from run import run
+from records import CONVERGED_AFTER, add, path_of
+from run import Arguments, run, waiting
 
 Heard = tuple[tuple[float, ...], tuple[float, ...]]
 """Values of a trial, and its constraints."""
@@ -75,6 +75,32 @@ def test_each_is_told_its_own_of_what_is_seen_and_of_a_repeat_the_same(
     seen_of = {latency: accuracy for _, latency, accuracy in record["values"]}
     assert len(record["values"]) == 2
     assert listener.told == {size: {told(seen_of[LATENCY[size]], LATENCY[size])} for size in ACCURACY}
+
+
+def test_all_samplers_see_the_same_of_a_network_with_one_seed_and_another_with_another() -> None:
+    def accuracies(draws: int, seed: int) -> dict[float, float]:
+        record = run(POSED, contender_named("random"), RandomSampler(seed=draws), seed=seed, most=25)
+        return {latency: accuracy for _, latency, accuracy in record["values"]}
+
+    assert accuracies(0, seed=0) == accuracies(1, seed=0) != accuracies(0, seed=1)
+
+
+def test_runs_that_are_there_and_long_enough_are_not_made_again(tmp_path: Path) -> None:
+    for seed, most, ended, settings in [
+        (0, 300, False, {}),
+        (1, 299, False, {}),
+        (2, 100, True, {}),
+        (3, 300, False, {"initial": 10}),
+        (4, 299, False, {}),
+        (4, 2000, False, {}),
+    ]:
+        record = {"seed": seed, "settings": settings, "most": most, "ended": ended}
+        add(path_of(tmp_path, POSED.name, "bayesian"), record)
+    arguments = Arguments(macro=tmp_path, records=tmp_path, seeds=6, most=300)
+    assert [seed for _, _, seed, _ in waiting(arguments, [POSED], ["bayesian"])] == [1, 3, 5]
+    # GP is run to 200 networks at most.
+    add(path_of(tmp_path, POSED.name, "gp"), {"seed": 0, "settings": {}, "most": 200, "ended": False})
+    assert [seed for _, _, seed, _ in waiting(arguments, [POSED], ["gp"])] == [1, 2, 3, 4, 5]
 
 
 def test_ours_recommend_a_network_at_each_checkpoint_and_to_the_end_where_a_run_ends_by_itself() -> None:

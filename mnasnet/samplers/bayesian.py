@@ -71,7 +71,7 @@ class BayesianSampler(CategoricalSampler):
       without a reward it is the expected gain of hypervolume.
     - **What teaches.** COMPLETE trials; PRUNED ones what `known` says of them. PRUNED ones without it, and those
       that are worth nothing, count as the worst that was seen in each objective, and so do penalties
-      (`GAP`). FAILed trials teach nothing; 1e100 and beyond count as no value. Running ones count as what is
+      (`GAP`). FAILed trials teach nothing; what is `TOO_LARGE` counts as no value. Running ones count as what is
       expected of them, so that many can be asked ahead. Who chose a trial does not matter.
     - **Nothing twice.** Nothing that was asked before is asked again, whatever became of it, while there is
       something else, all trials make the same choices and one thread asks. When all has been asked it draws at
@@ -93,8 +93,8 @@ class BayesianSampler(CategoricalSampler):
 
         Args:
             reward: is asked of expected values too, also of some that no network can have, such as a latency of 0
-                or less. What it says of those should be None.
-            initial: trials that are drawn at random before anything is predicted.
+                or less. It may say None of those, or raise an ArithmeticError or a ValueError.
+            initial: until so many have finished, trials are drawn at random.
             known: of the trials that were pruned, such as the latency of networks too slow to be trained: without
                 it large networks seem to be inaccurate ones. On Accel-NASBench's space, with those of more than
                 twice the target pruned, 100 trials came to 65.00 ± 0.02 points of reward with it and to 64.75 ±
@@ -167,6 +167,9 @@ class BayesianSampler(CategoricalSampler):
         Of a trial that was pruned what is known of it, and else NaN; the worst of all where nobody says what is
         known, and where a trial is worth nothing or has a penalty; NaN where none is worth anything. Whether it is
         a penalty the reward says (`GAP`), since a slow network may be a good one; of a front all objectives.
+
+        Raises:
+            ValueError: `known` does not give one value an objective.
         """
         signs = _signs(study)
         worth = {
@@ -185,7 +188,13 @@ class BayesianSampler(CategoricalSampler):
         if self._known is not None:
             for row, trial in zip(found, finished, strict=True):
                 if trial.state == TrialState.PRUNED:
-                    row[:] = [value if is_usable(value) else math.nan for value in self._known(trial)]
+                    known = self._known(trial)
+                    if np.shape(known) != row.shape:  # type: ignore[arg-type]
+                        raise ValueError(
+                            f"known gave {known!r} for trial {trial.number}: give one value for each of the "
+                            f"{len(row)} objectives, None for what is not known"
+                        )
+                    row[:] = [value if is_usable(value) else math.nan for value in known]
         return found
 
     def _aim(self, study: Study, told: NDArray[np.bool_]) -> Aim:

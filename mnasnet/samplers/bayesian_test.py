@@ -1,5 +1,6 @@
 """Bayesian optimisation keeps the contract, and needs few trials."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from mnasnet.samplers import surrogate
+from mnasnet.samplers import bayesian, surrogate
 from mnasnet.samplers.bayesian import FIT, MOST, BayesianSampler, _kept
 from mnasnet.samplers.categorical import Known
 from mnasnet.samplers.improvement import HighestReward
@@ -21,6 +22,7 @@ from mnasnet.samplers.sampler_contract import (
     new_study,
     reward_of_contract,
 )
+from mnasnet.samplers.surrogate import Model
 
 
 class TestBayesian(SamplerContract):
@@ -141,6 +143,62 @@ def test_what_is_known_of_pruned_trials_teaches() -> None:
     assert knowing < 0.8 * sum(pruned_of(seed, None) for seed in range(4))  # 35 and 51
 
 
+def test_a_reward_that_fails_where_no_network_can_be_stops_nothing() -> None:
+    failed = []
+
+    def reward(values: Sequence[float]) -> float:
+        try:
+            return values[0] - 2 * math.sqrt(values[1])
+        except ValueError:
+            failed.append(values)
+            raise
+
+    study = new_study(BayesianSampler(reward=reward, initial=10), objectives=2)
+    for _ in range(60):
+        trial = study.ask(SPACE)
+        first, *others = trial.params.values()
+        study.tell(trial, [float(sum(others)), max(0.0, first + sum(others) - 5.0)])
+    assert failed
+
+
+@pytest.mark.parametrize("known", [(5.0,), (None, 5.0, 5.0), 5.0])
+def test_what_is_known_has_one_value_an_objective(known: Any) -> None:
+    study = new_study(
+        BayesianSampler(reward=reward_of_contract, initial=2, known=lambda trial: known), objectives=2
+    )
+    study.tell(study.ask(SPACE), [1.0, 2.0])
+    study.tell(study.ask(SPACE), state=TrialState.PRUNED)
+    with pytest.raises(
+        ValueError, match=r"known gave .*5\.0.* for trial 1: give one value for each of the 2"
+    ):
+        study.ask(SPACE)
+
+
+def test_a_reward_is_asked_of_tuples_without_nan_also_where_only_some_trials_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bayesian, "MOST", 12)
+
+    def reward(values: Sequence[float]) -> float | None:
+        assert isinstance(values, list | tuple)
+        assert not np.isnan(values).any()
+        return values[0] * min(1.0, 6 / max(values[1], 1e-9)) if values else None
+
+    study = new_study(
+        BayesianSampler(reward=reward, initial=6, known=lambda trial: (trial.user_attrs["accuracy"], None)),
+        objectives=2,
+    )
+    for number in range(40):
+        trial = study.ask(SPACE)
+        total = float(sum(trial.params.values()))
+        trial.set_user_attr("accuracy", total)
+        if number % 3:
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, [total, 1.0 + total])
+    assert len({str(params) for params in asked(study)}) == 40
+
+
 def test_without_a_reward_it_goes_along_the_front() -> None:
     on_it, different = 0, 0
     for seed in range(3):
@@ -218,6 +276,21 @@ def test_of_very_many_trials_the_best_half_and_the_newest_are_kept() -> None:
     best = np.argsort(-values[:, 0])[: MOST // 2]
     newest = np.setdiff1d(np.arange(len(values)), best)[-(MOST // 2) :]
     assert kept.tolist() == sorted([*best, *newest])
+
+
+def test_it_predicts_from_those_that_are_kept_and_from_those_that_are_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bayesian, "MOST", 12)
+    seen = []
+
+    class Watched(BayesianSampler):
+        def _best(self, model: Model, *others: Any) -> dict[str, Any] | None:
+            seen.append(len(model.processes[0].points))
+            return super()._best(model, *others)
+
+    searched(Watched(initial=10), 22, ahead=4)  # three are running when one is asked for, once four have been
+    assert seen == [13, 14, *[15] * 7]
 
 
 @pytest.mark.parametrize(

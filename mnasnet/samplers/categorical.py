@@ -6,6 +6,7 @@ import threading
 import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice, product
@@ -50,6 +51,9 @@ LEAST_SHARE_BETTER = 0.2
 
 TIE = 1e-6
 """Of the best value: what differs by no more is equal."""
+
+TOO_LARGE = 1e100
+"""What is as large, or as low, counts as no value: squares and their sums are no numbers from there on."""
 
 Choices = Mapping[str, CategoricalDistribution]
 """By name, in the order in which they are made."""
@@ -123,7 +127,7 @@ class Past:
         return new
 
     def whole(self) -> list[FrozenTrial]:
-        """The finished trials that made all choices for which `asked` was last read, by number."""
+        """The finished trials that made all choices that `asked.read` was last called with, by number."""
         return [self.finished[number] for number in sorted(self.asked.keys.keys() & self.finished.keys())]
 
 
@@ -143,8 +147,8 @@ def lowest_but_penalties(rewards: Sequence[float] | NDArray[np.float64]) -> floa
 
 
 def is_usable(value: float | None) -> bool:
-    """Whether it is a number, and far from where squares and their sums are none."""
-    return value is not None and abs(value) < 1e100  # not of NaN either
+    """Whether it is a number, and none that is `TOO_LARGE`."""
+    return value is not None and abs(value) < TOO_LARGE  # not of NaN either
 
 
 def choices_of(trial: FrozenTrial) -> dict[str, CategoricalDistribution]:
@@ -243,14 +247,28 @@ class CategoricalSampler(BaseSampler):
         """One option for each of `choices`, of which there may be none."""
 
     def reward_of(self, study: Study, trial: FrozenTrial) -> float | None:
-        """Return what a finished trial is worth; None for one that was pruned or whose reward is not finite."""
+        """What a finished trial is worth; None for one that was pruned or whose reward is not `is_usable`.
+
+        Raises:
+            ValueError: the reward is no number.
+        """
         if trial.state != TrialState.COMPLETE:
             return None
-        if self._reward is not None:
-            reward = self._reward(trial.values)
+        if self._reward is None:
+            sign = -1 if study.directions[0] == StudyDirection.MINIMIZE else 1
+            reward = sign * trial.values[0]
         else:
-            reward = -trial.values[0] if study.directions[0] == StudyDirection.MINIMIZE else trial.values[0]
-        return reward if reward is not None and math.isfinite(reward) else None
+            given = self._reward(tuple(trial.values))
+            if given is None:
+                return None
+            try:
+                reward = float(given)
+            except (TypeError, ValueError, OverflowError) as error:
+                raise ValueError(
+                    f"reward gave {given!r} for the values {trial.values} of trial {trial.number}: give a number, "
+                    "or None where they are worth nothing"
+                ) from error
+        return reward if is_usable(reward) else None
 
     def that_matter(self, params: Mapping[str, Any], past: Past) -> Mapping[str, Any]:
         """Of `params`, which were proposed or may be, those that matter; all before it is known which there are."""
@@ -260,7 +278,9 @@ class CategoricalSampler(BaseSampler):
 
     def key(self, params: Mapping[str, Any], past: Past) -> Key:
         """The same for two proposals exactly where the choices that matter are the same."""
-        return tuple(sorted((name, repr(value)) for name, value in self.that_matter(params, past).items()))
+        return tuple(
+            sorted((name, _written(value)) for name, value in self.that_matter(params, past).items())
+        )
 
     def asked(self, study: Study, choices: Choices) -> set[Key]:
         """The keys of all that the study was asked for, whatever became of it."""
@@ -307,8 +327,7 @@ class CategoricalSampler(BaseSampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return the choices that are made jointly: before any trial has finished those that one has made."""
-        with self._lock:
-            past = self._past(study)
+        with self._reading(study) as past:
             past.read(study)
             choices = past.choices
             if choices is None:
@@ -319,13 +338,9 @@ class CategoricalSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Choose.
-
-        Raises:
-            ValueError: a parameter that is not categorical.
-        """
+        """Choose."""
         choices = {name: self._categorical(name, one) for name, one in search_space.items()}
-        with self._lock:
+        with self._reading(study):
             return self.propose(study, trial, choices)
 
     def sample_independent(
@@ -341,6 +356,19 @@ class CategoricalSampler(BaseSampler):
     def _uniform(self, trial: FrozenTrial, name: str, choice: CategoricalDistribution) -> Any:
         rng = np.random.default_rng([self._seed, trial.number, zlib.crc32(name.encode())])
         return choice.choices[rng.integers(len(choice.choices))]
+
+    @contextmanager
+    def _reading(self, study: Study) -> Iterator[Any]:
+        """The past of a study, of one thread at a time.
+
+        An error or a Ctrl-C on the way may leave it half changed; it is then read anew the next time.
+        """
+        with self._lock:
+            try:
+                yield self._past(study)
+            except BaseException:
+                self._pasts.pop((study._storage, study._study_id), None)
+                raise
 
     def _past(self, study: Study) -> Any:
         key = (study._storage, study._study_id)
@@ -358,18 +386,28 @@ class CategoricalSampler(BaseSampler):
 
 
 def _canonical(canonical: Canonical, params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What it makes of `params`.
+    """What it makes of a copy of `params`, which may be the storage's own.
 
     Raises:
-        ValueError: a key is missing, most likely a choice that not all trials have made.
+        ValueError: a key is missing, most likely a choice that not all trials have made; or it is no mapping.
     """
     try:
-        return canonical(params)
+        found = canonical(dict(params))
     except KeyError as error:
         raise ValueError(
             f"canonical has no {error} where a trial chose only {', '.join(params)}: "
             "let it do without, or prune a trial once it has made all choices"
         ) from error
+    if not isinstance(found, Mapping):
+        raise ValueError(f"canonical gave {found!r}: give the choices that matter, {{name: option}}")
+    return found
+
+
+def _written(option: Any) -> str:
+    """The same for options that are equal: as Optuna records them, by the first one."""
+    if isinstance(option, int | float):
+        option = float(option) if option % 1 else int(option)
+    return repr(option)
 
 
 def _drawn(choices: Choices, rng: np.random.Generator) -> Iterator[dict[str, Any]]:

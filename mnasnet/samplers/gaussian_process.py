@@ -78,7 +78,7 @@ def _corners(count: int) -> Floats:
 
 
 NOISE, AMPLITUDE, LINEAR = range(3)
-"""Places in `Hyperparameters` of the logarithms of the noise's variance, of a and of b; those of θ follow."""
+"""Places among hyperparameters of the logarithms of the noise's variance, of a and of b; those of θ follow."""
 
 PRIOR_MIDDLE = (np.log(0.05), np.log(0.5), np.log(0.5))
 PRIOR_WIDTH = (1.5, 1.0, 1.0)
@@ -94,8 +94,8 @@ ITERATIONS = 30
 """Of L-BFGS: on that table the errors were the same to four digits with 100, and with 15 to three."""
 
 
-def _start(choices: int) -> tuple[Floats, Floats]:
-    """Middle and width of the prior."""
+def _prior(choices: int) -> tuple[Floats, Floats]:
+    """Its middle and its width, [3 + choices] each."""
     middle = np.concatenate([PRIOR_MIDDLE, np.full(choices, np.log(THETA_SUM / choices))])
     return middle, np.concatenate([PRIOR_WIDTH, np.full(choices, THETA_WIDTH)])
 
@@ -109,7 +109,7 @@ def _covariance(distance: Floats, hyperparameters: Floats) -> Floats:
 
 
 def fitted(points: Points, outcomes: Floats) -> tuple[Floats, float]:
-    """The most probable hyperparameters, and the logarithm of their posterior density, but for a constant.
+    """The most probable hyperparameters [3 + choices], and the logarithm of their density, but for a constant.
 
     `outcomes` [networks] have mean 0 and variance 1.
 
@@ -126,33 +126,11 @@ def fitted(points: Points, outcomes: Floats) -> tuple[Floats, float]:
             for mine in (points.columns[:, points.choice == choice] for choice in range(choices))
         ]
     )
-    middle, width = _start(choices)
-    identity = np.eye(count)
-
-    def loss(p: Floats) -> tuple[float, Floats]:
-        """Negative logarithm of the posterior density, and its gradient (Rasmussen and Williams 2006, 5.9)."""
-        theta = np.exp(p[LINEAR + 1 :])
-        total = theta.sum()
-        distance = (theta @ apart).reshape(count, count)
-        near = np.exp(p[AMPLITUDE] - distance)
-        linear = np.exp(p[LINEAR]) * (1 - distance / total)
-        factor = cholesky(near + linear + np.exp(p[NOISE]) * identity, lower=True, check_finite=False)
-        weights = cho_solve((factor, True), outcomes, check_finite=False)
-        pull = 0.5 * (cho_solve((factor, True), identity, check_finite=False) - np.outer(weights, weights))
-        gradient = np.empty_like(p)
-        gradient[NOISE] = np.exp(p[NOISE]) * np.trace(pull)
-        gradient[AMPLITUDE] = (pull * near).sum()
-        gradient[LINEAR] = (pull * linear).sum()
-        by_distance = -pull * near - pull * np.exp(p[LINEAR]) / total
-        by_total = np.exp(p[LINEAR]) * (pull * distance).sum() / total**2
-        gradient[LINEAR + 1 :] = theta * (apart @ by_distance.ravel() + by_total)
-        off = (p - middle) / width
-        value = 0.5 * outcomes @ weights + np.log(np.diag(factor)).sum() + 0.5 * off @ off
-        return float(value), gradient + off / width
-
+    middle, width = _prior(choices)
     found = minimize(
-        loss,
+        _loss,
         middle,
+        args=(apart, outcomes, middle, width),
         jac=True,
         method="L-BFGS-B",
         bounds=np.stack([middle - FARTHEST * width, middle + FARTHEST * width], axis=1),
@@ -161,18 +139,48 @@ def fitted(points: Points, outcomes: Floats) -> tuple[Floats, float]:
     return found.x, -float(found.fun)
 
 
+def _loss(p: Floats, apart: Floats, outcomes: Floats, middle: Floats, width: Floats) -> tuple[float, Floats]:
+    """Negative logarithm of the posterior density, and its gradient (Rasmussen and Williams 2006, 5.9).
+
+    `apart` [choices, networks²] is d_i of all pairs; `middle` and `width` [3 + choices] are the prior's.
+    """
+    count = len(outcomes)
+    identity = np.eye(count)
+    theta = np.exp(p[LINEAR + 1 :])
+    total = theta.sum()
+    distance = (theta @ apart).reshape(count, count)
+    near = np.exp(p[AMPLITUDE] - distance)
+    linear = np.exp(p[LINEAR]) * (1 - distance / total)
+    factor = cholesky(near + linear + np.exp(p[NOISE]) * identity, lower=True, check_finite=False)
+    weights = cho_solve((factor, True), outcomes, check_finite=False)
+    pull = 0.5 * (cho_solve((factor, True), identity, check_finite=False) - np.outer(weights, weights))
+    gradient = np.empty_like(p)
+    gradient[NOISE] = np.exp(p[NOISE]) * np.trace(pull)
+    gradient[AMPLITUDE] = (pull * near).sum()
+    gradient[LINEAR] = (pull * linear).sum()
+    by_distance = -pull * near - pull * np.exp(p[LINEAR]) / total
+    by_total = np.exp(p[LINEAR]) * (pull * distance).sum() / total**2
+    gradient[LINEAR + 1 :] = theta * (apart @ by_distance.ravel() + by_total)
+    off = (p - middle) / width
+    value = 0.5 * outcomes @ weights + np.log(np.diag(factor)).sum() + 0.5 * off @ off
+    return float(value), gradient + off / width
+
+
 @dataclass(frozen=True, kw_only=True)
 class GaussianProcess:
     """What some networks' outcomes say of all others."""
 
     points: Points
+    """The networks that were seen."""
     hyperparameters: Floats
+    """[3 + choices]: logarithms, as of `fitted`."""
     mean: float
     spread: float
-    """Of the outcomes that were seen, in their unit."""
+    """Both of the outcomes that were seen, in their unit."""
     factor: Floats
-    """Cholesky's, lower, of the covariance of what was seen."""
+    """[seen, seen]: Cholesky's, lower, of the covariance of what was seen."""
     weights: Floats
+    """[seen]: the inverse of that covariance, times the standardised outcomes."""
 
     @classmethod
     def of(cls, points: Points, outcomes: Floats, hyperparameters: Floats) -> "GaussianProcess":
@@ -208,11 +216,11 @@ class GaussianProcess:
         )
 
     def expected(self, points: Points) -> Floats:
-        """What is expected of each network, in the outcomes' unit."""
+        """[networks]: what is expected of each, in the outcomes' unit."""
         return self._expected(self._across(points))
 
     def __call__(self, points: Points) -> tuple[Floats, Floats]:
-        """The same, and its standard deviation without noise, which takes far longer."""
+        """[networks] each: what is expected, and its standard deviation but for noise, which takes far longer."""
         p = self.hyperparameters
         across = self._across(points)
         explained = solve_triangular(self.factor, across.T, lower=True, check_finite=False)

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import logsumexp, ndtr
 
+from mnasnet.samplers.categorical import TOO_LARGE
 from mnasnet.samplers.gaussian_process import Floats, Options
 from mnasnet.samplers.surrogate import Model
 
@@ -50,14 +51,22 @@ class HighestReward:
     """The one network of the highest reward."""
 
     reward: Callable[[Sequence[float]], float | None]
-    """Of the values of all objectives; none, or not finite, where they are worth nothing."""
+    """Of the values of all objectives; None, NaN or `TOO_LARGE` where they are worth nothing."""
 
     def order(self, values: Floats) -> Floats:
-        """The rewards."""
-        # Values may be expected that no network can have, such as a latency of 0.
-        with np.errstate(invalid="ignore", divide="ignore"):
-            rewards = np.array([self.reward(one) for one in values], dtype=float)
-        return np.where(np.isfinite(rewards), rewards, -math.inf)
+        """The rewards; -inf also where a value is NaN, of which a reward is not asked."""
+        rewards = np.full(len(values), math.nan)
+        told = ~np.isnan(values).any(axis=1)
+        with np.errstate(all="ignore"):
+            rewards[told] = np.array([self._reward_of(tuple(one)) for one in values[told]], dtype=float)
+        return np.where(np.abs(rewards) < TOO_LARGE, rewards, -math.inf)
+
+    def _reward_of(self, values: Sequence[float]) -> float | None:
+        # Values may be expected that no network can have, such as a latency of 0, and few rewards think of those.
+        try:
+            return self.reward(values)
+        except (ArithmeticError, ValueError):
+            return None
 
     def beyond(self, there: Floats) -> Improvement:
         """Over the best of them; what the other objectives may be off is taken to first order."""

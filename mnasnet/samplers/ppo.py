@@ -21,7 +21,6 @@ from mnasnet.samplers.categorical import (
     Past,
     Reward,
     check_whole,
-    is_usable,
     lowest_but_penalties,
     made_all,
 )
@@ -203,7 +202,11 @@ class Learner:
                 self._step(actions, asked_log_probs, advantages, matters)
 
     def _advantages(self, rewards: list[float]) -> torch.Tensor:
-        """Rewards less the moving baseline, [batch]; the first batch starts the averages."""
+        """Rewards less the moving baseline, [batch]; the first batch starts the averages.
+
+        Raises:
+            ValueError: they are too large to be learnt from in single precision, as they are.
+        """
         decay = self.settings.baseline_decay
         mean = math.fsum(rewards) / len(rewards)
         baseline = mean if self._baseline is None else self._baseline
@@ -215,7 +218,13 @@ class Learner:
             self._mean_square = decay * before + (1 - decay) * mean_square
             if self._mean_square > 0:
                 advantages = [advantage / math.sqrt(self._mean_square) for advantage in advantages]
-        return torch.tensor(advantages, dtype=torch.float32)
+        found = torch.tensor(advantages, dtype=torch.float32)
+        if not found.square().isfinite().all():  # Adam takes the squares of gradients
+            raise ValueError(
+                f"rewards like {max(rewards, key=abs):g} are too large as they are: give smaller ones, or "
+                "PPOSettings(normalise=True)"
+            )
+        return found
 
     def _step(
         self,
@@ -269,7 +278,7 @@ class PPOSampler(CategoricalSampler):
       at once, each sees its own order of telling, and so has its own policy.
     - **Which choices.** As of `CategoricalSampler`; those that were drawn uniformly are taught from as such.
     - **What teaches.** COMPLETE trials their reward. PRUNED ones, penalties (`GAP`) and those whose reward
-      is None, or not finite or beyond 1e100, that they were worse than the worst of their batch. FAIL nothing.
+      is None, not finite or `TOO_LARGE`, that they were worse than the worst of their batch. FAIL nothing.
       Trials that this kind of sampler did not choose (enqueued, another sampler's) or that were told without it
       nothing: PPO learns only from choices of known probability. A repeat told with recorded values teaches as any
       other trial.
@@ -297,30 +306,6 @@ class PPOSampler(CategoricalSampler):
             raise ValueError(f"settings must be PPOSettings, got {settings!r}")
         self._settings = settings
 
-    def updates(self, study: Study) -> int:
-        """Return how often the controller has learned before it made its last proposal for the study.
-
-        A new sampler replays the study for it.
-        """
-        asked = [
-            trial.datetime_start
-            for trial in study.get_trials(deepcopy=False)
-            if LOG_PROBS in trial.system_attrs
-        ]
-        with self._lock, _one_thread():
-            past = self._past(study)
-            past.read(study)
-            choices = past.learner.choices if past.learner else past.choices
-            if not choices or not asked:
-                return 0
-            replayed = Learner(choices, self._settings, self._seed)
-            last = max(start for start in asked if start is not None)
-            before = [
-                t for t in past.lessons if t.datetime_complete is not None and t.datetime_complete <= last
-            ]
-            self._teach(study, replayed, before)
-            return replayed.lessons
-
     def new_past(self) -> _Past:
         """As of `CategoricalSampler`."""
         return _Past()
@@ -343,8 +328,7 @@ class PPOSampler(CategoricalSampler):
         """Write the trial's place in the order of telling, if this kind of sampler chose it."""
         if state == TrialState.FAIL or LOG_PROBS not in trial.system_attrs:
             return
-        with self._lock:
-            past = self._past(study)
+        with self._reading(study) as past:
             if not past.finished:  # a new process may tell before it asks
                 past.read(study)
             finished = past.next_finished
@@ -366,8 +350,7 @@ class PPOSampler(CategoricalSampler):
                 learner.waiting.append(trial)
             if len(learner.waiting) == self._settings.batch:
                 rewards = [self.reward_of(study, one) for one in learner.waiting]
-                usable = [reward if is_usable(reward) else None for reward in rewards]
-                learner.learn(learner.waiting, usable, self._canonical)
+                learner.learn(learner.waiting, rewards, self._canonical)
                 learner.waiting = []
         learner.read = len(lessons)
 

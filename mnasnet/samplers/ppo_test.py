@@ -103,14 +103,13 @@ def test_a_parameter_without_listed_options_is_refused_by_name() -> None:
 
 
 def test_a_trial_keeps_the_log_probabilities_of_the_policy_that_asked() -> None:
-    sampler = PPOSampler(settings=SMALL)
-    study = new_study(sampler)
+    study = new_study(PPOSampler(settings=SMALL))
     run(study, 6)  # one of them failed: one batch of four, and one trial over
     study.ask(SPACE)
     trial = study.trials[-1]
     policy = Learner(_categorical_space(), SMALL, seed=0)
     lessons = [t for t in study.trials if FINISHED in t.system_attrs]
-    assert sampler.updates(study) == 1
+    assert _lessons(study) == 1
     policy.learn(lessons[:4], [_value(t) for t in lessons[:4]], None)
     actions = torch.tensor([[trial.params[name] for name in SPACE]])
     expected = policy.controller.evaluate(actions)[0].flatten().tolist()
@@ -134,27 +133,32 @@ def test_trials_are_numbered_in_the_order_of_telling() -> None:
     assert [trial.system_attrs[FINISHED] for trial in study.trials] == [1, 2, 0]
 
 
+def _lessons(study: optuna.Study) -> int:
+    """How many batches its sampler has learned from."""
+    assert isinstance(study.sampler, PPOSampler)
+    learner = study.sampler._past(study).learner
+    return learner.lessons if learner else 0
+
+
 def test_it_has_learned_once_for_every_batch_that_was_full_before_its_last_proposal() -> None:
-    sampler = PPOSampler(settings=SMALL)
-    study = new_study(sampler)
+    study = new_study(PPOSampler(settings=SMALL))
     counts = []
     for number in range(9):
         study.tell(study.ask(SPACE), float(number))
-        counts.append(sampler.updates(study))
+        counts.append(_lessons(study))
     assert counts == [0, 0, 0, 0, 1, 1, 1, 1, 2]
 
 
 def test_what_failed_or_was_not_its_own_choice_teaches_nothing() -> None:
-    sampler = PPOSampler(settings=SMALL)
     study = new_study(optuna.samplers.RandomSampler(seed=0))
     for _ in range(4):
         study.tell(study.ask(SPACE), 1.0)
-    study.sampler = sampler
+    study.sampler = PPOSampler(settings=SMALL)
     for _ in range(4):
         study.tell(study.ask(SPACE), state=TrialState.FAIL)
         study.enqueue_trial({"choice0": 1})
         study.tell(study.ask(SPACE), 1.0)
-    assert sampler.updates(study) == 0
+    assert _lessons(study) == 0
 
 
 def _policy_after(rewards: list[float | None]) -> list[torch.Tensor]:
@@ -169,6 +173,53 @@ def _policy_after(rewards: list[float | None]) -> list[torch.Tensor]:
 
 def _equal(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_batches_are_learned_from_by_the_clipped_surrogate_an_entropy_bonus_and_a_moving_baseline() -> None:
+    settings = PPOSettings(batch=4, hidden=16, epochs=2, clip=0.2, entropy_weight=0.1, baseline_decay=0.95)
+    study = new_study(PPOSampler(settings=settings))
+    for _ in range(12):
+        study.tell(study.ask(SPACE), 0.0)
+    for trial, asked_with in zip(study.get_trials(deepcopy=False), itertools.cycle([0.1, 0.9]), strict=False):
+        trial.system_attrs[LOG_PROBS] = dict.fromkeys(SPACE, log(asked_with))
+    batches = [study.trials[:4], study.trials[4:8], study.trials[8:]]
+    rewards = torch.tensor(
+        [[0.0, 1.0, 2.0, 3.0], [7.0, 5.0, 6.0, 4.0], [1.0, 9.0, 3.0, 8.0]], dtype=torch.float64
+    )
+    learner = Learner(_categorical_space(), settings, seed=0)
+    for trials, of_batch in zip(batches, rewards.tolist(), strict=True):
+        learner.learn(trials, of_batch, None)
+
+    # The mean of the first batch, and of each that was learned from a twentieth.
+    baselines = torch.tensor([1.5, 1.5, 0.95 * 1.5 + 0.05 * 5.5], dtype=torch.float64)
+    advantages = rewards - baselines[:, None]
+    first, second, third = advantages.square().mean(dim=1)
+    second = 0.95 * first + 0.05 * second
+    third = 0.95 * second + 0.05 * third
+    advantages /= torch.stack([first, second, third]).sqrt()[:, None]
+    policy = Learner(_categorical_space(), settings, seed=0).controller
+    adam = torch.optim.Adam(policy.parameters(), lr=settings.learning_rate)
+    for trials, gains in zip(batches, advantages.float()[:, :, None], strict=True):
+        actions = torch.tensor([list(trial.params.values()) for trial in trials])
+        asked_log_probs = torch.tensor([list(trial.system_attrs[LOG_PROBS].values()) for trial in trials])
+        for _ in range(2):
+            log_probs, entropies = policy.evaluate(actions)
+            ratios = torch.exp(log_probs - asked_log_probs)
+            surrogate = torch.minimum(ratios * gains, ratios.clamp(0.8, 1.2) * gains)
+            loss = -surrogate.sum(dim=1).mean() - 0.1 * entropies.sum(dim=1).mean()
+            adam.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            adam.step()
+    for mine, expected in zip(learner.controller.parameters(), policy.parameters(), strict=True):
+        torch.testing.assert_close(mine, expected, rtol=0, atol=1e-6)
+
+
+def test_rewards_too_large_to_be_learned_from_as_they_are_are_refused_with_the_way_out() -> None:
+    study = new_study(PPOSampler(settings=PPOSettings(batch=4, hidden=16, normalise=False)))
+    for number in range(4):
+        study.tell(study.ask(SPACE), 1e40 * number)
+    with pytest.raises(ValueError, match=r"rewards like 3e\+40 .* PPOSettings\(normalise=True\)"):
+        study.ask(SPACE)
 
 
 def test_a_trial_without_a_reward_was_worse_than_the_worst_of_its_batch_by_the_range_so_far() -> None:
@@ -261,14 +312,13 @@ def test_a_space_that_narrows_is_learned_anew_and_resumes_alike() -> None:
 
 
 def test_two_threads_may_ask() -> None:
-    sampler = PPOSampler(settings=SMALL)
-    study = new_study(sampler)
+    study = new_study(PPOSampler(settings=SMALL))
     study.optimize(
         lambda trial: float(trial.suggest_categorical("a", [0, 1]) + trial.suggest_categorical("b", [0, 1])),
         n_trials=24,
         n_jobs=2,
     )
-    assert sampler.updates(study) in (4, 5)  # 24 in batches of 4, less what ended after the last was asked
+    assert _lessons(study) in (4, 5)  # 24 in batches of 4, less what ended after the last was asked
 
 
 def test_gradients_switched_off_by_the_caller_do_not_stop_it() -> None:
