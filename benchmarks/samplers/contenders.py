@@ -156,7 +156,7 @@ def contender_named(name: str) -> Contender:
 def settings_of(name: str, family: str) -> Settings | None:
     """What is set of it on a problem of this family: nothing, or what did best on the other one.
 
-    None where that is nothing either, so that it is run already.
+    None where the latter is nothing too: that row is there already.
     """
     if not name.endswith(TUNED_SUFFIX):
         return {}

@@ -67,23 +67,23 @@ that *accel soft* is one problem: with {ACCEL_TARGETS_MS[1]:g} ms all its regret
 *{AHEAD} ahead*: so many trials run at a time, and end in any order.
 
 **Regret** is what the best network found, of so many different ones, lacks to the best there is, in points of
-reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all runs found, which with hard rewards,
-and absolute ones at {ACCEL_TARGETS_MS[1]:g} ms, are runs of {CHAMPION}, since climbs end at the kink. *Named*: the
-same for the network that seemed best, which is what somebody has who trains nothing again. *To the best*: how many
-networks half of the runs needed to find it, where it is known; empty where fewer did. ± is a standard error.
+reward; of *accel* to the best that {CLIMBS} hill climbs without noise and all runs found: with hard rewards, and
+absolute ones at {ACCEL_TARGETS_MS[1]:g} ms, it is of runs, since climbs end at the kink. *Named*: the same for the
+network that seemed best, which is what somebody has who trains nothing again. *To the best*: how many networks half
+of the runs needed to find it, where it is known; empty where fewer did. ± is a standard error.
 {CHAMPION}, ppo and evolution are to be run to {CONTENDERS[CHAMPION].most} different networks, gp to
 {CONTENDERS["gp"].most}, Optuna's others to {CONTENDERS["tpe"].most}; many runs are shorter, and some rows have more
-seeds than were to be.
-Below a number in brackets says how many of a row's runs went on to there; its curve ends with the shortest. A run
-ends sooner where it found the best of *macro* (where what it sees is noisy not before {NAMED_AT} networks, from
-which it names one) or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays what it is from
-there on, as far as the row's others go: so a row may go on where a sampler was to be asked for no more, or stand
-still.
+seeds than were planned.
+In the tables below a number in brackets says how many of a row's runs went on so far; its curve ends with the
+shortest. A run ends sooner where it found the best of *macro* (where what it sees is noisy not before {NAMED_AT}
+networks, from which it names one) or has repeated itself {CONVERGED_AFTER} times in a row, and its regret stays
+what it is from there on, as far as the row's others go: so a row may have figures beyond what its sampler is run
+to, and they may all be the same.
 
 A repeat is told again and not charged, but not without end: a run also goes no further after
 {CONTENDERS["gp"].asks} asks for each network that it was to have, nsga2, whose asks cost least, after
 {CONTENDERS["nsga2"].asks}. *Repeating* is how many of a row's runs ended so: at the end of such a row there are
-fewer different networks than its head says.
+fewer different networks than its head says. On fronts most runs of tpe end so, with some hundreds of them.
 
 **p** is how often chance alone would show {CHAMPION} so much better, were it no better than the row's sampler:
 one-sided, paired over the seeds of which both have runs so long, by flipping signs at random {FLIPS} times, so that
@@ -108,31 +108,35 @@ could be told so too, by other distributions, and are not.
 which is how Optuna takes a limit; regret is by the reward all the same. The others see one number with a kink in
 it, where {CHAMPION} knows where the kink is.
 *Tuned*: the best of a small grid on the other family's problem ({CHOSEN_ON}), with other seeds; the grids are at
-the end. It is missing where nothing did better than the defaults, and where it was not run. On *{ON["macro"]}*
+the end. It is missing where nothing did better than the defaults (of Optuna 5, whose tpe is multivariate), and
+where it was not run. On *{ON["macro"]}*
 several settings of each found the best in all runs, and the first of those was taken: tuned rows of *accel* say
 little. A choice on *{ON["accel"]}* itself would bring nsga2 0.5 points there, and the others 0.1 at most.
 What the {CHAMPION} sampler models was chosen on three of these problems (*macro soft*, *macro accuracy, one run
 seen* and *accel soft 4 ms*, where its first {INITIAL} random ones and the defaults of ppo are from too), and what
 it makes of latencies and fronts on *accel hard 4 ms* and on the fronts, with other seeds; absolute rewards and
 {AHEAD} ahead had no say. What is recommended, and from how many networks on, was decided on runs that are shown
-here, those of {CHAMPION} on *accel hard 8 ms*. Thirty others, with seeds 30 to 59, had no say: after 100, 200 and
-500 networks 30, 30 and 30 of what they recommend landed on 4 ms, and 28, 29 and 30 on 8 ms; it was better than the
-named by 0.047 ± 0.016, 0.098 ± 0.018 and 0.077 ± 0.015 points, and by 0.069 ± 0.022, 0.085 ± 0.017 and 0.104 ±
-0.014. They are not in the tables (`run.py --only "accel hard" --samplers {CHAMPION} --seeds 60 --most 500 --records
-FOLDER` runs both thirties)."""
+here, those of {CHAMPION} on *accel hard 8 ms*; *Further searches*, at the end, had no say."""
 
-RECOMMENDED = f"""
+RECOMMENDED = """
 ## What a search recommends
 By how many points of reward the *recommended* network is better than the *named* one of the same run, without
 noise, and below 0 worse; mean ± standard error. Recommended is the network of the highest expected reward, of a
 hard one within the target, by a Gaussian process of all that was seen (`mnasnet/samplers/expectation.py`): so
-`mnasnet search` chooses its first finalist. It could be had of any sampler that is told both values; it is there
-for runs of ours that were made since it is, and for some that were made again for it, the same to the digit, not
-all to the end; not beyond where a run of *macro* ended because it had found the best, which a search cannot know.
-Of *macro* what counts is the mean of three runs, one of which was seen, so that its luck counts too and the named
-are favoured: by the two others the recommended of {CHAMPION} on *one run seen*, *soft* and *hard* were 0.041 ±
-0.014, 0.092 ± 0.019 and 0.009 ± 0.016 points better than the named, after 100 networks, all seeds of the table (no
-script is kept of that).
+`mnasnet search` chooses its first finalist. It gains where a search has found many good networks, of which noise
+hides the better ones; where there are few, early or with a sampler that finds little, it gains nothing or loses. It
+could be had of any sampler that is told both values, and is there for those runs of ours that were made, or made
+again with the same result, since it is recorded; not beyond where a run of *macro* ended because it had found the
+best, which a search cannot know. Of *macro* what counts is the mean of three trainings, one of which was seen: its
+luck counts too, and favours the named.
+"""
+
+FURTHER = f"""
+## Further searches
+How a network is recommended was decided on runs that are counted above. These, of {CHAMPION} with other seeds, had
+no say: how many in a hundred of what they recommend landed on the target, and by how many points of reward it was
+better than the named. `run.py --only "accel hard" --samplers {CHAMPION} --seeds 60 --most 500 --records FOLDER`
+makes them, with those above, anew.
 """
 
 
@@ -156,6 +160,7 @@ def write_page(records: Path, every: Mapping[str, Problem], page: Path) -> None:
     lines += recommended_lines(rewarded)
     latencies = {name: runs for name, runs in rewarded.items() if every[name].family == "accel"}
     lines += landing_lines(latencies, every) if latencies else []
+    lines += further_lines(records / "further", every)
     lines += settings_lines()
     page.write_text("\n".join(lines) + "\n")
 
@@ -341,8 +346,7 @@ def front_lines(problem: Problem, runs: Mapping[str, Runs]) -> Iterator[str]:
     yield (
         f"\n## {problem.name}\nHypervolume without noise: the area between a front and the table's worst of either "
         f"value ({reference[0]:.2f} % and {reference[1]:.4g} {unit}), in % of that of the networks of all runs "
-        "together. Most runs of tpe end as *repeating* with a few hundred different networks (345, 200 and 622 in "
-        "three that were counted).\n"
+        "together.\n"
     )
     at = checkpoints_of(runs)
 
@@ -430,6 +434,26 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
                 shares = [share_landed(some_of, target, seeds) for some_of in latencies]
                 if any(shares):
                     yield in_row([name, f"{best / target:.4f}", sampler, by, str(seeds), *shares])
+
+
+def further_lines(records: Path, every: Mapping[str, Problem]) -> Iterator[str]:
+    """What is recommended by runs that had no say in how that is done; nothing where there are none."""
+    rows = []
+    for name, one in every.items():
+        if (some := read(records, one).get(CHAMPION)) is not None:
+            assert one.target is not None
+            seeds, at = len(some.values), checkpoints_of({CHAMPION: some})
+            latencies = [[latency for _, latency in some.recommended(n).values()] for n in at]
+            landed = [share_landed(some_of, one.target, seeds) for some_of in latencies]
+            rows.append(
+                [name, str(seeds), *landed, *(mean_error(recommended_gains(some, n), seeds) for n in at)]
+            )
+    if rows:
+        yield FURTHER
+        yield from head_lines(
+            ["problem", "seeds", *(f"{what}, at {n}" for what in ("landed", "better") for n in at)]
+        )
+        yield from map(in_row, rows)
 
 
 def share_landed(latencies: Sequence[float], target: float, seeds: int) -> str:

@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 from problems import Problem
 from records import Runs, add, path_of
-from report import median_of, p_of, recommended_lines, regret_lines, sooner_of, summary_lines, write_page
+from report import (
+    further_lines,
+    median_of,
+    p_of,
+    recommended_lines,
+    regret_lines,
+    sooner_of,
+    summary_lines,
+    write_page,
+)
 
 
 def runs(*rewards: float, length: int) -> Runs:
@@ -88,6 +97,19 @@ def test_what_is_recommended_is_compared_with_what_was_named_in_the_same_run() -
     _, _, _, *rows = recommended_lines({"made up": {"ppo": some, "random": other}})
     assert rows == ["| made up | ppo | 6 |  | 0.100 ± 0.400 (2) |  |  |  |"]
     assert list(recommended_lines({"made up": {"random": other}})) == []
+
+
+def test_further_searches_are_counted_by_themselves(tmp_path: Path) -> None:
+    posed = replace(runs(1.0, length=1).problem, target=2.0)
+    record = {"settings": {}, "most": 200, "asks": 200, "seconds": 1.0, "ended": False}
+    # Both named have a reward of 8; one of those recommended is far below its target.
+    for seed, named in enumerate([((8.5, 2.0), None), ((7.9, 1.0), None)]):
+        recommended = {"100": named, "200": ((9.0, 2.0), None)}
+        rows = {"seed": seed, "recommended": recommended, "values": [[0, 8.0, 1.0, 8.0]]}
+        add(path_of(tmp_path, posed.name, "bayesian"), {**record, **rows})
+    _, _, _, row = further_lines(tmp_path, {posed.name: posed})
+    assert row == "| made up | 2 | 50 | 100 | 0.200 ± 0.300 | 1.000 ± 0.000 |"
+    assert list(further_lines(tmp_path / "empty", {posed.name: posed})) == []
 
 
 def test_where_only_fronts_were_run_the_page_has_no_regrets(tmp_path: Path) -> None:

@@ -22,9 +22,10 @@ class EvolutionSampler(CategoricalSampler):
     """Each trial is the best of some of the youngest with one choice changed.
 
     The first trials are drawn at random until as many have finished as are alive at a time. A trial is as old as
-    its number says. PRUNED trials and those without a reward are alive, and lose to all others. Nothing that was
-    asked before is asked again, whatever became of it, while there is something else, all trials make the same
-    choices and one thread asks. The study is all state.
+    its number says. A tournament is drawn without replacement. PRUNED trials and those without a reward are alive,
+    and lose to all others. Nothing that was asked before is asked again, whatever became of it, while there is
+    something else, all trials make the same choices and one thread asks: a child that is known is changed once
+    more. The study is all state.
     """
 
     def __init__(
