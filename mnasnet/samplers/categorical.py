@@ -1,5 +1,6 @@
 """What the samplers of this package have in common: they choose among listed options, and learn from a reward."""
 
+import copy
 import math
 import operator
 import threading
@@ -55,6 +56,10 @@ TIE = 1e-6
 TOO_LARGE = 1e100
 """What is as large, or as low, counts as no value: squares and their sums are no numbers from there on."""
 
+PROPOSED = "samplers:proposed"
+"""System attribute of a trial that ended before it had made all choices, written when who asked tells it: {choice:
+number of the option} that it would have made."""
+
 Choices = Mapping[str, CategoricalDistribution]
 """By name, in the order in which they are made."""
 
@@ -78,7 +83,10 @@ class Asked:
             self.choices, self.keys = dict(choices), {}
         running = set()
         for trial in study.get_trials(deepcopy=False):
-            if trial.number not in self.keys and made_all(trial, choices):
+            if trial.number in self.keys:
+                continue
+            trial = as_proposed(trial, choices)
+            if made_all(trial, choices):
                 found = key({name: trial.params[name] for name in choices})
                 if trial.state.is_finished():
                     self.keys[trial.number] = found
@@ -103,6 +111,8 @@ class Past:
     single: dict[str, Any] = field(default_factory=dict)
     """The options of those that have but one, which nobody chooses and `Canonical` may ask for."""
     asked: Asked = field(default_factory=Asked)
+    proposed: dict[int, dict[str, int]] = field(default_factory=dict)
+    """By number what trials were asked with that this process has not told yet."""
 
     def read(self, study: Study) -> list[FrozenTrial]:
         """The trials that have finished since the last time, in the order of their numbers."""
@@ -128,7 +138,8 @@ class Past:
 
     def whole(self) -> list[FrozenTrial]:
         """The finished trials that made all choices that `asked.read` was last called with, by number."""
-        return [self.finished[number] for number in sorted(self.asked.keys.keys() & self.finished.keys())]
+        numbers = sorted(self.asked.keys.keys() & self.finished.keys())
+        return [as_proposed(self.finished[number], self.asked.choices) for number in numbers]
 
 
 def lowest_but_penalties(rewards: Sequence[float] | NDArray[np.float64]) -> float:
@@ -158,6 +169,17 @@ def choices_of(trial: FrozenTrial) -> dict[str, CategoricalDistribution]:
         for name, distribution in trial.distributions.items()
         if isinstance(distribution, CategoricalDistribution) and not distribution.single()
     }
+
+
+def as_proposed(trial: FrozenTrial, choices: Choices) -> FrozenTrial:
+    """The same trial, with those of `choices` that it was asked with and did not come to make."""
+    missing = {name: one for name, one in trial.system_attrs.get(PROPOSED, {}).items() if name in choices}
+    if not missing:
+        return trial
+    found = copy.copy(trial)
+    found.params = trial.params | {name: choices[name].choices[one] for name, one in missing.items()}
+    found.distributions = trial.distributions | {name: choices[name] for name in missing}
+    return found
 
 
 def made_all(trial: FrozenTrial, choices: Choices) -> bool:
@@ -199,11 +221,12 @@ def check_whole(name: str, value: int, *, least: int) -> None:
 class CategoricalSampler(BaseSampler):
     """Asks for all choices of a trial jointly: those of two options or more that all COMPLETE trials share.
 
-    As in Optuna's multivariate TPE. Trials that were pruned before they made all of these teach nothing, and FAILed
-    ones never do: prune a trial whose choices do not work together. Before the first trial is COMPLETE or PRUNED,
-    and for names that come and go, choices are drawn uniformly. Each draw is seeded from (seed, trial number), so
-    that a new sampler with the same arguments, shown the same study, proposes the same next choices. Constraints
-    (`trial.set_constraint`) are not read: give a reward that is None, or low, for what breaks them.
+    As in Optuna's multivariate TPE. A PRUNED trial teaches as what it was asked with, also where it was pruned
+    before it had made all of these; FAILed ones teach nothing: prune a trial whose choices do not work together.
+    Before the first trial is COMPLETE or PRUNED, and for names that come and go, choices are drawn uniformly. Each
+    draw is seeded from (seed, trial number), so that a new sampler with the same arguments, shown the same study,
+    proposes the same next choices. Constraints (`trial.set_constraint`) are not read: give a reward that is None,
+    or low, for what breaks them.
     """
 
     def __init__(
@@ -340,8 +363,22 @@ class CategoricalSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Choose."""
         choices = {name: self._categorical(name, one) for name, one in search_space.items()}
-        with self._reading(study):
-            return self.propose(study, trial, choices)
+        with self._reading(study) as past:
+            found = self.propose(study, trial, choices)
+            past.proposed[trial.number] = {
+                name: int(choices[name].to_internal_repr(option)) for name, option in found.items()
+            }
+            return found
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Write what the trial would have chosen, where it ended before that."""
+        with self._reading(study) as past:
+            proposed = past.proposed.pop(trial.number, {})
+        missing = {name: one for name, one in proposed.items() if name not in trial.params}
+        if missing and state != TrialState.COMPLETE:
+            study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, missing)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

@@ -124,6 +124,25 @@ def test_trials_pruned_before_they_made_all_choices_take_none_from_the_others(
     assert asked(resumed) == asked(whole)
 
 
+@NEVER_TWICE
+@pytest.mark.parametrize("state", [TrialState.FAIL, TrialState.PRUNED])
+def test_what_ended_after_its_first_choice_is_not_asked_for_again(
+    make: type[CategoricalSampler], state: TrialState
+) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        proposed.append(str({**trial.relative_params}))
+        if trial.suggest_categorical("a", range(3)) == 2:
+            raise optuna.TrialPruned if state == TrialState.PRUNED else ValueError
+        return float(trial.suggest_categorical("b", range(3)) + trial.suggest_categorical("c", range(3)))
+
+    proposed: list[str] = []
+    study = optuna.create_study(direction="maximize", sampler=make())
+    study.enqueue_trial({"a": 0, "b": 0, "c": 0})
+    study.optimize(objective, n_trials=27, catch=ValueError)
+    assert len(set(proposed[1:])) == 26
+    assert str({"a": 0, "b": 0, "c": 0}) not in proposed[1:]
+
+
 @OURS
 @pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e99, 1e200, -1e307])
 def test_values_of_any_size_do_not_stop_it(make: Callable[[], CategoricalSampler], scale: float) -> None:
@@ -218,6 +237,20 @@ def test_a_network_that_is_twenty_times_as_slow_is_not_taken_for_a_fast_one() ->
 
 
 KINDS = pytest.mark.parametrize("kind", [EvolutionSampler, BayesianSampler, PPOSampler])
+
+
+@KINDS
+def test_what_is_pruned_after_its_first_choice_is_avoided(kind: type[CategoricalSampler]) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        first = trial.suggest_categorical("choice0", range(4))
+        if first % 2:  # more is better, and 3 does not work
+            raise optuna.TrialPruned
+        return float(first + sum(trial.suggest_categorical(f"choice{i}", range(4)) for i in range(1, 6)))
+
+    study = optuna.create_study(direction="maximize", sampler=kind())
+    study.optimize(objective, n_trials=200)
+    pruned = sum(trial.state == TrialState.PRUNED for trial in study.trials[160:])
+    assert pruned <= 10  # of 40; 20 at random
 
 
 @KINDS

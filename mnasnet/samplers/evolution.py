@@ -58,11 +58,11 @@ class EvolutionSampler(CategoricalSampler):
         finished = past.whole()
         if not choices or len(finished) < self._population:
             return self.new_drawn(trial, choices, past, asked, rng)
-        alive = [trial.number for trial in finished[-self._population :]]
-        entered = rng.choice(alive, size=min(self._tournament, len(alive)), replace=False)
-        rewards = {number: self.reward_of(study, past.finished[number]) for number in map(int, entered)}
+        alive = {trial.number: trial for trial in finished[-self._population :]}
+        entered = rng.choice(list(alive), size=min(self._tournament, len(alive)), replace=False)
+        rewards = {number: self.reward_of(study, alive[number]) for number in map(int, entered)}
         best = max(rewards, key=lambda number: (rewards[number] is not None, rewards[number] or 0.0, number))
-        params = {name: past.finished[best].params[name] for name in choices}
+        params = {name: alive[best].params[name] for name in choices}
         for _ in range(ATTEMPTS):
             params = self._mutated(params, choices, past, rng)
             if self.key(params, past) not in asked:

@@ -20,6 +20,7 @@ from mnasnet.samplers.categorical import (
     Choices,
     Past,
     Reward,
+    as_proposed,
     check_whole,
     lowest_but_penalties,
     made_all,
@@ -325,7 +326,8 @@ class PPOSampler(CategoricalSampler):
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        """Write the trial's place in the order of telling, if this kind of sampler chose it."""
+        """Also write the trial's place in the order of telling, if this kind of sampler chose it."""
+        super().after_trial(study, trial, state, values)
         if state == TrialState.FAIL or LOG_PROBS not in trial.system_attrs:
             return
         with self._reading(study) as past:
@@ -345,7 +347,7 @@ class PPOSampler(CategoricalSampler):
 
     def _teach(self, study: Study, learner: Learner, lessons: Sequence[FrozenTrial]) -> None:
         """Let the learner take every full batch of those `lessons` that made all of its choices."""
-        for trial in lessons[learner.read :]:
+        for trial in (as_proposed(lesson, learner.choices) for lesson in lessons[learner.read :]):
             if made_all(trial, learner.choices):
                 learner.waiting.append(trial)
             if len(learner.waiting) == self._settings.batch:
