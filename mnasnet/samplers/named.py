@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,8 +15,19 @@ from optuna.trial import FrozenTrial, TrialState
 from mnasnet.samplers.categorical import Canonical, Known, Reward, check_whole
 from mnasnet.samplers.evolution import EvolutionSampler
 
-Maker = Callable[..., BaseSampler]
-"""Takes of the arguments of `sampler_named` what it can use."""
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The arguments of `sampler_named`, of which each sampler takes what it can use."""
+
+    seed: int
+    reward: Reward | None
+    canonical: Canonical | None
+    known: Known | None
+    batch: int | None
+
+
+Maker = Callable[[Wanted], BaseSampler]
 
 
 class SeededPerTrial(BaseSampler):
@@ -73,32 +85,25 @@ class SeededPerTrial(BaseSampler):
         del self._samplers[(study._storage, trial._trial_id)]
 
 
-def _ppo(
-    *, seed: int, reward: Reward | None, canonical: Canonical | None, batch: int | None, **_: Any
-) -> BaseSampler:
+def _ppo(wanted: Wanted) -> BaseSampler:
     from mnasnet.samplers.ppo import PPOSampler, PPOSettings  # torch: only for those who ask for it
 
-    settings = PPOSettings() if batch is None else PPOSettings(batch=batch)
-    return PPOSampler(seed, reward, canonical, settings)
+    settings = PPOSettings() if wanted.batch is None else PPOSettings(batch=wanted.batch)
+    return PPOSampler(wanted.seed, wanted.reward, wanted.canonical, settings)
 
 
-def _evolution(*, seed: int, reward: Reward | None, canonical: Canonical | None, **_: Any) -> BaseSampler:
-    return EvolutionSampler(seed, reward, canonical)
+def _evolution(wanted: Wanted) -> BaseSampler:
+    return EvolutionSampler(wanted.seed, wanted.reward, wanted.canonical)
 
 
-def _bayesian(
-    *, seed: int, reward: Reward | None, canonical: Canonical | None, known: Known | None, **_: Any
-) -> BaseSampler:
+def _bayesian(wanted: Wanted) -> BaseSampler:
     from mnasnet.samplers.bayesian import BayesianSampler  # scipy: only for those who ask for it
 
-    return BayesianSampler(seed, reward, canonical, known=known)
+    return BayesianSampler(wanted.seed, wanted.reward, wanted.canonical, known=wanted.known)
 
 
 def _of_optuna(kind: type[BaseSampler]) -> Maker:
-    def make(*, seed: int, **_: Any) -> BaseSampler:
-        return SeededPerTrial(partial(_seeded, kind), seed)
-
-    return make
+    return lambda wanted: SeededPerTrial(partial(_seeded, kind), wanted.seed)
 
 
 def _seeded(kind: type[BaseSampler], seed: int) -> BaseSampler:
@@ -139,7 +144,8 @@ def sampler_named(
         ValueError: no sampler has that name; a negative seed.
     """
     check_sampler(name)
-    return SAMPLERS[name](seed=seed, reward=reward, canonical=canonical, known=known, batch=batch)
+    wanted = Wanted(seed=seed, reward=reward, canonical=canonical, known=known, batch=batch)
+    return SAMPLERS[name](wanted)
 
 
 def check_sampler(name: str) -> None:

@@ -22,7 +22,7 @@ from mnasnet.devices.device import DeviceError
 from mnasnet.devices.recorded import RecordedDevice
 from mnasnet.export.metadata import read_metadata
 from mnasnet.nn.model import open_model
-from mnasnet.samplers.named import SAMPLERS
+from mnasnet.samplers.named import SAMPLERS, Wanted
 from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Listening, Searched, device
 from mnasnet.search.loop import SearchError
 from mnasnet.search.run import search
@@ -352,9 +352,9 @@ def test_the_sampler_of_a_search_is_told_how_slow_networks_are_that_it_does_not_
 ) -> None:
     told: list[Any] = []
 
-    def make(*, seed: int, known: Any, **_: Any) -> BaseSampler:
-        told.append(known)
-        return RandomSampler(seed)
+    def make(wanted: Wanted) -> BaseSampler:
+        told.append(wanted.known)
+        return RandomSampler(wanted.seed)
 
     monkeypatch.setitem(SAMPLERS, "bayesian", make)
     search(
