@@ -88,8 +88,8 @@ fewer different networks than its head says. On fronts most runs of tpe end so, 
 **p** is how often chance alone would show {CHAMPION} so much better, were it no better than the row's sampler:
 one-sided, paired over the seeds of which both have runs so long, by flipping signs at random {FLIPS} times, so that
 {1 / (FLIPS + 1):g} is the least there is, and of n seeds 1/2ⁿ. Nothing is corrected for how many tests there are.
-*Sooner at the best*: of how many networks it took, {max(TESTED_AT)} where it took more. That column, and gp's 100
-seeds on *macro soft*, were added when 30 seeds had not told gp and {CHAMPION} apart there.
+*Sooner at the best*: of how many networks it took, {max(TESTED_AT)} where it took more. That column, and the 100
+seeds of gp and of tuned gp on *macro soft*, were added when 30 seeds had not told those and {CHAMPION} apart there.
 
 ***ms an ask*** is the mean over all asks of a row's own runs, each with its tell, what is drawn at random at first
 included, on machines that were busy: of a sampler that predicts it grows with the length of its runs.
