@@ -87,7 +87,7 @@ def test_ppo_by_name_learns_with_the_batch_it_is_given() -> None:
     study = new_study(sampler, objectives=2)
     run(study, 4)
     study.ask(SPACE)
-    assert sampler._past(study).learner.lessons == 2
+    assert sampler.updates(study) == 2
 
 
 def test_only_ppo_loads_torch() -> None:

@@ -307,6 +307,29 @@ class PPOSampler(CategoricalSampler):
             raise ValueError(f"settings must be PPOSettings, got {settings!r}")
         self._settings = settings
 
+    def updates(self, study: Study) -> int:
+        """Return how often the controller has learned before it made its last proposal for the study.
+
+        A new sampler replays the study for it.
+        """
+        asked = [
+            trial.datetime_start
+            for trial in study.get_trials(deepcopy=False)
+            if LOG_PROBS in trial.system_attrs
+        ]
+        with self._reading(study) as past, _one_thread():
+            past.read(study)
+            choices = past.learner.choices if past.learner else past.choices
+            if not choices or not asked:
+                return 0
+            replayed = Learner(choices, self._settings, self._seed)
+            last = max(start for start in asked if start is not None)
+            before = [
+                t for t in past.lessons if t.datetime_complete is not None and t.datetime_complete <= last
+            ]
+            self._teach(study, replayed, before)
+            return replayed.lessons
+
     def new_past(self) -> _Past:
         """As of `CategoricalSampler`."""
         return _Past()

@@ -103,13 +103,14 @@ def test_a_parameter_without_listed_options_is_refused_by_name() -> None:
 
 
 def test_a_trial_keeps_the_log_probabilities_of_the_policy_that_asked() -> None:
-    study = new_study(PPOSampler(settings=SMALL))
+    sampler = PPOSampler(settings=SMALL)
+    study = new_study(sampler)
     run(study, 6)  # one of them failed: one batch of four, and one trial over
     study.ask(SPACE)
     trial = study.trials[-1]
     policy = Learner(_categorical_space(), SMALL, seed=0)
     lessons = [t for t in study.trials if FINISHED in t.system_attrs]
-    assert _lessons(study) == 1
+    assert sampler.updates(study) == 1
     policy.learn(lessons[:4], [_value(t) for t in lessons[:4]], None)
     actions = torch.tensor([[trial.params[name] for name in SPACE]])
     expected = policy.controller.evaluate(actions)[0].flatten().tolist()
@@ -133,32 +134,27 @@ def test_trials_are_numbered_in_the_order_of_telling() -> None:
     assert [trial.system_attrs[FINISHED] for trial in study.trials] == [1, 2, 0]
 
 
-def _lessons(study: optuna.Study) -> int:
-    """How many batches its sampler has learned from."""
-    assert isinstance(study.sampler, PPOSampler)
-    learner = study.sampler._past(study).learner
-    return learner.lessons if learner else 0
-
-
 def test_it_has_learned_once_for_every_batch_that_was_full_before_its_last_proposal() -> None:
-    study = new_study(PPOSampler(settings=SMALL))
+    sampler = PPOSampler(settings=SMALL)
+    study = new_study(sampler)
     counts = []
     for number in range(9):
         study.tell(study.ask(SPACE), float(number))
-        counts.append(_lessons(study))
+        counts.append(sampler.updates(study))
     assert counts == [0, 0, 0, 0, 1, 1, 1, 1, 2]
 
 
 def test_what_failed_or_was_not_its_own_choice_teaches_nothing() -> None:
+    sampler = PPOSampler(settings=SMALL)
     study = new_study(optuna.samplers.RandomSampler(seed=0))
     for _ in range(4):
         study.tell(study.ask(SPACE), 1.0)
-    study.sampler = PPOSampler(settings=SMALL)
+    study.sampler = sampler
     for _ in range(4):
         study.tell(study.ask(SPACE), state=TrialState.FAIL)
         study.enqueue_trial({"choice0": 1})
         study.tell(study.ask(SPACE), 1.0)
-    assert _lessons(study) == 0
+    assert sampler.updates(study) == 0
 
 
 def _policy_after(rewards: list[float | None]) -> list[torch.Tensor]:
@@ -312,13 +308,14 @@ def test_a_space_that_narrows_is_learned_anew_and_resumes_alike() -> None:
 
 
 def test_two_threads_may_ask() -> None:
-    study = new_study(PPOSampler(settings=SMALL))
+    sampler = PPOSampler(settings=SMALL)
+    study = new_study(sampler)
     study.optimize(
         lambda trial: float(trial.suggest_categorical("a", [0, 1]) + trial.suggest_categorical("b", [0, 1])),
         n_trials=24,
         n_jobs=2,
     )
-    assert _lessons(study) in (4, 5)  # 24 in batches of 4, less what ended after the last was asked
+    assert sampler.updates(study) in (4, 5)  # 24 in batches of 4, less what ended after the last was asked
 
 
 def test_gradients_switched_off_by_the_caller_do_not_stop_it() -> None:
