@@ -58,7 +58,7 @@ TOO_LARGE = 1e100
 
 PROPOSED = "samplers:proposed"
 """System attribute of a trial that ended before it had made all choices, written when who asked tells it: {choice:
-number of the option} that it would have made."""
+option} that it would have made."""
 
 Choices = Mapping[str, CategoricalDistribution]
 """By name, in the order in which they are made."""
@@ -111,7 +111,7 @@ class Past:
     single: dict[str, Any] = field(default_factory=dict)
     """The options of those that have but one, which nobody chooses and `Canonical` may ask for."""
     asked: Asked = field(default_factory=Asked)
-    proposed: dict[int, dict[str, int]] = field(default_factory=dict)
+    proposed: dict[int, dict[str, Any]] = field(default_factory=dict)
     """By number what trials were asked with that this process has not told yet."""
 
     def read(self, study: Study) -> list[FrozenTrial]:
@@ -173,11 +173,15 @@ def choices_of(trial: FrozenTrial) -> dict[str, CategoricalDistribution]:
 
 def as_proposed(trial: FrozenTrial, choices: Choices) -> FrozenTrial:
     """The same trial, with those of `choices` that it was asked with and did not come to make."""
-    missing = {name: one for name, one in trial.system_attrs.get(PROPOSED, {}).items() if name in choices}
+    missing = {
+        name: option
+        for name, option in trial.system_attrs.get(PROPOSED, {}).items()
+        if name in choices and option in choices[name].choices
+    }
     if not missing:
         return trial
     found = copy.copy(trial)
-    found.params = trial.params | {name: choices[name].choices[one] for name, one in missing.items()}
+    found.params = trial.params | missing
     found.distributions = trial.distributions | {name: choices[name] for name in missing}
     return found
 
@@ -365,9 +369,7 @@ class CategoricalSampler(BaseSampler):
         choices = {name: self._categorical(name, one) for name, one in search_space.items()}
         with self._reading(study) as past:
             found = self.propose(study, trial, choices)
-            past.proposed[trial.number] = {
-                name: int(choices[name].to_internal_repr(option)) for name, option in found.items()
-            }
+            past.proposed[trial.number] = found
             return found
 
     def after_trial(
@@ -376,7 +378,7 @@ class CategoricalSampler(BaseSampler):
         """Write what the trial would have chosen, where it ended before that."""
         with self._reading(study) as past:
             proposed = past.proposed.pop(trial.number, {})
-        missing = {name: one for name, one in proposed.items() if name not in trial.params}
+        missing = {name: option for name, option in proposed.items() if name not in trial.params}
         if missing and state != TrialState.COMPLETE:
             study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, missing)
 
