@@ -438,22 +438,21 @@ def landing_lines(rewarded: Mapping[str, Mapping[str, Runs]], every: Mapping[str
 
 def further_lines(records: Path, every: Mapping[str, Problem]) -> Iterator[str]:
     """What is recommended by runs that had no say in how that is done; nothing where there are none."""
-    rows = []
-    for name, one in every.items():
-        if (some := read(records, one).get(CHAMPION)) is not None:
-            assert one.target is not None
-            seeds, at = len(some.values), checkpoints_of({CHAMPION: some})
-            latencies = [[latency for _, latency in some.recommended(n).values()] for n in at]
-            landed = [share_landed(some_of, one.target, seeds) for some_of in latencies]
-            rows.append(
-                [name, str(seeds), *landed, *(mean_error(recommended_gains(some, n), seeds) for n in at)]
-            )
-    if rows:
-        yield FURTHER
-        yield from head_lines(
-            ["problem", "seeds", *(f"{what}, at {n}" for what in ("landed", "better") for n in at)]
-        )
-        yield from map(in_row, rows)
+    found = {name: some for name, one in every.items() if (some := read(records, one).get(CHAMPION))}
+    if not found:
+        return
+    at = checkpoints_of(found)
+    yield FURTHER
+    yield from head_lines(
+        ["problem", "seeds", *(f"{what}, at {n}" for what in ("landed", "better") for n in at)]
+    )
+    for name, some in found.items():
+        target, seeds = every[name].target, len(some.values)
+        assert target is not None
+        latencies = [[latency for _, latency in some.recommended(n).values()] for n in at]
+        landed = [share_landed(some_of, target, seeds) for some_of in latencies]
+        gains = [mean_error(recommended_gains(some, n), seeds) for n in at]
+        yield in_row([name, str(seeds), *landed, *gains])
 
 
 def share_landed(latencies: Sequence[float], target: float, seeds: int) -> str:

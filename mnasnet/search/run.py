@@ -25,7 +25,7 @@ from mnasnet.report.findings import Findings, find
 from mnasnet.report.report import write_report
 from mnasnet.report.words import counted
 from mnasnet.samplers.named import sampler_named
-from mnasnet.samplers.ppo import PPOSettings
+from mnasnet.samplers.ppo import PPOSampler, PPOSettings
 from mnasnet.search.finalists import Candidate, Finishing, choose
 from mnasnet.search.loop import FAILURES, SearchError, run_trials
 from mnasnet.search.settings import RequestError, Settings
@@ -167,12 +167,12 @@ def search(
                             command=command,
                         )
                         tested, failed = _finish(candidates, finishing, watcher)
-        updates = getattr(study.sampler, "updates", None)
+        sampler = study.sampler
         result = Result(
             study=study,
             findings=find(study, out),
             report=write_report(study, out),
-            controller_updates=None if updates is None else updates(study),
+            controller_updates=sampler.updates(study) if isinstance(sampler, PPOSampler) else None,
             converged=converged,
             skipped=(*data.skipped, *tested),
         )
