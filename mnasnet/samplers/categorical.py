@@ -378,6 +378,7 @@ class CategoricalSampler(BaseSampler):
         """Write what the trial would have chosen, where it ended before that."""
         with self._reading(study) as past:
             proposed = past.proposed.pop(trial.number, {})
+        proposed = proposed | trial.system_attrs.get("fixed_params", {})  # of an enqueued one
         missing = {name: option for name, option in proposed.items() if name not in trial.params}
         if missing and state != TrialState.COMPLETE:
             study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, missing)

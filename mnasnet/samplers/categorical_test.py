@@ -12,7 +12,13 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState
 
 from mnasnet.samplers.bayesian import BayesianSampler
-from mnasnet.samplers.categorical import Canonical, CategoricalSampler, lowest_but_penalties
+from mnasnet.samplers.categorical import (
+    Canonical,
+    CategoricalSampler,
+    as_proposed,
+    choices_of,
+    lowest_but_penalties,
+)
 from mnasnet.samplers.evolution import EvolutionSampler
 from mnasnet.samplers.ppo import PPOSampler, PPOSettings
 from mnasnet.samplers.sampler_contract import SPACE, asked, new_study
@@ -93,6 +99,8 @@ def test_a_canonical_that_needs_more_than_pruned_trials_have_chosen_is_named(
         study.ask(LAYERED)
 
 
+KINDS = pytest.mark.parametrize("kind", [EvolutionSampler, BayesianSampler, PPOSampler])
+
 OURS = pytest.mark.parametrize(
     "make",
     [
@@ -122,6 +130,20 @@ def test_trials_pruned_before_they_made_all_choices_take_none_from_the_others(
         if number:
             assert whole.sampler.infer_relative_search_space(whole, whole.trials[-1]) == SPACE
     assert asked(resumed) == asked(whole)
+
+
+@KINDS
+def test_what_an_enqueued_trial_would_have_chosen_is_what_was_enqueued(
+    kind: type[CategoricalSampler],
+) -> None:
+    space = dict(list(SPACE.items())[:1])
+    for seed in range(4):
+        study = new_study(kind(seed))
+        summed_in(study, 2)
+        study.enqueue_trial({"choice5": 3})
+        study.tell(study.ask(space), state=TrialState.PRUNED)
+        whole = as_proposed(study.trials[-1], choices_of(study.trials[0])).params
+        assert (set(whole), whole["choice5"]) == (set(SPACE), 3)
 
 
 @NEVER_TWICE
@@ -234,9 +256,6 @@ def test_a_network_that_is_twenty_times_as_slow_is_not_taken_for_a_fast_one() ->
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
     study.optimize(objective, n_trials=60)
     assert sum(trial.params["choice0"] > 1 for trial in study.trials[30:]) <= 3
-
-
-KINDS = pytest.mark.parametrize("kind", [EvolutionSampler, BayesianSampler, PPOSampler])
 
 
 @KINDS
