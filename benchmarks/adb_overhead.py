@@ -24,8 +24,8 @@ from mnasnet.arch.records import Artifact
 from mnasnet.arch.weights import random_weights
 from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
 from mnasnet.devices.android import AndroidDevice
-from mnasnet.devices.loopback_adbd import LoopbackPhone, private_adb_server
 from mnasnet.export.tflite import write_tflite
+from mnasnet.fakes.loopback_adbd import LoopbackPhone, private_adb_server
 
 SETTINGS = ((32, 0.5), (224, 1.0))
 """Image size in pixels and width: the default search's, and the paper's."""

@@ -32,8 +32,8 @@ from figures import machine
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
-from mnasnet.devices.loopback_adbd import LoopbackPhone, private_adb_server
-from mnasnet.devices.loopback_sshd import LoopbackSshd
+from mnasnet.fakes.loopback_adbd import LoopbackPhone, private_adb_server
+from mnasnet.fakes.loopback_sshd import LoopbackSshd
 from mnasnet.study.trial import read_trials
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)

@@ -25,9 +25,9 @@ from mnasnet.arch.weights import random_weights
 from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
 from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.simulated import Disorder, SimulatedMachine
 from mnasnet.devices.timing import latency_of, timed
 from mnasnet.export.tflite import write_tflite
+from mnasnet.fakes.simulated import Disorder, SimulatedMachine
 
 DISORDERS = {
     "as a shared machine": Disorder(),

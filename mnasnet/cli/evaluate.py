@@ -8,9 +8,9 @@ from typing import Annotated
 
 import tyro
 
-from mnasnet.arch.libraries import MissingLibraryError
 from mnasnet.arch.records import Score, wilson_interval
 from mnasnet.arch.zoo import NamedNetworkError
+from mnasnet.base.libraries import MissingLibraryError
 from mnasnet.cli.parse import parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.deploy.classifier import Classifier, evaluate, open_classifier

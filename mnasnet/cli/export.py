@@ -11,9 +11,9 @@ import tyro
 from numpy.typing import NDArray
 from PIL import Image
 
-from mnasnet.arch.libraries import MissingLibraryError
 from mnasnet.arch.records import Format, Precision
 from mnasnet.arch.zoo import NamedNetworkError
+from mnasnet.base.libraries import MissingLibraryError
 from mnasnet.cli.parse import parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.deploy.classifier import ImageError, of_model, read_image

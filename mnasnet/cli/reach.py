@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mnasnet.arch.records import Precision
+from mnasnet.base.words import millions
 from mnasnet.cli.parse import parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.comparison import busy
@@ -15,7 +16,6 @@ from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.devices.named import DeviceNameError
 from mnasnet.devices.options import DeviceOptions, OptionError, check_size, check_space
 from mnasnet.devices.reach import SAMPLE, Reach, reach, rows, verdict_lines
-from mnasnet.report.words import millions
 from mnasnet.space.hierarchical import SPACES
 
 

@@ -4,18 +4,18 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from mnasnet.base.words import counted, some
 from mnasnet.cli.parse import called, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.report.summary import front_table, summary_lines
-from mnasnet.report.words import counted
 from mnasnet.search.loop import SearchError
 from mnasnet.search.run import search
 from mnasnet.search.settings import DEMONSTRATION, RequestError, Settings
 from mnasnet.study.card import CardError
 from mnasnet.study.lock import FolderError
 from mnasnet.study.storage import OtherSearchError, StorageError, StorageLostError, without_password
-from mnasnet.train.sources import DIGITS, some
+from mnasnet.train.sources import DIGITS
 
 OWN = Settings(data=DIGITS)
 """What is taken where images are named, and only they: the defaults as `Settings` declares them."""

@@ -13,12 +13,13 @@ import tyro
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.zoo import NamedNetworkError, find_architecture
+from mnasnet.base.words import counted, millions
 from mnasnet.cli.parse import called, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.nn.checkpoint import CheckpointError
 from mnasnet.nn.model import UNTRAINED, WEIGHTS, Model, ModelError, open_model
 from mnasnet.report.training import class_rows, training_lines, write_training_report
-from mnasnet.report.words import counted, millions, share_words
+from mnasnet.report.words import share_words
 from mnasnet.search.watcher import duration
 from mnasnet.study.lock import FolderError
 from mnasnet.study.training import Training, TrainingError

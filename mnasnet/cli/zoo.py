@@ -11,9 +11,9 @@ from rich.table import Table
 
 from mnasnet.arch.cost import multiply_adds, parameters
 from mnasnet.arch.zoo import ZOO, NamedNetwork, Published
+from mnasnet.base.words import millions
 from mnasnet.cli.cost import TABLE_WIDTH
 from mnasnet.cli.parse import parse, served
-from mnasnet.report.words import millions
 
 
 @dataclass(frozen=True, kw_only=True)

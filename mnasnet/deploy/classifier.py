@@ -12,14 +12,15 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from mnasnet.arch.records import Learned, Score
+from mnasnet.base.progress import StepProgress
+from mnasnet.base.words import first_line
 from mnasnet.deploy.images import normalised, with_channels
 from mnasnet.devices.model_file import FILES, open_model_file
 from mnasnet.nn.model import Model, ModelError, open_model, relabelled
 from mnasnet.train.augment import Centre
 from mnasnet.train.data import ImageData
 from mnasnet.train.decoding import CROP_MARGIN, decode
-from mnasnet.train.loop import Progress, score_of
-from mnasnet.train.sources import first_line
+from mnasnet.train.loop import score_of
 
 BATCH = 32
 """Images at a time, for the networks that take several."""
@@ -110,7 +111,7 @@ def of_file(path: Path, *, labels: Path | None = None) -> Classifier:
     )
 
 
-def evaluate(classifier: Classifier, data: ImageData, *, progress: Progress | None = None) -> Score:
+def evaluate(classifier: Classifier, data: ImageData, *, progress: StepProgress | None = None) -> Score:
     """How it does on the test images of `data`, loaded at its own image size, class by class of the data.
 
     Classes go by name; where the classifier only has numbers for names, and as many, by number.

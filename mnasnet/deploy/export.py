@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import Artifact, Format, Precision
+from mnasnet.base.files import replace_file
 from mnasnet.devices.model_file import Agreement, ModelFile, agreement, open_model_file
 from mnasnet.export.metadata import Metadata, attach_metadata
 from mnasnet.export.quantize import in_precision

@@ -11,8 +11,8 @@ import torch
 
 import mnasnet
 from mnasnet.arch.architecture import Architecture, parse_block
-from mnasnet.arch.libraries import quiet
 from mnasnet.arch.records import Format, Learned
+from mnasnet.base.libraries import quiet
 from mnasnet.deploy.export import SUFFIXES, FormatError, card_lines, export
 from mnasnet.deploy.images import photographs
 from mnasnet.devices.model_file import ModelFileError, agreement, open_model_file

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mnasnet.arch.libraries import of_extra
+from mnasnet.base.libraries import of_extra
 from mnasnet.devices.device import DeviceError, DeviceLostError, UnsuitableError
 
 with of_extra("android"):

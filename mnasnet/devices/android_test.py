@@ -17,9 +17,9 @@ from mnasnet.arch.zoo import MNASNET_A1
 from mnasnet.devices.android import AndroidDevice
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
 from mnasnet.devices.device_contract import DeviceContract
-from mnasnet.devices.loopback_adbd import BENCHMARK, LoopbackPhone, asked, private_adb_server
 from mnasnet.devices.named import DeviceNameError, open_device
 from mnasnet.devices.untrained import Untrained
+from mnasnet.fakes.loopback_adbd import BENCHMARK, LoopbackPhone, asked, private_adb_server
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="the loopback phone is made of this system's parts"

@@ -23,8 +23,8 @@ from mnasnet.devices.calibrate import (
 )
 from mnasnet.devices.conftest import unwritten
 from mnasnet.devices.device import DeviceError
-from mnasnet.devices.roofline import RooflineDevice, truth_ms
 from mnasnet.devices.table_device import TableDevice
+from mnasnet.fakes.roofline import RooflineDevice, truth_ms
 from mnasnet.space.extremes import random_network
 from mnasnet.space.hierarchical import BlockSpace, Skeleton, mnasnet_space
 

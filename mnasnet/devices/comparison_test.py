@@ -9,7 +9,7 @@ from mnasnet.arch.records import Artifact, Latency
 from mnasnet.devices.comparison import FileError, artifact_at, busy, compare, verdict
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.recorded import RecordedDevice
+from mnasnet.fakes.recorded import RecordedDevice
 
 FILE = Artifact(path=Path("one.tflite"), format="tflite", digest="one", size_bytes=1)
 

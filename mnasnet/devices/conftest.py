@@ -11,8 +11,8 @@ from mnasnet.arch.records import Artifact, Latency
 from mnasnet.arch.weights import random_weights
 from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.calibrate import Calibration, fit, measure
-from mnasnet.devices.roofline import RooflineDevice
 from mnasnet.export.tflite import write_tflite
+from mnasnet.fakes.roofline import RooflineDevice
 from mnasnet.space.hierarchical import mnasnet_space
 
 

@@ -12,7 +12,7 @@ import pytest
 from mnasnet.arch.records import Artifact, Core, DeviceCard, Latency
 from mnasnet.devices.doctor import Examination, card_lines, examine, measured_lines
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.recorded import RecordedDevice
+from mnasnet.fakes.recorded import RecordedDevice
 
 FILE = Artifact(path=Path("v2.tflite"), format="tflite", digest="v2", size_bytes=1)
 LATENCY = RecordedDevice(lambda digest: 1.0).measure(FILE, reference=FILE, agreed=None, launches=5)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mnasnet.arch.libraries import of_extra, quiet
+from mnasnet.base.libraries import of_extra, quiet
 from mnasnet.devices.model_file import ModelFileError, check_shapes
 from mnasnet.export.metadata import JSON_ENTRY, Metadata, metadata_from_json
 

@@ -3,7 +3,7 @@
 import difflib
 from pathlib import Path
 
-from mnasnet.arch.libraries import MissingLibraryError
+from mnasnet.base.libraries import MissingLibraryError
 from mnasnet.devices.device import Device
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.ssh import PYTHON, SshDevice

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mnasnet.arch.libraries import of_extra, quiet
+from mnasnet.base.libraries import of_extra, quiet
 from mnasnet.devices.model_file import ModelFileError, check_shapes
 from mnasnet.export.metadata import JSON_ENTRY, Metadata, metadata_from_json
 

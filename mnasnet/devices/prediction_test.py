@@ -7,7 +7,7 @@ import pytest
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.devices.prediction import Predictor, fitted, informative
-from mnasnet.devices.roofline import truth_ms
+from mnasnet.fakes.roofline import truth_ms
 from mnasnet.space.extremes import random_network
 from mnasnet.space.hierarchical import mnasnet_space
 

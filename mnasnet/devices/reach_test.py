@@ -7,7 +7,7 @@ from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.records import Artifact, Latency
 from mnasnet.arch.zoo import ZOO
 from mnasnet.devices.reach import Reach, order_rank, reach, rows, verdict_lines
-from mnasnet.devices.recorded import RecordedDevice
+from mnasnet.fakes.recorded import RecordedDevice
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
 

@@ -19,10 +19,10 @@ from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.host_test import ends
-from mnasnet.devices.loopback_sshd import LoopbackSshd
 from mnasnet.devices.named import DeviceNameError, open_device
 from mnasnet.devices.ssh import Address, SshDevice, fault_of, known_as, parse_address
 from mnasnet.devices.untrained import Untrained
+from mnasnet.fakes.loopback_sshd import LoopbackSshd
 
 # As the ssh client does it: whatever follows the host, joined with spaces, is the business of a shell there.
 SHELL = """#!/bin/sh

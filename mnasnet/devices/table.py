@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from mnasnet.arch.architecture import Architecture, architecture_from_json
-from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import (
     Z_95,
     DeviceCard,
@@ -20,6 +19,7 @@ from mnasnet.arch.records import (
     device_card_from_json,
     latency_from_json,
 )
+from mnasnet.base.files import replace_file
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.extent import Extent
 from mnasnet.devices.prediction import Fit, Predictor

@@ -8,7 +8,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from mnasnet.arch.libraries import quiet
+from mnasnet.base.libraries import quiet
 from mnasnet.devices.model_file import ModelFileError, check_shapes
 from mnasnet.devices.runner import not_delegated
 from mnasnet.export.metadata import Metadata, read_metadata

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from scipy.stats import t
 
 from mnasnet.arch.records import Latency
-from mnasnet.devices.simulated import Disorder, SimulatedMachine
 from mnasnet.devices.timing import (
     BLOCKS,
     LOADS,
@@ -31,6 +30,7 @@ from mnasnet.devices.timing import (
     timed,
     undisturbed,
 )
+from mnasnet.fakes.simulated import Disorder, SimulatedMachine
 
 
 def block(reference_ms: float, candidate_ms: float) -> Block:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from mnasnet.arch.files import replace_file
-from mnasnet.arch.libraries import of_extra, quiet
 from mnasnet.arch.records import Artifact
+from mnasnet.base.files import replace_file
+from mnasnet.base.libraries import of_extra, quiet
 from mnasnet.export.metadata import JSON_ENTRY, Metadata
 from mnasnet.nn.network import Network
 

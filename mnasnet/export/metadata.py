@@ -21,8 +21,8 @@ from flatbuffers.number_types import Float32Flags
 from flatbuffers.table import Table
 
 from mnasnet.arch.architecture import Architecture, architecture_from_json
-from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import Artifact, Learned, Precision
+from mnasnet.base.files import replace_file
 from mnasnet.export.tflite import packed
 
 JSON_ENTRY = "mnasnet"

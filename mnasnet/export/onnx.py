@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.files import replace_file
-from mnasnet.arch.libraries import of_extra, quiet
 from mnasnet.arch.records import Artifact, Learned
+from mnasnet.base.files import replace_file
+from mnasnet.base.libraries import of_extra, quiet
 from mnasnet.export.metadata import JSON_ENTRY, Metadata
 from mnasnet.export.tflite import INPUT, OUTPUT
 from mnasnet.nn.network import Network

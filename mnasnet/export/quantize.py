@@ -11,9 +11,9 @@ from ai_edge_quantizer import qtyping, recipe
 from ai_edge_quantizer.quantizer import Quantizer
 from numpy.typing import NDArray
 
-from mnasnet.arch.files import replace_file
-from mnasnet.arch.libraries import quiet
 from mnasnet.arch.records import Artifact, Precision
+from mnasnet.base.files import replace_file
+from mnasnet.base.libraries import quiet
 from mnasnet.export.countable import make_countable
 from mnasnet.export.tflite import INPUT, SIGNATURE, packed
 

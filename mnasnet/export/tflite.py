@@ -22,9 +22,9 @@ from mnasnet.arch.architecture import (
     Padding,
     map_size,
 )
-from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import Artifact
 from mnasnet.arch.weights import Affine, Weights
+from mnasnet.base.files import replace_file
 
 SIGNATURE = "serving_default"
 """Name under which quantizers and runtimes look up the network's one signature."""

@@ -18,9 +18,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mnasnet.arch.architecture import Architecture, Block, ConvOp, Padding, architecture_from_json
-from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import MNASNET_SMALL
+from mnasnet.base.files import replace_file
 from mnasnet.nn.mindspore import read_mindspore
 from mnasnet.nn.network import Network
 

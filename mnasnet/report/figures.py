@@ -8,8 +8,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from mnasnet.arch.records import Accuracy, Latency
+from mnasnet.base.words import milliseconds
 from mnasnet.report.findings import Findings
-from mnasnet.report.words import accuracy_words, latency_words, milliseconds
+from mnasnet.report.words import accuracy_words, latency_words
 from mnasnet.report.worth import Effect
 
 BLUE, ORANGE, GREEN, RED, GREY = "#3b82c4", "#d97b1c", "#2e9e6b", "#d1495b", "#8a929c"

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from mnasnet.report.words import decimals
+from mnasnet.base.words import decimals
 from mnasnet.study.card import Card
 
 Verdict = Literal["gain", "trade", "no gain"]

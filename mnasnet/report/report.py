@@ -7,18 +7,13 @@ from pathlib import Path
 import optuna
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.files import replace_file
+from mnasnet.base.files import replace_file
+from mnasnet.base.words import counted, millions, milliseconds
 from mnasnet.report import figures, summary
 from mnasnet.report.drawing import draw
 from mnasnet.report.findings import Findings, find
 from mnasnet.report.html import document, facts, figure, table
-from mnasnet.report.words import (
-    accuracy_words,
-    counted,
-    latency_words,
-    millions,
-    milliseconds,
-)
+from mnasnet.report.words import accuracy_words, latency_words
 from mnasnet.report.worth import Worth, worth
 from mnasnet.study.card import Card
 from mnasnet.study.storage import Setup

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from mnasnet.base.words import counted, millions, milliseconds
 from mnasnet.report.findings import Findings
-from mnasnet.report.words import accuracy_words, counted, latency_words, millions, milliseconds
+from mnasnet.report.words import accuracy_words, latency_words
 from mnasnet.study.card import Card
 from mnasnet.study.trial import TrialRecord
 

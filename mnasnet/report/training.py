@@ -5,12 +5,13 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import Score, wilson_interval
+from mnasnet.base.files import replace_file
+from mnasnet.base.words import counted, millions
 from mnasnet.report.figures import BLUE, GREY, ORANGE, bars, dressed, nice
 from mnasnet.report.html import document, facts, figure, table
 from mnasnet.report.report import REPORT
-from mnasnet.report.words import counted, millions, share_words
+from mnasnet.report.words import share_words
 from mnasnet.study.training import Training
 
 

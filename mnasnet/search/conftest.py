@@ -9,7 +9,7 @@ import pytest
 
 from mnasnet.arch.records import Artifact, Latency
 from mnasnet.arch.zoo import MOBILENET_V2
-from mnasnet.devices.recorded import RecordedDevice
+from mnasnet.fakes.recorded import RecordedDevice
 from mnasnet.search.run import Result, search
 from mnasnet.search.settings import Settings
 from mnasnet.space.extremes import smallest_network

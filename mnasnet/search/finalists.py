@@ -14,6 +14,7 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import multiply_adds, parameters
 from mnasnet.arch.records import Accuracy, Learned, Score
 from mnasnet.arch.zoo import ARCHITECTURE
+from mnasnet.base.progress import StepProgress
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import export
 from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted
@@ -26,7 +27,7 @@ from mnasnet.report.findings import Findings
 from mnasnet.study.card import CARD, Card, describe, read_card, write_card
 from mnasnet.study.trial import TrialRecord
 from mnasnet.train.data import ImageData
-from mnasnet.train.loop import Progress, Recipe, score, train
+from mnasnet.train.loop import Recipe, score, train
 
 TRAINED = "trained.json"
 """Beside the weights of a final training that has ended: what they were made with."""
@@ -101,7 +102,7 @@ class Finishing:
             return None  # its device was not at hand, and is now
         return card if found == wanted else None
 
-    def finish(self, candidate: Candidate, *, progress: Progress | None = None) -> Card:
+    def finish(self, candidate: Candidate, *, progress: StepProgress | None = None) -> Card:
         """Train on training and held-out images, test once, export, compare, measure; then keep the folder.
 
         The folder appears under its name only when it is whole. Nothing is done where it is there already.
@@ -137,7 +138,7 @@ class Finishing:
         rmtree(self._kept(candidate.architecture), ignore_errors=True)
         return card
 
-    def _fill(self, part: Path, candidate: Candidate, *, progress: Progress | None) -> Card:
+    def _fill(self, part: Path, candidate: Candidate, *, progress: StepProgress | None) -> Card:
         """All of a finalist's folder, written into `part`."""
         architecture, digest = candidate.architecture, candidate.architecture.digest()
         learned = Learned(classes=self.data.classes, mean=self.data.mean, std=self.data.std)
@@ -191,7 +192,7 @@ class Finishing:
         return card
 
     def _trained(
-        self, architecture: Architecture, learned: Learned, *, progress: Progress | None
+        self, architecture: Architecture, learned: Learned, *, progress: StepProgress | None
     ) -> tuple[Network, float]:
         """The network after its final training, and the seconds that took.
 

@@ -9,6 +9,7 @@ from optuna.trial import Trial, TrialState
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Accuracy, Latency
+from mnasnet.base.words import first_line
 from mnasnet.devices.device import DeviceError, DeviceLostError
 from mnasnet.space.space import Space
 from mnasnet.study.storage import retry_interrupted
@@ -21,7 +22,6 @@ from mnasnet.study.trial import (
     set_network,
 )
 from mnasnet.train.loop import DivergedError
-from mnasnet.train.sources import first_line
 
 FAILURES_IN_A_ROW = 5
 """So many failed trials in a row mean that it is not the networks."""

@@ -16,6 +16,7 @@ from optuna.samplers import BaseSampler
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.zoo import MOBILENET_V2
+from mnasnet.base.words import counted, first_line
 from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError
 from mnasnet.devices.named import DeviceNameError
@@ -23,7 +24,6 @@ from mnasnet.devices.table_device import TableDevice
 from mnasnet.devices.untrained import Untrained
 from mnasnet.report.findings import Findings, find
 from mnasnet.report.report import write_report
-from mnasnet.report.words import counted
 from mnasnet.samplers.named import sampler_named
 from mnasnet.samplers.ppo import PPOSampler, PPOSettings
 from mnasnet.search.finalists import Candidate, Finishing, choose
@@ -53,7 +53,7 @@ from mnasnet.study.trial import TrialRecord, known_of_pruned, read_trials
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import ProxyTraining, Recipe
 from mnasnet.train.memory import busy_line
-from mnasnet.train.sources import DataError, first_line
+from mnasnet.train.sources import DataError
 
 CONTROL = "mobilenet-v2"
 """Name of the network that the paper compares with; the reference of every timing too."""

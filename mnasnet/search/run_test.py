@@ -19,8 +19,8 @@ from mnasnet.arch.records import Accuracy, Artifact, Latency
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import LARGEST_DIFFERENCES
 from mnasnet.devices.device import DeviceError
-from mnasnet.devices.recorded import RecordedDevice
 from mnasnet.export.metadata import read_metadata
+from mnasnet.fakes.recorded import RecordedDevice
 from mnasnet.nn.model import open_model
 from mnasnet.samplers.named import SAMPLERS, Wanted
 from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Listening, Searched, device

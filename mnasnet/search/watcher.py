@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from mnasnet.report.words import counted
+from mnasnet.base.words import counted
 from mnasnet.study.reward import Reward
 from mnasnet.study.trial import TrialRecord
 

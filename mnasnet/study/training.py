@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import Score
+from mnasnet.base.files import replace_file
 
 TRAINING = "training.json"
 """Name of the record in a training's folder."""

@@ -17,17 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mnasnet.base.progress import StageProgress
+from mnasnet.base.words import some
 from mnasnet.train.decoding import Decoded, decoded, stored_side
-from mnasnet.train.sources import (
-    DataError,
-    Digests,
-    Progress,
-    Rows,
-    Source,
-    digests_of,
-    open_source,
-    some,
-)
+from mnasnet.train.sources import DataError, Digests, Rows, Source, digests_of, open_source
 
 TEST_FRACTION = 0.2
 """The part of a set that becomes its test images when it brings no test split of its own."""
@@ -108,7 +101,7 @@ def load(
     held_out: float = 0.2,
     limit: int | None = None,
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> ImageData:
     """The images of `source`, split and decoded.
 

@@ -21,17 +21,9 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from mnasnet.train.sources import (
-    CHUNK,
-    DataError,
-    Digests,
-    Progress,
-    Rows,
-    Source,
-    cannot_keep,
-    first_line,
-    some,
-)
+from mnasnet.base.progress import StageProgress
+from mnasnet.base.words import first_line, some
+from mnasnet.train.sources import CHUNK, DataError, Digests, Rows, Source, cannot_keep
 
 CROP_MARGIN = 8 / 7
 """Side stored of large images over the side trained at: 256 for 224, the official evaluation's 0.875 crop."""
@@ -76,7 +68,7 @@ def decoded(
     side: int,
     channels: int | None,
     cache: Path,
-    progress: Progress | None,
+    progress: StageProgress | None,
 ) -> Decoded:
     """The images of `rows`, from the cache or decoded into it; `channels` None: 1 if all are grey, else 3.
 
@@ -123,7 +115,13 @@ def _clear_abandoned(folder: Path) -> None:
 
 
 def _fill(
-    folder: Path, origin: Source, rows: Rows, *, side: int, channels: int | None, progress: Progress | None
+    folder: Path,
+    origin: Source,
+    rows: Rows,
+    *,
+    side: int,
+    channels: int | None,
+    progress: StageProgress | None,
 ) -> None:
     """Decodes into another folder and renames it: on return `folder` is whole, after an error not there."""
     try:
@@ -159,7 +157,7 @@ def _write(
     side: int,
     channels: int,
     only_grey: bool,
-    progress: Progress | None,
+    progress: StageProgress | None,
 ) -> dict[str, Any]:
     """Writes the file `pixels`, [count, side, side, channels], and returns the index that belongs to it.
 

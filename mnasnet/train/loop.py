@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Accuracy, Score
+from mnasnet.base.progress import StepProgress
 from mnasnet.nn.network import Network
 from mnasnet.train.augment import batches, evaluation, training
 from mnasnet.train.data import ImageData, Images
@@ -23,9 +24,6 @@ from mnasnet.train.rmsprop import RMSpropTF, learning_rate_at
 
 BN_IMAGES = 1024
 """Training images, at most, over which BN statistics are made anew before an evaluation."""
-
-Progress = Callable[[int, int], None]
-"""Told how many of the steps are done, and how many there are."""
 
 
 class DivergedError(Exception):
@@ -112,7 +110,7 @@ def train(
     recipe: Recipe,
     *,
     seed: int,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     resumed: Mapping[str, Any] | None = None,
     after_epoch: Callable[[Learner], None] | None = None,
 ) -> Network:
@@ -283,7 +281,7 @@ class ProxyTraining:
     data: ImageData
     recipe: Recipe
     seed: int
-    progress: Progress | None = None
+    progress: StepProgress | None = None
 
     def __call__(self, architecture: Architecture) -> Accuracy:
         """Train and judge one architecture.

@@ -13,9 +13,10 @@ import torch
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import multiply_adds, parameters
-from mnasnet.arch.files import replace_file
 from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import ARCHITECTURE
+from mnasnet.base.files import replace_file
+from mnasnet.base.progress import StepProgress
 from mnasnet.nn.checkpoint import load_network, save_network
 from mnasnet.nn.model import WEIGHTS, Model
 from mnasnet.nn.network import Network
@@ -23,7 +24,7 @@ from mnasnet.study.identity import differences
 from mnasnet.study.lock import only_process_in
 from mnasnet.study.training import Epoch, Training, TrainingError, read_training, write_training
 from mnasnet.train.data import ImageData
-from mnasnet.train.loop import Learner, Progress, Recipe, score, train
+from mnasnet.train.loop import Learner, Recipe, score, train
 
 LAST = "last.safetensors"
 """The network as the last epoch left it; `WEIGHTS` holds the best epoch's."""
@@ -47,7 +48,7 @@ def run_training(
     command: str,
     begun: Callable[[Training], None],
     told: Callable[[Training], None],
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Training:
     """Train on the training images, keep the weights that do best on the held-out ones, test those once.
 

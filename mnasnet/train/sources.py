@@ -19,6 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from mnasnet.base.progress import StageProgress
+from mnasnet.base.words import first_line, some
+
 DIGITS = "digits"
 """The name of the embedded data set: scikit-learn's 1,797 handwritten digits, grey, 8 by 8 pixels."""
 
@@ -38,24 +41,9 @@ Rows = npt.NDArray[np.int64]
 Digests = npt.NDArray[np.uint64]
 """One hash for each row of a source."""
 
-Progress = Callable[[str, int, int], None]
-"""Told what is being done ("reading", "decoding"), how much of it is done, and how much there is: images, but
-for the hub's one answer."""
-
 
 class DataError(ValueError):
     """Images that cannot be served; the message is one line with the value and the way out."""
-
-
-def some(names: Sequence[str]) -> str:
-    """The first three names, and how many more there are."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says, on one line; its type where it says nothing."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def cannot_keep(what: str, folder: Path, error: OSError) -> OSError:
@@ -84,7 +72,7 @@ class Source:
     """How a person finds the image of a row."""
 
 
-def open_source(source: str, *, cache: Path, progress: Progress | None = None) -> Source:
+def open_source(source: str, *, cache: Path, progress: StageProgress | None = None) -> Source:
     """Finds `source` as a data set, a folder, a parquet file or a hub name, in this order.
 
     Raises DataError where it is none of these, cannot be read, lacks images or labels, or its classes do not
@@ -253,7 +241,7 @@ def _parquet(source: str, path: Path, files: Sequence[str], cache: Path) -> Sour
     return _labelled(source, tables)
 
 
-def _hub(source: str, cache: Path, progress: Progress | None) -> Source:
+def _hub(source: str, cache: Path, progress: StageProgress | None) -> Source:
     """A data set on the Hugging Face hub, downloaded once."""
     asking = f"asking the Hugging Face hub for {source}"
     if progress is not None:
@@ -422,7 +410,7 @@ def _numbered(
     return known, labels, splits
 
 
-def digests_of(origin: Source, progress: Progress | None) -> Digests:
+def digests_of(origin: Source, progress: StageProgress | None) -> Digests:
     """[rows]: the first 64 bits of each encoded image's hash: its identity, and its place in every draw."""
     digests = np.empty(len(origin.labels), dtype=np.uint64)
     for row in range(len(digests)):

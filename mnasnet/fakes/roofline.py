@@ -7,7 +7,7 @@ import numpy as np
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Artifact, Latency
 from mnasnet.devices.operators import Operator, Sort, operators
-from mnasnet.devices.recorded import RecordedDevice
+from mnasnet.fakes.recorded import RecordedDevice
 
 PER_US: dict[Sort, float] = {
     "pointwise": 14e3,

@@ -7,7 +7,7 @@ import pytest
 from mnasnet.arch.records import Artifact
 from mnasnet.devices.device import Device
 from mnasnet.devices.device_contract import DeviceContract
-from mnasnet.devices.recorded import RecordedDevice
+from mnasnet.fakes.recorded import RecordedDevice
 
 
 def artifact_of(digest: str) -> Artifact:

@@ -6,8 +6,10 @@ import sys
 import warnings
 from collections.abc import Iterator
 
+from mnasnet.base.errors import RequestError
 
-class MissingLibraryError(Exception):
+
+class MissingLibraryError(RequestError):
     """A library of an extra is not installed; the message is one line that says what to install."""
 
 

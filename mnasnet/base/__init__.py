@@ -1,0 +1,1 @@
+"""What every part stands on: errors, words, files, other people's libraries; nothing of networks."""
