@@ -5,12 +5,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mnasnet.base.errors import RequestError, RunError
 from mnasnet.cli.parse import parse, served
-from mnasnet.devices.device import DeviceError, UnsuitableError
-from mnasnet.devices.doctor import card_lines, examine, measured_lines
-from mnasnet.devices.named import DeviceNameError
-from mnasnet.devices.options import DeviceOptions, OptionError, check_size
-from mnasnet.devices.table_device import TableDevice
+from mnasnet.devices.card import device_card_lines
+from mnasnet.meters.doctor import examine, measured_lines
+from mnasnet.meters.options import DeviceOptions, check_size
+from mnasnet.meters.table_meter import TableDevice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _doctor(options),
         verb="doctor",
-        refused=(DeviceNameError, OptionError, UnsuitableError),
-        failed=(DeviceError, OSError),
+        refused=(RequestError,),
+        failed=(RunError, OSError),
         kept="nothing was changed",
     )
 
@@ -52,7 +52,7 @@ def _doctor(options: Options) -> None:
     if options.json:
         print(json.dumps(found.to_json(), indent=2))
         return
-    for line in card_lines(found.card):
+    for line in device_card_lines(found.card):
         print(line)
     print(
         f"examined with networks for images of {options.image_size} px and {options.in_channels} channels, "
@@ -78,7 +78,7 @@ def _say_table(device: TableDevice, *, as_json: bool) -> None:
             )
         )
         return
-    for line in card_lines(card):
+    for line in device_card_lines(card):
         print(line)
     for one in table.accordance:
         print(

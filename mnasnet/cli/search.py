@@ -4,14 +4,15 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from mnasnet.base.errors import RequestError
 from mnasnet.base.words import counted, some
 from mnasnet.cli.parse import called, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.devices.device import DeviceError, UnsuitableError
+from mnasnet.devices.device import DeviceError
 from mnasnet.report.summary import front_table, summary_lines
 from mnasnet.search.loop import SearchError
 from mnasnet.search.run import search
-from mnasnet.search.settings import DEMONSTRATION, RequestError, Settings
+from mnasnet.search.settings import DEMONSTRATION, Settings
 from mnasnet.study.card import CardError
 from mnasnet.study.lock import FolderError
 from mnasnet.study.storage import OtherSearchError, StorageError, StorageLostError, without_password
@@ -20,7 +21,7 @@ from mnasnet.train.sources import DIGITS
 OWN = Settings(data=DIGITS)
 """What is taken where images are named, and only they: the defaults as `Settings` declares them."""
 
-REFUSED = (RequestError, FolderError, OtherSearchError, StorageError, CardError, UnsuitableError)
+REFUSED = (RequestError, FolderError, OtherSearchError, StorageError, CardError)
 FAILED = (
     SearchError,
     DeviceError,

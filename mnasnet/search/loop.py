@@ -10,7 +10,7 @@ from optuna.trial import Trial, TrialState
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Accuracy, Latency
 from mnasnet.base.words import first_line
-from mnasnet.devices.device import DeviceError, DeviceLostError
+from mnasnet.devices.device import DeviceError, DeviceLostError, UnsuitableError
 from mnasnet.space.space import Space
 from mnasnet.study.storage import retry_interrupted
 from mnasnet.study.trial import (
@@ -33,9 +33,10 @@ CONVERGENCE_REPEATS = 27
 TOO_SLOW_IN_A_ROW = 200
 """So many networks in a row above the limit mean that the limit leaves nothing to train."""
 
-FAILURES = (DivergedError, DeviceError, RuntimeError, MemoryError)
+FAILURES = (DivergedError, DeviceError, UnsuitableError, RuntimeError, MemoryError)
 """What makes one trial fail and lets the search go on: a diverged training, memory (torch says so with a plain
-RuntimeError), an export, the device. A ValueError is none: it is a mistake of ours and ends the search loudly.
+RuntimeError), an export, the device. Any other ValueError is none: it is a mistake of ours and ends the search
+loudly.
 """
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from mnasnet.arch.architecture import architecture_from_json
 from mnasnet.arch.records import Accuracy, Artifact, Latency
+from mnasnet.base.errors import RequestError
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import LARGEST_DIFFERENCES
 from mnasnet.devices.device import DeviceError
@@ -26,7 +27,7 @@ from mnasnet.samplers.named import SAMPLERS, Wanted
 from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Listening, Searched, device
 from mnasnet.search.loop import SearchError
 from mnasnet.search.run import search
-from mnasnet.search.settings import RequestError, Settings
+from mnasnet.search.settings import Settings
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import BlockSpace, mnasnet_space
 from mnasnet.study.card import read_cards

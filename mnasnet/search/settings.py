@@ -7,14 +7,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from mnasnet.arch.records import Precision
-from mnasnet.devices.options import DeviceOptions
+from mnasnet.base.errors import RequestError
+from mnasnet.meters.options import DeviceOptions
 from mnasnet.samplers.named import check_sampler
 from mnasnet.train.sources import DIGITS
-
-
-class RequestError(ValueError):
-    """A request that cannot be served; the message is one line that names the value and the way out."""
-
 
 RewardName = Literal["soft", "hard", "absolute"]
 SpaceName = Literal["mnasnet", "mnasnet-published", "flat"]

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from mnasnet.base.errors import RequestError
 from mnasnet.samplers.named import SAMPLERS
 from mnasnet.samplers.ppo import PPOSettings
-from mnasnet.search.settings import DEMONSTRATION, LEAST_WIDTH, RequestError, Settings
+from mnasnet.search.settings import DEMONSTRATION, LEAST_WIDTH, Settings
 from mnasnet.space.hierarchical import MOBILENET_V2_SKELETONS
 
 

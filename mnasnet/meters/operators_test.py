@@ -11,8 +11,8 @@ from mnasnet.arch.architecture import Architecture, parse_block
 from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.weights import random_weights
 from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
-from mnasnet.devices.operators import operators
 from mnasnet.export.tflite import write_tflite
+from mnasnet.meters.operators import operators
 
 POOLED = Architecture(
     blocks=(

@@ -11,10 +11,10 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.records import Latency, Precision
 from mnasnet.arch.zoo import MOBILENET_V2, ZOO
-from mnasnet.devices.comparison import LAUNCHES
-from mnasnet.devices.device import Device, DeviceError
-from mnasnet.devices.table_device import TableDevice
-from mnasnet.devices.untrained import Untrained
+from mnasnet.devices.device import Device, DeviceError, UnsuitableError
+from mnasnet.meters.comparison import LAUNCHES
+from mnasnet.meters.latency_meter import Untrained
+from mnasnet.meters.table_meter import TableDevice
 from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.space import Space
 
@@ -114,7 +114,7 @@ def reach(
             progress(f"timing {name}", done, total)
             try:
                 latency = timed(architecture)
-            except DeviceError:
+            except (DeviceError, UnsuitableError):
                 if not isinstance(device, TableDevice) or name not in zoo:
                     raise
                 unknown.append(name)  # a table refuses what lies outside of its space
