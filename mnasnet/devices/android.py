@@ -13,12 +13,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mnasnet.arch.records import Artifact, DeviceCard, Format, Latency
-from mnasnet.devices import timing
+from mnasnet.arch.records import Artifact, DeviceCard, Format
 from mnasnet.devices.adb import Adb, SilentError
 from mnasnet.devices.android_about import ASK, IDLE, About, about_of, idle_of
 from mnasnet.devices.benchmark_model import Run, last_words, run_of
 from mnasnet.devices.device import Device, DeviceError, UnsuitableError, check_threads
+from mnasnet.devices.timing import DeviceState, Load, TimedBlock, TimeLoad, Timings, cool_down, time_launches
 
 TMP = "/data/local/tmp"
 """The one place of a phone where adb may write and run a program."""
@@ -111,9 +111,7 @@ class AndroidDevice(Device):
         """As the protocol says: what its system counted as idle during half a second."""
         return idle_of(self._adb.answer(IDLE))
 
-    def measure(
-        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
-    ) -> Latency:
+    def time_file(self, artifact: Artifact, *, reference: Artifact, launches: int = 1) -> Timings:
         """As the protocol says; each run is a process of its own in any case.
 
         Raises:
@@ -132,37 +130,37 @@ class AndroidDevice(Device):
         not_delegated: set[str] = set()  # the reference's too: a ratio to slower kernels says as little
         deadline = 0.0
 
-        def launch() -> timing.TimeLoad:
+        def begin_launch() -> TimeLoad:
             nonlocal deadline
-            waited.append(timing.cooled(lambda: self._state(cores))[1])
+            waited.append(cool_down(lambda: self._state(cores))[1])
             deadline = time.monotonic() + self._limit_s
             return time_load
 
-        def time_load(candidate_first: bool) -> timing.Load:
+        def time_load(candidate_first: bool) -> Load:
             names = sorted(files, reverse=not candidate_first)
             found = self._run([(name, files[name]) for name in names], cores=cores, deadline=deadline)
             against, timed = found["reference.tflite"], found["candidate.tflite"]
             statistics.update((against.statistic, timed.statistic))
             not_delegated.update(against.not_delegated, timed.not_delegated)
-            return [timing.Block(reference_ms=(against.ms,), candidate_ms=(timed.ms,), summarized=timed.runs)]
+            return [TimedBlock(reference_ms=(against.ms,), candidate_ms=(timed.ms,), summarized=timed.runs)]
 
         waited: list[float] = []
         try:
             self._put("benchmark_model", self._binary, mode=0o755)
             for name, path in files.items():
                 self._put(name, path, mode=0o644)
-            timed = timing.timed(launch, launches=launches)
+            timed = time_launches(begin_launch, launches=launches)
             state = self._state(cores)
         finally:
             self._drop("candidate.tflite")
-        return timing.latency_of(
-            timed,
-            agreed=agreed,
+        return Timings(
+            launches=timed,
             device=self.name,
-            runtime=f"{self._runtime()}, XNNPACK, wall time",
+            runtime=f"{self._runtime()}, XNNPACK",
+            clock="wall time",
             threads=self.threads,
             cores=cores,
-            not_delegated=sorted(not_delegated),
+            not_delegated=tuple(sorted(not_delegated)),
             statistic="mean" if "mean" in statistics else "median",
             state=state,
             waited_s=sum(waited),
@@ -182,17 +180,17 @@ class AndroidDevice(Device):
         """What it said of itself when it was first asked."""
         if self._first_about is None:
             about = self._about()
-            check_threads(self.threads, len(about.cores), called=about.model)
+            check_threads(self.threads, len(about.cores), name=about.model)
             self._first_about = about
         return self._first_about
 
     def _about(self) -> About:
         return about_of(self._adb.answer(ASK))
 
-    def _state(self, cores: Sequence[int]) -> timing.State:
+    def _state(self, cores: Sequence[int]) -> DeviceState:
         about = self._about()
         timed_on = next((core for core in about.cores if not cores or core.number == cores[0]), None)
-        return timing.State(
+        return DeviceState(
             governor=None if timed_on is None else timed_on.governor,
             frequency_mhz=None if timed_on is None else timed_on.now_mhz,
             temperature_c=about.temperature_c,

@@ -14,9 +14,19 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from mnasnet.arch.records import Artifact, Core, DeviceCard, Format, Latency
-from mnasnet.devices import timing
+from mnasnet.arch.records import Artifact, Core, DeviceCard, Format
 from mnasnet.devices.device import Device, DeviceError, UnsuitableError, check_threads
+from mnasnet.devices.timing import (
+    BLOCK_MS,
+    BLOCKS,
+    DeviceState,
+    Load,
+    TimedBlock,
+    TimeLoad,
+    Timings,
+    cool_down,
+    time_launches,
+)
 
 T = TypeVar("T")
 
@@ -103,14 +113,12 @@ class ResidentDevice(Device):
             raise DeviceError(f"{self._place.called}: its Python has no {wanted}; {self._place.install}")
         return found
 
-    def measure(
-        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
-    ) -> Latency:
+    def time_file(self, artifact: Artifact, *, reference: Artifact, launches: int = 1) -> Timings:
         """As the protocol says; `launches` above 1 starts that many processes, of which the last stays.
 
         Raises:
             DeviceLostError: the device is away.
-            DeviceError: a file that the runtime refuses, a process that died twice, or `limit_s` has passed.
+            DeviceError: a file that the runtime does not load, a process that died twice, or `limit_s` has passed.
             ValueError: `launches` is less than 1.
         """
         if artifact.format not in self.formats:
@@ -124,46 +132,46 @@ class ResidentDevice(Device):
         waited: list[float] = []
         deadline = 0.0
 
-        def launch() -> timing.TimeLoad:
+        def begin_launch() -> TimeLoad:
             nonlocal deadline
             if launches > 1:
                 self.close()
-            waited.append(timing.cooled(self._state)[1])
+            waited.append(cool_down(self._state)[1])
             deadline = time.monotonic() + self._limit_s
             return time_load
 
-        def time_load(candidate_first: bool) -> timing.Load:
+        def time_load(candidate_first: bool) -> Load:
             request = {
                 "do": "time",
                 "candidate_first": candidate_first,
-                "blocks": timing.BLOCKS,
-                "block_ms": timing.BLOCK_MS,
+                "blocks": BLOCKS,
+                "block_ms": BLOCK_MS,
             }
             reply = self._ask(request, files=files, what=what, deadline=deadline)
             not_delegated.update(reply["not_delegated"])
-            return [
-                timing.Block(
+            return tuple(
+                TimedBlock(
                     reference_ms=tuple(block["reference_ms"]), candidate_ms=tuple(block["candidate_ms"])
                 )
                 for block in reply["blocks"]
-            ]
+            )
 
         try:
             # All of it again when a process died: what two of them timed is not one launch.
-            timed = self._twice(what, lambda: timing.timed(launch, launches=launches))
+            timed = self._twice(what, lambda: time_launches(begin_launch, launches=launches))
             about = self.about()  # of the process that timed, whatever was there before it
         finally:
             if self._process is not None:
                 self._process.drop(artifact)
         runtime = next(one for one in about["runtimes"] if one.startswith(RUNTIMES[artifact.format]))
-        return timing.latency_of(
-            timed,
-            agreed=agreed,
+        return Timings(
+            launches=timed,
             device=self.name,
-            runtime=f"{runtime}, {DELEGATES[artifact.format]}, {about['clock']}",
+            runtime=f"{runtime}, {DELEGATES[artifact.format]}",
+            clock=about["clock"],
             threads=self.threads,
-            cores=about["pinned"],
-            not_delegated=sorted(not_delegated),
+            cores=tuple(about["pinned"]),
+            not_delegated=tuple(sorted(not_delegated)),
             state=_state_of(about),
             waited_s=sum(waited),
         )
@@ -211,11 +219,11 @@ class ResidentDevice(Device):
         """
         if self._first_about is None:
             about = self.about()
-            check_threads(self.threads, len(about["cores"]), called=self._place.called)
+            check_threads(self.threads, len(about["cores"]), name=self._place.called)
             self._first_about = about
         return self._first_about
 
-    def _state(self) -> timing.State:
+    def _state(self) -> DeviceState:
         return _state_of(self._ask_itself("state"))
 
     def _ask_itself(self, action: str) -> dict[str, Any]:
@@ -269,8 +277,8 @@ class ResidentDevice(Device):
         return reply
 
 
-def _state_of(about: Mapping[str, Any]) -> timing.State:
-    return timing.State(**{one.name: about[one.name] for one in fields(timing.State)})
+def _state_of(about: Mapping[str, Any]) -> DeviceState:
+    return DeviceState(**{one.name: about[one.name] for one in fields(DeviceState)})
 
 
 class _DiedError(Exception):

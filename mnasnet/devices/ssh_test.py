@@ -16,6 +16,7 @@ import pytest
 
 from mnasnet.arch.records import Artifact
 from mnasnet.base.errors import RequestError
+from mnasnet.devices.conftest import median_ratio
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.host_test import ends
@@ -162,7 +163,7 @@ def test_the_files_are_gone_when_it_is_closed(
     shell: str, artifact: Artifact, reference: Artifact, there: Path
 ) -> None:
     with SshDevice("board", python=sys.executable, ssh=(shell,)) as device:
-        device.measure(artifact, reference=reference, agreed=None)
+        device.time_file(artifact, reference=reference)
         # The candidate's is already, the reference waits for the next measurement.
         assert [path.name for path in there.rglob("*.tflite")] == ["1-reference.tflite"]
     assert is_empty(there)
@@ -174,11 +175,11 @@ def test_a_file_that_has_changed_is_sent_again(
     changing = dataclasses.replace(reference, path=tmp_path / "reference.tflite")
     with SshDevice("board", python=sys.executable, ssh=(shell,)) as device:
         changing.path.write_bytes(reference.path.read_bytes())
-        before = device.measure(artifact, reference=changing, agreed=None)
+        before = device.time_file(artifact, reference=changing)
         changing.path.write_bytes(artifact.path.read_bytes())
-        after = device.measure(artifact, reference=changing, agreed=None)
-    assert before.ratio > 1.5  # about five times the multiply-adds
-    assert after.ratio == pytest.approx(1, rel=0.2)
+        after = device.time_file(artifact, reference=changing)
+    assert median_ratio(before) > 1.5  # about five times the multiply-adds
+    assert median_ratio(after) == pytest.approx(1, rel=0.2)
 
 
 def test_a_runner_that_crashes_leaves_nothing_and_another_one_is_started(shell: str, there: Path) -> None:
@@ -249,7 +250,7 @@ def test_a_python_without_a_runtime_is_an_error_of_the_card_and_of_a_measurement
         with pytest.raises(DeviceError, match=r"ssh:board: its Python has no LiteRT or ONNX Runtime"):
             device.card()
         with pytest.raises(DeviceError, match=r"pip install ai-edge-litert"):
-            device.measure(artifact, reference=reference, agreed=None)
+            device.time_file(artifact, reference=reference)
 
 
 @pytest.mark.parametrize(
@@ -346,7 +347,7 @@ def test_one_connection_serves_all_measurements(
 ) -> None:
     with board(fresh) as device:
         for _ in range(3):
-            device.measure(artifact, reference=reference, agreed=None)
+            device.time_file(artifact, reference=reference)
     assert fresh.log.count("Accepted publickey") == 1
 
 
@@ -433,7 +434,7 @@ def test_a_python_there_that_will_not_do_is_an_error(
             device.card()
         assert not isinstance(error.value, DeviceLostError)
         with pytest.raises(DeviceError, match=message):
-            device.measure(artifact, reference=reference, agreed=None)
+            device.time_file(artifact, reference=reference)
 
 
 @pytest.mark.slow
@@ -444,9 +445,9 @@ def test_a_full_disk_there_is_an_error(
     large = long(artifact, tmp_path / "large.tflite")
     with board(fresh, python=python) as device:
         with pytest.raises(DeviceError, match=r"large\.tflite cannot be stored on ssh:"):
-            device.measure(large, reference=reference, agreed=None)
+            device.time_file(large, reference=reference)
         assert is_empty(fresh.there)
-        assert device.measure(artifact, reference=reference, agreed=None).median_ms > 0
+        assert device.time_file(artifact, reference=reference).launches
 
 
 @pytest.mark.slow
@@ -454,15 +455,15 @@ def test_a_runner_that_hangs_is_an_error_and_ends(
     fresh: LoopbackSshd, artifact: Artifact, reference: Artifact
 ) -> None:
     with board(fresh, limit_s=3) as device:
-        device.measure(artifact, reference=reference, agreed=None)
+        device.time_file(artifact, reference=reference)
         runner = device.about()["process"]
         os.kill(runner, signal.SIGSTOP)
         with pytest.raises(DeviceError, match=r"took more than 3 s") as error:
-            device.measure(artifact, reference=reference, agreed=None)
+            device.time_file(artifact, reference=reference)
         assert not isinstance(error.value, DeviceLostError)
         assert ends(runner)
         assert is_empty(fresh.there)
-        assert device.measure(artifact, reference=reference, agreed=None).median_ms > 0
+        assert device.time_file(artifact, reference=reference).launches
 
 
 @pytest.mark.slow
@@ -476,12 +477,12 @@ def test_a_connection_lost_while_a_file_is_sent_is_a_lost_device(
         timer = threading.Timer(0.5, fresh.drop)
         timer.start()
         with pytest.raises(DeviceLostError, match="out of reach"):
-            device.measure(large, reference=reference, agreed=None)
+            device.time_file(large, reference=reference)
         timer.join()
         assert ends(runner)
         assert is_empty(fresh.there)
         wait_for(device, limit_s=5)
-        assert device.measure(artifact, reference=reference, agreed=None).median_ms > 0
+        assert device.time_file(artifact, reference=reference).launches
 
 
 @pytest.mark.slow
@@ -495,11 +496,11 @@ def test_a_connection_lost_while_a_network_runs_is_a_lost_device(
             soon(fresh.drop, lambda: len(list(fresh.there.rglob("*.tflite"))) == 2),
             pytest.raises(DeviceLostError, match="out of reach"),
         ):
-            device.measure(artifact, reference=reference, agreed=None, launches=50)
+            device.time_file(artifact, reference=reference, launches=50)
         assert ends(runner)
         assert is_empty(fresh.there)
         wait_for(device, limit_s=5)
-        assert device.measure(artifact, reference=reference, agreed=None).median_ms > 0
+        assert device.time_file(artifact, reference=reference).launches
 
 
 @pytest.mark.slow
@@ -507,14 +508,14 @@ def test_a_server_that_is_away_between_measurements_is_waited_for(
     fresh: LoopbackSshd, artifact: Artifact, reference: Artifact
 ) -> None:
     with board(fresh) as device:
-        device.measure(artifact, reference=reference, agreed=None)
+        device.time_file(artifact, reference=reference)
         fresh.stop()
         with pytest.raises(DeviceLostError, match="out of reach"):
-            device.measure(artifact, reference=reference, agreed=None)
+            device.time_file(artifact, reference=reference)
         with pytest.raises(DeviceLostError, match="Connection refused"):
             wait_for(device, limit_s=0)
         wait_for(device, limit_s=30, sleep=lambda _: fresh.start())
-        assert device.measure(artifact, reference=reference, agreed=None).median_ms > 0
+        assert device.time_file(artifact, reference=reference).launches
 
 
 @pytest.mark.slow
@@ -544,7 +545,7 @@ def test_a_connection_that_falls_silent_is_lost_within_seconds(
         fresh.freeze()
         begun = time.monotonic()
         with pytest.raises(DeviceLostError, match=r"not responding"):
-            device.measure(artifact, reference=reference, agreed=None)
+            device.time_file(artifact, reference=reference)
         assert time.monotonic() - begun < 60  # four times 5 s; a measurement itself may take 120
 
 
@@ -562,7 +563,7 @@ artifact, reference = (
     Artifact(path=Path(path), format="tflite", digest="", size_bytes=0)
     for path in ({str(artifact.path)!r}, {str(reference.path)!r})
 )
-device.measure(artifact, reference=reference, agreed=None, launches=50)
+device.time_file(artifact, reference=reference, launches=50)
 """
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -588,7 +589,7 @@ def test_a_board_with_another_processor_is_measured(
         assert card.system.startswith("Linux ")
         assert [runtime.partition(" ")[0] for runtime in card.runtimes] == ["LiteRT"]
         assert device.formats == ("tflite",)
-        latency = device.measure(artifact, reference=reference, agreed=None)
-    assert latency.ratio > 1
-    assert latency.not_delegated == ()
+        timings = device.time_file(artifact, reference=reference)
+    assert median_ratio(timings) > 1
+    assert timings.not_delegated == ()
     assert is_empty(sshd.there)
