@@ -62,7 +62,7 @@ def main(arguments: Arguments) -> None:
             beyond = rows[f"{size}: beyond the runs"] = []
             whole = rows[f"{size}: the whole measurement"] = []
             with AndroidDevice(phone.address, phone.benchmark_model) as device:
-                device.card()
+                device.read_card()
                 for _ in range(arguments.repeats):
                     begun, ran_s = time.perf_counter(), phone.run_s
                     device.time_file(a1, reference=v2)

@@ -137,7 +137,7 @@ def percent(values: Sequence[float]) -> str:
 def main(arguments: Arguments) -> None:
     """Times everything and prints the tables."""
     with HostDevice() as host:
-        about = host.about()
+        about = host.describe_runner()
     core = about["pinned"][0] if about["pinned"] else 0
     other = max((number for number in range(os.cpu_count() or 1) if number != core), default=core)
     print(f"{machine('ai-edge-litert')}, {about['clock']}, core {core}; {arguments.image_size} px\n")

@@ -20,7 +20,8 @@ from mnasnet.devices.device import Device, DeviceError, DeviceLostError, Unsuita
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.named import open_device
 from mnasnet.devices.timing import DeviceState
-from mnasnet.fakes.loopback_adbd import BENCHMARK, LoopbackPhone, asked, private_adb_server
+from mnasnet.fakes.loopback_adb_link import BENCHMARK_CALL
+from mnasnet.fakes.loopback_adbd import LoopbackPhone, ask_adb_server, private_adb_server
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="the loopback phone is made of this system's parts"
@@ -61,7 +62,7 @@ def android(phone: LoopbackPhone) -> Iterator[AndroidDevice]:
 
 def runs_of(phone: LoopbackPhone) -> list[str]:
     """The commands in which networks ran."""
-    return [command for command in phone.commands if BENCHMARK in command]
+    return [command for command in phone.commands if BENCHMARK_CALL in command]
 
 
 class TestAndroidDevice(DeviceContract):
@@ -98,7 +99,7 @@ def test_the_record_says_on_what_and_with_what(
 
 
 def test_the_card_has_all_clusters(android: AndroidDevice) -> None:
-    card = android.card()
+    card = android.read_card()
     assert (card.system, card.abi) == ("Android 14", "arm64-v8a")
     assert [[core.number for core in cluster] for cluster in card.clusters] == [[7], [4, 5, 6], [0, 1, 2, 3]]
     assert card.clusters[0][0].most_mhz == 2850
@@ -106,7 +107,7 @@ def test_the_card_has_all_clusters(android: AndroidDevice) -> None:
 
 
 def test_what_others_leave_of_each_core_is_a_share(android: AndroidDevice) -> None:
-    shares = android.idle()
+    shares = android.measure_idle_shares()
     assert set(shares) == set(range(os.cpu_count() or 1))
     assert all(0 <= share <= 1 for share in shares.values())
 
@@ -119,7 +120,7 @@ def test_two_threads_get_the_next_fastest_cores_too(
         pytest.raises(DeviceError),
     ):
         device.time_file(broken, reference=artifact)
-    assert device.card().pinned == (4, 5, 6, 7)
+    assert device.read_card().pinned == (4, 5, 6, 7)
     [command] = runs_of(phone)
     assert command.count("taskset f0 ") == command.count("--num_threads=2 ") == 2
 
@@ -284,11 +285,11 @@ def test_a_phone_that_lets_nobody_in_is_an_error_until_somebody_allows_it(
     phone.faults["unauthorized"] = math.inf
     phone.plug_in()
     with pytest.raises(DeviceError, match=r"allow USB debugging on the phone's screen") as raised:
-        android.card()
+        android.read_card()
     assert not isinstance(raised.value, DeviceLostError)
     phone.faults["unauthorized"] = 0
     phone.plug_in()
-    assert android.card().system == "Android 14"
+    assert android.read_card().system == "Android 14"
 
 
 def test_a_phone_that_was_unplugged_between_measurements_is_lost_and_then_sent_everything_again(
@@ -310,7 +311,7 @@ def test_a_phone_that_was_unplugged_between_measurements_is_lost_and_then_sent_e
 def test_a_phone_that_stays_away_is_given_up_after_the_limit(
     phone: LoopbackPhone, android: AndroidDevice
 ) -> None:
-    android.card()
+    android.read_card()
     phone.unplug()
     waits: list[float] = []
     with pytest.raises(DeviceLostError):
@@ -325,7 +326,7 @@ def test_an_unknown_serial_is_an_error_with_those_that_are_connected(phone: Loop
             UnsuitableError, match=rf"no phone has the serial number R58M42; connected: {phone.address}$"
         ),
     ):
-        device.card()
+        device.read_card()
 
 
 def test_of_two_phones_one_has_to_be_named(phone: LoopbackPhone) -> None:
@@ -336,7 +337,7 @@ def test_of_two_phones_one_has_to_be_named(phone: LoopbackPhone) -> None:
                 UnsuitableError, match=r"2 phones are connected, .*; name one: --device android:SERIAL"
             ),
         ):
-            device.card()
+            device.read_card()
         with AndroidDevice(second.address, phone.benchmark_model) as device:
             assert second.address in device.name
 
@@ -345,15 +346,15 @@ def test_no_phone_at_all_may_still_be_plugged_in(phone: LoopbackPhone) -> None:
     phone.unplug()
     # A server that is just connecting again when it is told to forget the phone lists it once more, as offline.
     deadline = time.monotonic() + 10
-    while phone.address in asked("host:devices"):
+    while phone.address in ask_adb_server("host:devices"):
         assert time.monotonic() < deadline
-        asked(f"host:disconnect:{phone.address}")
+        ask_adb_server(f"host:disconnect:{phone.address}")
         time.sleep(0.05)
     with AndroidDevice(None, phone.benchmark_model) as device:
         with pytest.raises(DeviceLostError, match=r"no phone is connected; plug one in"):
-            device.card()
+            device.read_card()
         phone.plug_in()
-        assert device.card().abi == "arm64-v8a"
+        assert device.read_card().abi == "arm64-v8a"
 
 
 def test_a_file_of_another_format_is_refused(

@@ -9,7 +9,7 @@ from mnasnet.arch.records import Artifact, DeviceCard, Format
 from mnasnet.base.errors import RequestError, RunError
 from mnasnet.devices.timing import Timings
 
-ASK_AGAIN_S = 2.0
+RETRY_STEP_S = 2.0
 """Between two questions to a device that is away."""
 
 
@@ -64,7 +64,7 @@ class Device(Protocol):
         """
         ...
 
-    def card(self) -> DeviceCard:
+    def read_card(self) -> DeviceCard:
         """What it is, and in which state it is now.
 
         Raises:
@@ -73,7 +73,7 @@ class Device(Protocol):
         """
         ...
 
-    def idle(self) -> Mapping[int, float]:
+    def measure_idle_shares(self) -> Mapping[int, float]:
         """Share of each core's time, 0 to 1, that nothing else takes now; empty where that cannot be told.
 
         Raises:
@@ -117,10 +117,10 @@ def wait_for(device: Device, *, limit_s: float, sleep: Callable[[float], None] =
     deadline = time.monotonic() + limit_s
     while True:
         try:
-            device.card()
+            device.read_card()
         except DeviceLostError:
             if time.monotonic() >= deadline:
                 raise
-            sleep(ASK_AGAIN_S)
+            sleep(RETRY_STEP_S)
         else:
             return

@@ -42,7 +42,7 @@ class DeviceContract:
         assert timings.statistic in ("median", "mean")
 
     def test_its_card_names_what_it_times_with(self, device: Device, timings: Timings) -> None:
-        card = device.card()
+        card = device.read_card()
         assert card.name == device.name
         assert card.threads == timings.threads
         assert card.clock == timings.clock

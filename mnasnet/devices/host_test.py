@@ -16,7 +16,7 @@ from mnasnet.devices.conftest import blocks_of, median_ratio
 from mnasnet.devices.device import Device, DeviceError, UnsuitableError
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.timing import BLOCKS, LOADS
+from mnasnet.devices.timing import LAUNCH_LOADS, LOAD_BLOCKS
 
 
 class TestHostDevice(DeviceContract):
@@ -51,9 +51,9 @@ def ends(process: int) -> bool:
 def test_one_process_serves_all_measurements_and_never_loads_torch(
     host: HostDevice, artifact: Artifact, reference: Artifact
 ) -> None:
-    before = host.about()["process"]
+    before = host.describe_runner()["process"]
     host.time_file(artifact, reference=reference)
-    after = host.about()
+    after = host.describe_runner()
     assert after["process"] == before
     assert "ai_edge_litert" in after["packages"]
     assert not {"torch", "mnasnet", "optuna"} & set(after["packages"])
@@ -80,15 +80,15 @@ def test_two_threads_are_not_pinned_and_timed_by_the_wall(artifact: Artifact, re
 def test_each_of_several_launches_is_a_process_of_its_own(
     host: HostDevice, artifact: Artifact, reference: Artifact
 ) -> None:
-    before = host.about()["process"]
+    before = host.describe_runner()["process"]
     host.time_file(artifact, reference=reference, launches=2)
-    assert host.about()["process"] != before
+    assert host.describe_runner()["process"] != before
 
 
 def test_a_process_that_was_killed_is_started_again(
     host: HostDevice, artifact: Artifact, reference: Artifact
 ) -> None:
-    os.kill(host.about()["process"], signal.SIGTERM)
+    os.kill(host.describe_runner()["process"], signal.SIGTERM)
     assert host.time_file(artifact, reference=reference).launches
 
 
@@ -98,7 +98,7 @@ def test_a_process_that_dies_twice_is_an_error_with_its_last_words() -> None:
         HostDevice(command=(sys.executable, "-c", dies)) as host,
         pytest.raises(DeviceError, match=r"failed twice.*Illegal instruction"),
     ):
-        host.about()
+        host.describe_runner()
 
 
 def test_a_process_that_hangs_is_ended_at_the_limit(artifact: Artifact, reference: Artifact) -> None:
@@ -115,21 +115,21 @@ def test_a_command_that_is_not_there_is_an_error() -> None:
         HostDevice(command=("no-such-python",)) as host,
         pytest.raises(DeviceError, match=r"cannot be started.*no-such-python"),
     ):
-        host.about()
+        host.describe_runner()
 
 
 def test_an_error_names_the_file_that_cannot_be_loaded(
     host: HostDevice, artifact: Artifact, broken: Artifact
 ) -> None:
-    process = host.about()["process"]
+    process = host.describe_runner()["process"]
     with pytest.raises(DeviceError, match=r"broken\.tflite cannot be loaded"):
         host.time_file(artifact, reference=broken)
-    assert host.about()["process"] == process
+    assert host.describe_runner()["process"] == process
 
 
 def test_closing_ends_the_process() -> None:
     host = HostDevice()
-    process = host.about()["process"]
+    process = host.describe_runner()["process"]
     host.close()
     assert ends(process)
 
@@ -139,7 +139,7 @@ def test_closing_ends_the_process() -> None:
 def test_nothing_is_left_behind_when_the_program_ends(sent: signal.Signals) -> None:
     program = (
         "import time; from mnasnet.devices.host import HostDevice; host = HostDevice();"
-        "print(host.about()['process'], flush=True); time.sleep(60)"
+        "print(host.describe_runner()['process'], flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -155,7 +155,7 @@ def test_more_threads_than_cores_are_refused() -> None:
         HostDevice(threads=1000) as host,
         pytest.raises(UnsuitableError, match=r"--threads 1000: host has \d+"),
     ):
-        host.card()
+        host.read_card()
 
 
 @pytest.mark.parametrize(("threads", "limit_s"), [(0, 1.0), (1, 0.0)])
@@ -194,7 +194,7 @@ def test_what_a_process_timed_before_it_died_is_no_part_of_the_timings(
         timings = host.time_file(artifact, reference=reference)
     assert (tmp_path / "died").exists()
     assert timings.runtime.startswith("LiteRT 2.0")  # of the process that timed
-    assert len(blocks_of(timings)) == LOADS * BLOCKS
+    assert len(blocks_of(timings)) == LAUNCH_LOADS * LOAD_BLOCKS
 
 
 @pytest.mark.slow

@@ -27,13 +27,13 @@ import numpy as np
 
 BLOCK_MS = 5.0
 """Least time of each network in a block."""
-BLOCKS = 2
+LOAD_BLOCKS = 2
 """In a load."""
-LOADS = 6
+LAUNCH_LOADS = 6
 """In a process. Even, because each network is loaded first in half of them (worth 0.5 %)."""
 QUIET_LOADS = 4
-MOST_LOADS = 12
-"""On a machine so disturbed that of the first `LOADS` fewer than `QUIET_LOADS` have an undisturbed block."""
+MOST_LAUNCH_LOADS = 12
+"""On a machine so disturbed that of the first `LAUNCH_LOADS` fewer than `QUIET_LOADS` have an undisturbed block."""
 
 QUIET_QUANTILE = 0.2
 """The quiet time of a block is this quantile of the times of its launch's blocks."""
@@ -149,7 +149,7 @@ def _quiet_blocks(launch: Launch) -> list[list[TimedBlock]]:
 def has_enough_loads(launch: Launch) -> bool:
     """Whether the launch needs no further load."""
     quiet_loads = sum(bool(load) for load in _quiet_blocks(launch))
-    return (len(launch) >= LOADS and quiet_loads >= QUIET_LOADS) or len(launch) >= MOST_LOADS
+    return (len(launch) >= LAUNCH_LOADS and quiet_loads >= QUIET_LOADS) or len(launch) >= MOST_LAUNCH_LOADS
 
 
 def time_launches(begin_launch: Callable[[], TimeLoad], *, launches: int) -> tuple[Launch, ...]:

@@ -3,9 +3,9 @@
 import pytest
 
 from mnasnet.devices.timing import (
-    BLOCKS,
-    LOADS,
-    MOST_LOADS,
+    LAUNCH_LOADS,
+    LOAD_BLOCKS,
+    MOST_LAUNCH_LOADS,
     QUIET_LOADS,
     DeviceState,
     Load,
@@ -38,12 +38,12 @@ def test_launches_follow_one_another_and_each_loads_either_network_first() -> No
 
         def time_load(candidate_first: bool) -> Load:
             asked.append((number, candidate_first))
-            return [block(1.0, 2.0)] * BLOCKS
+            return [block(1.0, 2.0)] * LOAD_BLOCKS
 
         return time_load
 
     assert len(time_launches(begin_launch, launches=2)) == 2
-    assert asked == [(number, load % 2 == 0) for number in (0, 1) for load in range(LOADS)]
+    assert asked == [(number, load % 2 == 0) for number in (0, 1) for load in range(LAUNCH_LOADS)]
     with pytest.raises(ValueError, match="at least 1 launch, not 0"):
         time_launches(begin_launch, launches=0)
 
@@ -69,8 +69,8 @@ def test_disturbed_loads_are_made_up_for_within_a_limit() -> None:
     quiet: Load = [block(1.0, 2.0)] * 3
     disturbed: Load = [block(9.0, 9.0)] * 3
     assert not has_enough_loads([])
-    assert not has_enough_loads([quiet] * (LOADS - 1))
-    assert has_enough_loads([quiet] * LOADS)
-    assert has_enough_loads([quiet] * (LOADS - 1) + [disturbed])
-    assert not has_enough_loads([quiet] * (QUIET_LOADS - 1) + [disturbed] * (LOADS - QUIET_LOADS + 1))
-    assert has_enough_loads([quiet] * 3 + [disturbed] * (MOST_LOADS - 3))
+    assert not has_enough_loads([quiet] * (LAUNCH_LOADS - 1))
+    assert has_enough_loads([quiet] * LAUNCH_LOADS)
+    assert has_enough_loads([quiet] * (LAUNCH_LOADS - 1) + [disturbed])
+    assert not has_enough_loads([quiet] * (QUIET_LOADS - 1) + [disturbed] * (LAUNCH_LOADS - QUIET_LOADS + 1))
+    assert has_enough_loads([quiet] * 3 + [disturbed] * (MOST_LAUNCH_LOADS - 3))

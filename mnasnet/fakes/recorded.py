@@ -57,7 +57,7 @@ class RecordedDevice(Device):
             measured_at="2019-06-16T00:00:00+00:00",
         )
 
-    def card(self) -> DeviceCard:
+    def read_card(self) -> DeviceCard:
         """Nothing that could be asked."""
         return DeviceCard(
             name=self.name,
@@ -71,7 +71,7 @@ class RecordedDevice(Device):
             temperature_c=None,
         )
 
-    def idle(self) -> Mapping[int, float]:
+    def measure_idle_shares(self) -> Mapping[int, float]:
         """Nothing runs on it."""
         return {}
 

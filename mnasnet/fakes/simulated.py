@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnasnet.devices.timing import BLOCKS, Load, TimedBlock, TimeLoad
+from mnasnet.devices.timing import LOAD_BLOCKS, Load, TimedBlock, TimeLoad
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class SimulatedMachine:
                     reference_ms=(self._run_ms(1.0, of_load[0]),),
                     candidate_ms=(self._run_ms(self._ratio, of_load[1]),),
                 )
-                for _ in range(BLOCKS)
+                for _ in range(LOAD_BLOCKS)
             ]
 
         return time_load

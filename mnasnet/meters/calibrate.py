@@ -59,7 +59,7 @@ def calibrate(
         DeviceError: the device cannot run the networks, or was lost.
     """
     begun_s = time.monotonic()
-    card = device.card()
+    card = device.read_card()
     reference = request.size.reference
     with LatencyMeter(device, reference, precision=request.precision, say=say) as meter:
         progress("timing MobileNetV2", 0, 1)

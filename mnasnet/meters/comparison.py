@@ -9,7 +9,7 @@ from typing import Literal
 from mnasnet.arch.records import Artifact, Format, Latency
 from mnasnet.base.errors import RequestError
 from mnasnet.base.progress import StageProgress
-from mnasnet.devices.model_file import ModelFileError, open_model_file
+from mnasnet.devices.model_file import open_model_file
 from mnasnet.export.metadata import MetadataError
 from mnasnet.meters.latency import RELIABLE_LAUNCHES
 from mnasnet.meters.meter import ReferencedMeter
@@ -50,13 +50,15 @@ def read_artifact(path: Path) -> Artifact:
 
 
 def _read_architecture(artifact: Artifact) -> Artifact:
-    """The file with what it says of its network; only files of ours say anything."""
+    """The file with what it says of its network; only files of ours say anything.
+
+    Raises:
+        RequestError: it is no network that can be run here.
+    """
     try:
         metadata = open_model_file(artifact.path).metadata
     except MetadataError:
         return artifact
-    except ModelFileError as error:
-        raise RequestError(str(error)) from error
     return replace(artifact, architecture=metadata.architecture, precision=metadata.precision)
 
 

@@ -50,4 +50,4 @@ def calibration() -> Calibration:
         progress=lambda stage, done, total: None,
         clock_s=lambda: seconds[0],
     )
-    return fit_table(measurements, request, format="tflite", card=device.card(), unit=unit)
+    return fit_table(measurements, request, format="tflite", card=device.read_card(), unit=unit)

@@ -98,10 +98,10 @@ def examine_device(device: Device, size: NetworkSize) -> Examination:
         UnsuitableError: it can never measure as it was asked to.
         DeviceError: it does not answer or cannot measure.
     """
-    card = device.card()
+    card = device.read_card()
     with LatencyMeter(device, size.reference) as meter:
         _ = meter.reference  # its file is written before the launches are timed
-        idle = device.idle()
+        idle = device.measure_idle_shares()
         begun = time.monotonic()
         sentinel = meter.measure_reference(launches=RELIABLE_LAUNCHES)
         finalist_s = time.monotonic() - begun

@@ -20,10 +20,10 @@ from mnasnet.meters.meter import ReferencedMeter
 NOISE_IMAGES = 4
 """That int8 files are calibrated on: untrained activations need a range that is theirs, and no more."""
 
-WAIT_S = 600.0
+DEVICE_WAIT_S = 600.0
 """For a device that went away: a phone that restarts is back after two minutes, a cable after somebody saw it."""
 
-LOST_AT_MOST = 5
+MOST_LOSSES = 5
 """So often for one network: a device that goes away each time it runs a network was not unplugged."""
 
 
@@ -44,7 +44,7 @@ class LatencyMeter(ReferencedMeter):
         unit: Latency | None = None,
         precision: Precision = "fp32",
         say: Callable[[str], None] = lambda line: None,
-        wait_s: float | None = WAIT_S,
+        wait_s: float | None = DEVICE_WAIT_S,
     ) -> None:
         """Nothing is asked of `device` yet, which is closed with the meter.
 
@@ -130,7 +130,7 @@ class LatencyMeter(ReferencedMeter):
         )
         if self._wait_s is None:
             return measure()
-        for _ in range(LOST_AT_MOST - 1):
+        for _ in range(MOST_LOSSES - 1):
             try:
                 return measure()
             except DeviceLostError as error:
@@ -140,7 +140,7 @@ class LatencyMeter(ReferencedMeter):
         try:
             return measure()
         except DeviceLostError as error:
-            raise DeviceError(f"lost {LOST_AT_MOST} times with the same network: {error}") from error
+            raise DeviceError(f"lost {MOST_LOSSES} times with the same network: {error}") from error
 
     def write_network(self, architecture: Architecture, name: str) -> Artifact:
         """The network with random weights, as a file of the device's format that is called `name`.

@@ -12,8 +12,8 @@ from mnasnet.devices.android_test import android as android
 from mnasnet.devices.android_test import phone as phone
 from mnasnet.devices.android_test import plugged_in as plugged_in
 from mnasnet.devices.device import DeviceError
-from mnasnet.devices.ssh_test import board
-from mnasnet.devices.ssh_test import fresh as fresh
+from mnasnet.devices.sshd_test import board
+from mnasnet.devices.sshd_test import fresh as fresh
 from mnasnet.fakes.loopback_adbd import LoopbackPhone
 from mnasnet.fakes.loopback_sshd import LoopbackSshd
 from mnasnet.meters.latency_meter import LatencyMeter

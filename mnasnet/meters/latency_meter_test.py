@@ -14,7 +14,7 @@ from mnasnet.devices.host import HostDevice
 from mnasnet.devices.timing import Timings
 from mnasnet.fakes.recorded import RecordedDevice
 from mnasnet.meters.latency import measure_latency
-from mnasnet.meters.latency_meter import LOST_AT_MOST, LatencyMeter
+from mnasnet.meters.latency_meter import MOST_LOSSES, LatencyMeter
 from mnasnet.meters.meter import ReferencedMeter
 from mnasnet.meters.meter_contract import MeterContract, OpenMeter
 from mnasnet.space.extremes import smallest_network
@@ -88,9 +88,9 @@ class Unplugged(RecordedDevice):
         if self.times >= 0:
             raise DeviceLostError("the phone is unplugged")
 
-    def card(self) -> DeviceCard:
+    def read_card(self) -> DeviceCard:
         self._answer()
-        return super().card()
+        return super().read_card()
 
     def time_file(self, artifact: Artifact, *, reference: Artifact, launches: int = 1) -> Timings:
         self._answer()
@@ -100,9 +100,9 @@ class Unplugged(RecordedDevice):
 class Restarting(Unplugged):
     """Goes away whenever it runs a network, and comes back at once."""
 
-    def card(self) -> DeviceCard:
+    def read_card(self) -> DeviceCard:
         self.times = 1
-        return RecordedDevice.card(self)
+        return RecordedDevice.read_card(self)
 
 
 class Falling(RecordedDevice):
@@ -164,7 +164,7 @@ def test_a_network_that_each_time_drives_the_device_away_is_the_networks_fault()
     with LatencyMeter(device, CONTROL, unit=None) as meter, pytest.raises(DeviceError) as raised:
         meter.measure_network(SMALLEST)
     assert not isinstance(raised.value, DeviceLostError)
-    assert str(raised.value) == f"lost {LOST_AT_MOST} times with the same network: the phone is unplugged"
+    assert str(raised.value) == f"lost {MOST_LOSSES} times with the same network: the phone is unplugged"
 
 
 def test_a_network_that_is_not_all_on_its_delegate_has_no_latency() -> None:

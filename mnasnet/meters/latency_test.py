@@ -13,9 +13,9 @@ from scipy.stats import t
 
 from mnasnet.arch.records import Latency
 from mnasnet.devices.timing import (
-    BLOCKS,
-    LOADS,
-    MOST_LOADS,
+    LAUNCH_LOADS,
+    LOAD_BLOCKS,
+    MOST_LAUNCH_LOADS,
     Launch,
     Load,
     TimedBlock,
@@ -56,9 +56,9 @@ def unit_of(reference_ms: float, *launches: float) -> Latency:
 times_ms = st.floats(min_value=0.01, max_value=100)
 measurements = st.lists(
     st.lists(
-        st.lists(st.builds(block, times_ms, times_ms), min_size=BLOCKS, max_size=BLOCKS),
-        min_size=LOADS,
-        max_size=MOST_LOADS,
+        st.lists(st.builds(block, times_ms, times_ms), min_size=LOAD_BLOCKS, max_size=LOAD_BLOCKS),
+        min_size=LAUNCH_LOADS,
+        max_size=MOST_LAUNCH_LOADS,
     ),
     min_size=1,
     max_size=4,

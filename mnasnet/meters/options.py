@@ -10,8 +10,8 @@ from mnasnet.arch.records import Latency, Precision
 from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import Device
 from mnasnet.devices.named import DeviceName, check_device_options, open_device, parse_device_name
-from mnasnet.devices.ssh import PYTHON
-from mnasnet.meters.latency_meter import WAIT_S, LatencyMeter
+from mnasnet.devices.ssh import BOARD_PYTHON
+from mnasnet.meters.latency_meter import DEVICE_WAIT_S, LatencyMeter
 from mnasnet.meters.meter import ReferencedMeter
 from mnasnet.space.hierarchical import SPACES
 
@@ -29,7 +29,7 @@ class DeviceOptions:
     """Threads of the measured network."""
     benchmark_model: Path | None = None
     """LiteRT's tool of this name for the phone; docs/measuring.md says where it is published."""
-    python: str = PYTHON
+    python: str = BOARD_PYTHON
     """Interpreter on a board behind ssh that has ai-edge-litert or onnxruntime."""
 
     def open_device(self) -> Device:
@@ -61,7 +61,7 @@ class DeviceOptions:
         unit: Latency | None = None,
         precision: Precision = "fp32",
         say: Callable[[str], None] = lambda line: None,
-        wait_s: float | None = WAIT_S,
+        wait_s: float | None = DEVICE_WAIT_S,
     ) -> ReferencedMeter:
         """What times networks on the device, or predicts from the table; arguments as of `LatencyMeter`.
 

@@ -196,7 +196,7 @@ def _open_final_meter(
     device: Device | None = None
     try:
         device = replace(settings, device=calibrated.name).open_device()
-        found = device.card().name
+        found = device.read_card().name
     except (DeviceError, RequestError) as error:
         if device is not None:
             device.close()
