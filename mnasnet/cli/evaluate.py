@@ -10,13 +10,13 @@ import tyro
 
 from mnasnet.arch.records import Score, wilson_interval
 from mnasnet.arch.zoo import NamedNetworkError
+from mnasnet.base.errors import RequestError
 from mnasnet.base.libraries import MissingLibraryError
 from mnasnet.cli.parse import parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.deploy.classifier import Classifier, evaluate, open_classifier
 from mnasnet.devices.model_file import ModelFileError
 from mnasnet.export.metadata import MetadataError
-from mnasnet.nn.checkpoint import CheckpointError
 from mnasnet.nn.model import ModelError
 from mnasnet.report.training import class_rows
 from mnasnet.report.words import share_words
@@ -27,7 +27,7 @@ from mnasnet.train.sources import DataError
 OPEN_ERRORS = (
     NamedNetworkError,
     ModelError,
-    CheckpointError,
+    RequestError,
     ModelFileError,
     MetadataError,
     MissingLibraryError,

@@ -13,19 +13,19 @@ from PIL import Image
 
 from mnasnet.arch.records import Format, Precision
 from mnasnet.arch.zoo import NamedNetworkError
+from mnasnet.base.errors import RequestError
 from mnasnet.base.libraries import MissingLibraryError
 from mnasnet.cli.parse import parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.deploy.classifier import ImageError, of_model, read_image
 from mnasnet.deploy.export import ExportError, FormatError, card_lines, export
 from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted, photographs
-from mnasnet.nn.checkpoint import CheckpointError
 from mnasnet.nn.model import Model, ModelError, open_model
 from mnasnet.train.data import load
 from mnasnet.train.sources import DataError
 
 REFUSED = (
-    *(NamedNetworkError, ModelError, CheckpointError, DataError),
+    *(NamedNetworkError, ModelError, RequestError, DataError),
     *(FormatError, ImageError, MissingLibraryError),
 )
 

@@ -62,7 +62,7 @@ def open_classifier(
     Raises:
         ModelFileError, MissingLibraryError: the file cannot be run.
         MetadataError: it has no labels and normalisation inside.
-        NamedNetworkError, CheckpointError, ModelError: as of `open_model`, or weights for a file that has its own.
+        NamedNetworkError, RequestError, ModelError: as of `open_model`, or weights for a file that has its own.
     """
     path = Path(name)
     if path.suffix not in FILES:
