@@ -130,14 +130,16 @@ class Architecture:
                 part = describe_layer(layer, block=block + 1, position=position + 1)
                 features = lower_layer(builder, layer, features, name=f"blocks.{block}.{position}", part=part)
         features = builder.add("head", self.head_convolution, features, part=HEAD)
-        features = builder.add("mean", Mean(), features, part=CLASSIFIER)
-        inputs = self.head
-        if self.hidden is not None:
-            hidden = Dense(inputs=inputs, outputs=self.hidden, activation=self.activation)
+        if self.hidden is None:
+            features = builder.add("mean", Mean(), features, part=CLASSIFIER)
+            logits = Dense(inputs=self.head, outputs=self.classes)
+        else:
+            features = builder.add("mean", Mean(), features, part=HIDDEN)
+            hidden = Dense(inputs=self.head, outputs=self.hidden, activation=self.activation)
             features = builder.add("hidden", hidden, features, part=HIDDEN)
-            inputs = self.hidden
-        logits = Dense(inputs=inputs, outputs=self.classes)
-        return builder.build({LOGITS: builder.add("classifier", logits, features, part=CLASSIFIER)})
+            logits = Dense(inputs=self.hidden, outputs=self.classes)
+        part = CLASSIFIER if self.hidden is None else CLASSIFIER_BEHIND_HIDDEN
+        return builder.build({LOGITS: builder.add("classifier", logits, features, part=part)})
 
     def canonical(self) -> "Architecture":
         """The same network in its one canonical parting into blocks.
@@ -225,14 +227,6 @@ LATER_FIELDS = {"hidden": None, "gate": "sigmoid"}
 """Fields that came after version 0.1, with what every network had before."""
 
 HEAD = Part(name="head", group="head", kind="conv", title="Conv 1×1", details="head", notation="conv_k1_s1")
-HIDDEN = Part(
-    name="hidden",
-    group="hidden",
-    kind="plain",
-    title="Fully connected",
-    details="hidden",
-    notation="fully connected",
-)
 CLASSIFIER = Part(
     name="classifier",
     group="classifier",
@@ -241,7 +235,11 @@ CLASSIFIER = Part(
     details="classifier",
     notation="mean, fully connected",
 )
-"""Parts that every network has, and the hidden one that some have."""
+HIDDEN = dataclasses.replace(CLASSIFIER, name="hidden", group="hidden", details="hidden layer")
+CLASSIFIER_BEHIND_HIDDEN = dataclasses.replace(
+    CLASSIFIER, title="Fully connected", notation="fully connected"
+)
+"""Parts behind the blocks: the classifier takes the mean, where no hidden layer did."""
 
 
 def _describe_stem(stride: int) -> Part:

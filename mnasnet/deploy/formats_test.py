@@ -49,8 +49,9 @@ def model_of(architecture: Architecture) -> Model:
         EVERY_OPERATOR,
         replace(EVERY_OPERATOR, padding="symmetric", activation="relu6"),
         replace(EVERY_OPERATOR, in_channels=1),
+        replace(EVERY_OPERATOR, activation="hard-swish", gate="hard-sigmoid", hidden=32),
     ],
-    ids=["SAME", "symmetric", "grey"],
+    ids=["SAME", "symmetric", "grey", "hard"],
 )
 def test_a_file_of_an_extra_gives_torchs_logits_and_says_what_it_is(
     tmp_path: Path, format: Format, architecture: Architecture
