@@ -14,7 +14,7 @@ from rich.table import Table
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import LayerCost, cost
 from mnasnet.arch.zoo import NamedNetworkError, find_architecture
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import flags_of, parse, served
 
 TABLE_WIDTH = 100
 """Characters that the widest table fits in: D1-320's takes 79."""
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _cost(options),
         verb="cost",
+        flags=flags_of(Options),
         refused=(NamedNetworkError,),
         failed=(OSError,),
         kept="nothing was changed",

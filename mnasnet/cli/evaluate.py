@@ -11,7 +11,7 @@ import tyro
 from mnasnet.arch.records import Score, wilson_interval
 from mnasnet.arch.zoo import NamedNetworkError
 from mnasnet.base.libraries import MissingLibraryError
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.deploy.classifier import Classifier, evaluate, open_classifier
 from mnasnet.devices.model_file import ModelFileError
@@ -79,12 +79,16 @@ class Options(Opening):
     """Print JSON."""
 
 
+FLAGS = flags_of(Options)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet evaluate ARGUMENTS`."""
     options = parse(Options, arguments, verb="evaluate")
     return served(
         lambda: _evaluate(options),
         verb="evaluate",
+        flags=FLAGS,
         refused=(*OPEN_ERRORS, DataError),
         failed=(DivergedError, RuntimeError, MemoryError, OSError),
         kept="nothing was changed",
@@ -94,7 +98,7 @@ def main(arguments: Sequence[str]) -> int:
 def _evaluate(options: Options) -> None:
     classifier = options.open()
     console = plain_console()
-    with Terminal(console=console) as terminal:
+    with Terminal(console=console, flags=FLAGS) as terminal:
         data = load(options.data, image_size=classifier.image_size, progress=terminal.step)
         found = evaluate(
             classifier, data, progress=lambda done, images: terminal.step("evaluating", done, images)

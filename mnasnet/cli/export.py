@@ -14,7 +14,7 @@ from PIL import Image
 from mnasnet.arch.records import Format, Precision
 from mnasnet.arch.zoo import NamedNetworkError
 from mnasnet.base.libraries import MissingLibraryError
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.deploy.classifier import ImageError, of_model, read_image
 from mnasnet.deploy.export import ExportError, FormatError, card_lines, export
@@ -60,12 +60,16 @@ class Options:
     """Whether an ONNX file takes any number of images at a time."""
 
 
+FLAGS = flags_of(Options)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet export ARGUMENTS`."""
     options = parse(Options, arguments, verb="export")
     return served(
         lambda: _export(options),
         verb="export",
+        flags=FLAGS,
         refused=REFUSED,
         failed=(ExportError, OSError),
         kept="what was there is unchanged",
@@ -126,6 +130,6 @@ def _calibration(source: str, model: Model) -> NDArray[np.float32]:
         classifier = of_model(model)
         order = np.random.default_rng(0).permutation(len(pictures))[: 2 * CALIBRATION_IMAGES]
         return np.concatenate([read_image(pictures[at], classifier) for at in order])
-    with Terminal(console=plain_console()) as terminal:
+    with Terminal(console=plain_console(), flags=FLAGS) as terminal:
         data = load(source, image_size=model.network.architecture.image_size, progress=terminal.step)
     return images_of(data, model.learned, limit=2 * CALIBRATION_IMAGES)

@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from mnasnet.cli.evaluate import OPEN_ERRORS, Opening
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.deploy.classifier import ImageError, predict
 
 
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _predict(options),
         verb="predict",
+        flags=flags_of(Options),
         refused=(*OPEN_ERRORS, ImageError),
         failed=(RuntimeError, OSError),
         kept="nothing was changed",

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.report.findings import find
 from mnasnet.report.report import write_report
 from mnasnet.report.summary import front_table, summary_lines
@@ -23,7 +23,7 @@ from mnasnet.study.training import TrainingError, read_training
 class Options:
     """Write the report of a search or a training again, also while it runs."""
 
-    out: Annotated[Path, tyro.conf.Positional]
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
     """Folder of the search or the training."""
     target_ms: float | None = None
     """Score everything that a search tried for this latency instead, in a report of its own; nothing is trained."""
@@ -41,6 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _report(options),
         verb="report",
+        flags=flags_of(Options),
         refused=(StorageError, CardError, TrainingError),
         failed=(StorageLostError, OSError),
         kept="a report that was there is unchanged",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from mnasnet.base.words import counted, some
-from mnasnet.cli.parse import called, parse, served
+from mnasnet.cli.parse import called, flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.report.summary import front_table, summary_lines
@@ -19,6 +19,8 @@ from mnasnet.train.sources import DIGITS
 
 OWN = Settings(data=DIGITS)
 """What is taken where images are named, and only they: the defaults as `Settings` declares them."""
+
+FLAGS = flags_of(Settings)
 
 REFUSED = (RequestError, FolderError, OtherSearchError, StorageError, CardError, UnsuitableError)
 FAILED = (
@@ -41,6 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _search(settings, command),
         verb="search",
+        flags=FLAGS,
         refused=REFUSED,
         failed=FAILED,
         kept=f"what was finished is kept, `{report}` shows it, and the same command goes on: {shlex.join(command)}",
@@ -60,7 +63,7 @@ def description() -> str:
 
 def _search(settings: Settings, command: Sequence[str]) -> None:
     console = plain_console()
-    with Terminal(console=console) as terminal:
+    with Terminal(console=console, flags=FLAGS) as terminal:
         result = search(settings, watcher=terminal, command=command)
     if result.converged is not None:
         console.print(result.converged)

@@ -14,7 +14,7 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.zoo import NamedNetworkError, find_architecture
 from mnasnet.base.words import counted, millions
-from mnasnet.cli.parse import called, parse, served
+from mnasnet.cli.parse import called, flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.nn.checkpoint import CheckpointError
 from mnasnet.nn.model import UNTRAINED, WEIGHTS, Model, ModelError, open_model
@@ -95,6 +95,9 @@ class Options:
         return self.out or Path("runs") / f"{Path(self.name).name}-{data}"
 
 
+FLAGS = flags_of(Options)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet train ARGUMENTS`."""
     options = parse(Options, arguments, verb="train")
@@ -102,6 +105,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _train(options, command),
         verb="train",
+        flags=FLAGS,
         refused=(NamedNetworkError, ModelError, CheckpointError, DataError, FolderError, TrainingError),
         failed=(DivergedError, RuntimeError, MemoryError, OSError),
         kept=f"the epochs that ended are kept in {options.folder}, and the same command goes on: "
@@ -113,7 +117,7 @@ def _train(options: Options, command: Sequence[str]) -> None:
     console = plain_console()
     start, weights = _start(options)
     architecture = start if isinstance(start, Architecture) else start.network.architecture
-    with Terminal(console=console) as terminal:
+    with Terminal(console=console, flags=FLAGS) as terminal:
         data = load(
             options.data,
             image_size=architecture.image_size,
