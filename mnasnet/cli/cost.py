@@ -13,7 +13,7 @@ from rich.table import Table
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import LayerCost, cost
-from mnasnet.arch.zoo import NamedNetworkError, find_architecture
+from mnasnet.arch.zoo import find_architecture
 from mnasnet.cli.parse import flags_of, parse, served
 
 TABLE_WIDTH = 100
@@ -48,8 +48,6 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _cost(options),
         verb="cost",
         flags=flags_of(Options),
-        refused=(NamedNetworkError,),
-        failed=(OSError,),
         kept="nothing was changed",
     )
 

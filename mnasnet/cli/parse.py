@@ -8,7 +8,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -110,6 +110,8 @@ def served(
     its traceback. `flags` are how the command line writes the fields that an error names (`flags_of`), and `kept`
     says what is still there after a failure or Ctrl-C.
     """
+    refusals: tuple[type[Exception], ...] = (RequestError, *refused)
+    failures: tuple[type[Exception], ...] = (RunError, OSError, *failed)
     try:
         action()
     except KeyboardInterrupt:
@@ -121,13 +123,26 @@ def served(
         _close_output()
         print(f"mnasnet {verb}: nobody reads the output any more; {kept}", file=sys.stderr)
         return FAILED
-    except (RequestError, *refused) as error:
+    except refusals as error:
         print(f"mnasnet {verb}: {write_flags(_line(error), flags)}", file=sys.stderr)
         return REQUEST
-    except (RunError, OSError, *failed) as error:
+    except failures as error:
         print(f"mnasnet {verb}: {write_flags(_line(error), flags)}; {kept}", file=sys.stderr)
         return FAILED
     return 0
+
+
+@contextlib.contextmanager
+def convert_torch_errors() -> Iterator[None]:
+    """Around what trains or classifies: torch says that memory ran out with a plain RuntimeError.
+
+    Raises:
+        RunError: in torch's words.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        raise RunError(str(error) or type(error).__name__) from error
 
 
 def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:

@@ -11,7 +11,7 @@ import pytest
 import tyro
 
 from mnasnet.base.errors import RequestError, RunError
-from mnasnet.cli.parse import flags_of, parse, served, write_flags
+from mnasnet.cli.parse import convert_torch_errors, flags_of, parse, served, write_flags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +156,15 @@ def test_an_error_is_one_line_and_a_status(
 ) -> None:
     assert serve(error) == status
     assert capsys.readouterr() == ("", line)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(RuntimeError("can't allocate memory"), "can't allocate memory"), (MemoryError(), "MemoryError")],
+)
+def test_memory_that_ran_out_is_a_run_that_failed(error: Exception, said: str) -> None:
+    with pytest.raises(RunError, match=f"^{said}$"), convert_torch_errors():
+        raise error
 
 
 def test_the_line_has_no_box_where_none_can_be_drawn() -> None:

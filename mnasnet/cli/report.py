@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
+from mnasnet.base.errors import RequestError
 from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.report.findings import find
 from mnasnet.report.report import write_report
@@ -32,7 +33,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.target_ms is not None and not (math.isfinite(self.target_ms) and self.target_ms > 0):
-            raise ValueError(f"--target-ms {self.target_ms}: give a number above 0")
+            raise RequestError("give a number above 0", field="target_ms", value=self.target_ms)
 
 
 def main(arguments: Sequence[str]) -> int:

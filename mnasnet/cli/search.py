@@ -9,7 +9,6 @@ from mnasnet.cli.parse import called, flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.report.summary import front_table, summary_lines
-from mnasnet.search.loop import SearchError
 from mnasnet.search.run import search
 from mnasnet.search.settings import DEMONSTRATION, RequestError, Settings
 from mnasnet.study.card import CardError
@@ -23,12 +22,7 @@ OWN = Settings(data=DIGITS)
 FLAGS = flags_of(Settings)
 
 REFUSED = (RequestError, FolderError, OtherSearchError, StorageError, CardError, UnsuitableError)
-FAILED = (
-    SearchError,
-    DeviceError,
-    StorageLostError,
-    OSError,
-)
+FAILED = (DeviceError, StorageLostError)
 
 
 def main(arguments: Sequence[str]) -> int:

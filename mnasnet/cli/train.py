@@ -12,19 +12,19 @@ import tyro
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.cost import multiply_adds
-from mnasnet.arch.zoo import NamedNetworkError, find_architecture
+from mnasnet.arch.zoo import find_architecture
+from mnasnet.base.errors import RequestError
 from mnasnet.base.words import counted, millions
-from mnasnet.cli.parse import called, flags_of, parse, served
+from mnasnet.cli.parse import called, convert_torch_errors, flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.nn.checkpoint import CheckpointError
-from mnasnet.nn.model import UNTRAINED, WEIGHTS, Model, ModelError, open_model
+from mnasnet.nn.model import UNTRAINED, WEIGHTS, Model, open_model
 from mnasnet.report.training import class_rows, training_lines, write_training_report
 from mnasnet.report.words import share_words
 from mnasnet.search.watcher import duration
 from mnasnet.study.lock import FolderError
 from mnasnet.study.training import Training, TrainingError
 from mnasnet.train.data import load
-from mnasnet.train.loop import DivergedError, Recipe
+from mnasnet.train.loop import Recipe
 from mnasnet.train.memory import busy_line
 from mnasnet.train.run import run_training
 from mnasnet.train.sources import DataError
@@ -80,13 +80,11 @@ class Options:
         for name, least in {"epochs": 1, "batch_size": 2, "max_images": 1, "seed": 0}.items():
             value = getattr(self, name)
             if value is not None and value < least:
-                raise ValueError(
-                    f"--{name.replace('_', '-')} {value}: give a whole number of at least {least}"
-                )
+                raise RequestError(f"give a whole number of at least {least}", field=name, value=value)
         if self.learning_rate is not None and not self.learning_rate > 0:
-            raise ValueError(f"--learning-rate {self.learning_rate}: give a number above 0")
+            raise RequestError("give a number above 0", field="learning_rate", value=self.learning_rate)
         if not 0 <= self.ema < 1:
-            raise ValueError(f"--ema {self.ema}: give a number of at least 0 and below 1")
+            raise RequestError("give a number of at least 0 and below 1", field="ema", value=self.ema)
 
     @property
     def folder(self) -> Path:
@@ -106,13 +104,13 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _train(options, command),
         verb="train",
         flags=FLAGS,
-        refused=(NamedNetworkError, ModelError, CheckpointError, DataError, FolderError, TrainingError),
-        failed=(DivergedError, RuntimeError, MemoryError, OSError),
+        refused=(DataError, FolderError, TrainingError),
         kept=f"the epochs that ended are kept in {options.folder}, and the same command goes on: "
         f"{shlex.join(command)}",
     )
 
 
+@convert_torch_errors()
 def _train(options: Options, command: Sequence[str]) -> None:
     console = plain_console()
     start, weights = _start(options)
@@ -200,7 +198,7 @@ def _train(options: Options, command: Sequence[str]) -> None:
 def _start(options: Options) -> tuple[Architecture | Model, str | None]:
     """What to begin with, and which weights those are: a file's name and digest, or None."""
     if options.weights == UNTRAINED:
-        raise ModelError(f"--weights {UNTRAINED}: leave it out to train from scratch")
+        raise RequestError("leave it out to train from scratch", field="weights", value=UNTRAINED)
     if options.weights is None and not (Path(options.name) / WEIGHTS).is_file():
         architecture = find_architecture(options.name, width=options.width, image_size=options.image_size)
         return architecture.fitted(architecture.image_size), None

@@ -20,6 +20,7 @@ from torch import Tensor
 from mnasnet.arch.architecture import Architecture, Block, ConvOp, Padding, architecture_from_json
 from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import MNASNET_SMALL
+from mnasnet.base.errors import RequestError
 from mnasnet.base.files import replace_file
 from mnasnet.nn.mindspore import read_mindspore
 from mnasnet.nn.network import Network
@@ -47,10 +48,6 @@ IMAGENET: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 WAY_OUT = "ask for the network and width that the file was saved from"
 """How the messages end where file and network do not fit."""
-
-
-class CheckpointError(Exception):
-    """A file is not one of weights, or not of the network asked for; the message is one line with the way out."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -285,7 +282,7 @@ def load_weights(
             network can be trained on for smaller images. Otherwise it is the network that was saved.
 
     Raises:
-        CheckpointError: the file is not one of weights, or not of this network.
+        RequestError: the file is not one of weights, or not of this network.
     """
     checkpoint = read_checkpoint(path)
     source = _source(checkpoint, asked=source)
@@ -299,7 +296,7 @@ def load_weights(
     for ours in network.state_dict():
         module, _, leaf = ours.rpartition(".")
         if module not in modules:
-            raise CheckpointError(
+            raise RequestError(
                 f"{path}: {source}'s networks have no {module}, and the one asked for has; {WAY_OUT}"
             )
         names[ours] = f"{modules[module]}.{layout.bn.get(leaf, leaf) if module.endswith('.bn') else leaf}"
@@ -329,7 +326,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """The tensors of a file in safetensors or `torch.save`'s format; nothing in the file is executed.
 
     Raises:
-        CheckpointError: there is no such file, or it is not one of tensors by name.
+        RequestError: there is no such file, or it is not one of tensors by name.
     """
     try:
         with path.open("rb") as file:
@@ -338,7 +335,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             return _read_safetensors(path)
         return _read_mindspore(path) if start[:1] == MINDSPORE else _read_torch(path)
     except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror or _line(error)}; give a file of weights") from error
+        raise RequestError(f"{path}: {error.strerror or _line(error)}; give a file of weights") from error
 
 
 def _read_safetensors(path: Path) -> Checkpoint:
@@ -351,9 +348,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
         )
         learned = _learned(json.loads(stated[LEARNED])) if LEARNED in stated else None
     except (SafetensorError, ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is a damaged safetensors file: {_line(error)}; get it again"
-        ) from error
+        raise RequestError(f"{path} is a damaged safetensors file: {_line(error)}; get it again") from error
     return Checkpoint(path=path, tensors=_unprefixed(tensors), architecture=architecture, learned=learned)
 
 
@@ -367,19 +362,19 @@ def _read_torch(path: Path) -> Checkpoint:
     except OSError:  # the disk's, which says itself what it is
         raise
     except Exception as error:  # a file that is none of torch's fails in as many ways as there are files
-        raise CheckpointError(
+        raise RequestError(
             f"{path} is neither safetensors nor a file of torch.save with nothing but weights; from one that you "
             "trust and that holds more, save the weights alone: torch.save(model.state_dict(), path)"
         ) from error
     if isinstance(found, dict):
         found = next((found[name] for name in WRAPPERS if isinstance(found.get(name), dict)), found)
     if not isinstance(found, dict) or not found:
-        raise CheckpointError(
+        raise RequestError(
             f"{path} holds a {type(found).__name__}, not tensors by name; give a file of a state dict"
         )
     for name, tensor in found.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise CheckpointError(
+            raise RequestError(
                 f"{path}: {name!r} is of type {type(tensor).__name__}, not a tensor; give a file of a state dict"
             )
     return Checkpoint(path=path, tensors=_unprefixed(found))
@@ -389,7 +384,7 @@ def _read_mindspore(path: Path) -> Checkpoint:
     try:
         tensors = read_mindspore(path.read_bytes())
     except ValueError as error:
-        raise CheckpointError(
+        raise RequestError(
             f"{path} is no file of weights that is known: {_line(error)}; give one of safetensors, of torch.save "
             "or of MindSpore"
         ) from error
@@ -405,13 +400,13 @@ def _unprefixed(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 
 def _source(checkpoint: Checkpoint, *, asked: str | None) -> str:
     if asked is not None and asked not in LAYOUTS:
-        raise CheckpointError(f"{asked!r} is no source of weights; there are {', '.join(LAYOUTS)}")
+        raise RequestError(f"give one of {', '.join(LAYOUTS)}", field="source", value=asked)
     marks = {source: layout.mark for source, layout in LAYOUTS.items() if asked in (None, source)}
     for source, mark in marks.items():
         if mark in checkpoint.tensors:
             return source
     known = ", ".join(f"{mark} ({source})" for source, mark in marks.items())
-    raise CheckpointError(
+    raise RequestError(
         f"{checkpoint.path} holds no tensor that tells whose weights they are: {known}; give a file of one of these"
     )
 
@@ -432,21 +427,21 @@ def _check(checkpoint: Checkpoint, wanted: Mapping[str, Tensor], beside: tuple[s
     path, found = checkpoint.path, checkpoint.tensors
     missing = [name for name in wanted if name not in found and not name.endswith(COUNTER)]
     if missing:
-        raise CheckpointError(f"{path}: {_and_others(missing)} missing; {WAY_OUT}")
+        raise RequestError(f"{path}: {_and_others(missing)} missing; {WAY_OUT}")
     for name, tensor in wanted.items():
         other = found.get(name, tensor)
         if other.shape != tensor.shape:
-            raise CheckpointError(
+            raise RequestError(
                 f"{path}: {name} is {tuple(other.shape)}, "
                 f"and the network asked for takes {tuple(tensor.shape)}; {WAY_OUT}"
             )
         if other.layout != tensor.layout or (tensor.is_floating_point() and not other.is_floating_point()):
-            raise CheckpointError(
+            raise RequestError(
                 f"{path}: {name} is {other.dtype}, {other.layout}; give a file of plain floating-point weights"
             )
     unknown = [name for name in found if name not in wanted and not name.startswith(beside)]
     if unknown:
-        raise CheckpointError(f"{path}: {_and_others(unknown)} too many for the network asked for; {WAY_OUT}")
+        raise RequestError(f"{path}: {_and_others(unknown)} too many for the network asked for; {WAY_OUT}")
 
 
 def _and_others(names: list[str]) -> str:

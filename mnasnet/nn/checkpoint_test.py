@@ -25,7 +25,8 @@ from mnasnet.arch.architecture import Architecture, parse_block
 from mnasnet.arch.architecture_strategies import architectures
 from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import EFFICIENTNET_LITE0, MNASNET_A1, MNASNET_B1, MNASNET_SMALL, ZOO
-from mnasnet.nn.checkpoint import CheckpointError, load_network, load_weights, save_network
+from mnasnet.base.errors import RequestError
+from mnasnet.nn.checkpoint import load_network, load_weights, save_network
 from mnasnet.nn.network import Network
 
 SIZES = [224, 167]
@@ -332,7 +333,7 @@ def test_half_precision_becomes_single(tmp_path: Path) -> None:
 
 
 def _refusal(path: Path, architecture: Architecture = SMALL, *, source: str | None = None) -> str:
-    with pytest.raises(CheckpointError) as caught:
+    with pytest.raises(RequestError) as caught:
         load_network(path, architecture, source=source)
     message = str(caught.value)
     assert "\n" not in message
@@ -404,7 +405,7 @@ def test_a_file_of_another_source_than_said_is_refused(tmp_path: Path) -> None:
         "give a file of one of these"
     )
     assert _refusal(tmp_path / "weights.pth", source="keras") == (
-        "'keras' is no source of weights; there are mnasnet, torchvision, mindcv, timm, timm-tf, efficientnet-lite"
+        "`source` keras: give one of mnasnet, torchvision, mindcv, timm, timm-tf, efficientnet-lite"
     )
 
 
@@ -463,5 +464,5 @@ def test_a_damaged_file_is_refused_or_read_and_nothing_else(safetensors: bool, d
         else:
             del content[place:]
         path.write_bytes(content)
-        with suppress(CheckpointError):
+        with suppress(RequestError):
             load_network(path, SMALL)

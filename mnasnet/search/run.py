@@ -16,6 +16,7 @@ from optuna.samplers import BaseSampler
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.zoo import MOBILENET_V2
+from mnasnet.base.errors import RunError
 from mnasnet.base.words import counted, first_line
 from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError
@@ -27,7 +28,7 @@ from mnasnet.report.report import write_report
 from mnasnet.samplers.named import sampler_named
 from mnasnet.samplers.ppo import PPOSampler, PPOSettings
 from mnasnet.search.finalists import Candidate, Finishing, choose
-from mnasnet.search.loop import FAILURES, SearchError, run_trials
+from mnasnet.search.loop import FAILURES, run_trials
 from mnasnet.search.settings import RequestError, Settings
 from mnasnet.search.watcher import SILENT, Tally, Watcher
 from mnasnet.space.extremes import smallest_network
@@ -101,7 +102,7 @@ def search(
         RequestError, FolderError: the request cannot be served; nothing was changed.
         OtherSearchError: the folder or the storage holds another search.
         StorageError: the storage does not answer.
-        SearchError, DeviceError, StorageLostError, OSError: what failed while running; all that was finished is
+        RunError, DeviceError, StorageLostError, OSError: what failed while running; all that was finished is
             kept.
     """
     out = settings.folder
@@ -177,7 +178,7 @@ def search(
             skipped=(*data.skipped, *tested),
         )
         if failed:
-            raise SearchError(f"no finalist of {'; '.join(failed)}; all else is in {result.report}")
+            raise RunError(f"no finalist of {'; '.join(failed)}; all else is in {result.report}")
         return result
 
 

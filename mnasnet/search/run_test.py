@@ -16,6 +16,7 @@ from PIL import Image
 
 from mnasnet.arch.architecture import architecture_from_json
 from mnasnet.arch.records import Accuracy, Artifact, Latency
+from mnasnet.base.errors import RunError
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import LARGEST_DIFFERENCES
 from mnasnet.devices.device import DeviceError
@@ -24,7 +25,6 @@ from mnasnet.fakes.recorded import RecordedDevice
 from mnasnet.nn.model import open_model
 from mnasnet.samplers.named import SAMPLERS, Wanted
 from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Listening, Searched, device
-from mnasnet.search.loop import SearchError
 from mnasnet.search.run import search
 from mnasnet.search.settings import RequestError, Settings
 from mnasnet.space.extremes import smallest_network
@@ -254,7 +254,7 @@ def test_test_images_that_cannot_be_read_end_a_search_in_one_line_and_its_trials
     cut_short(*(tmp_path / "pets" / "test").glob("*/*.png"))
     settings = pet_settings(tmp_path / "pets")
     with pytest.raises(
-        SearchError,
+        RunError,
         match=r"no finalist of 2, the test images cannot be used: .*corrupt",
     ):
         search(settings, device=device())
