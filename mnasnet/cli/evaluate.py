@@ -17,7 +17,6 @@ from mnasnet.export.metadata import MetadataError
 from mnasnet.report.training import class_rows
 from mnasnet.report.words import share_words
 from mnasnet.train.data import ImageData, load
-from mnasnet.train.sources import DataError
 
 OPEN_ERRORS = (ModelFileError, MetadataError)
 """What opening a classifier raises."""
@@ -77,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _evaluate(options),
         verb="evaluate",
         flags=FLAGS,
-        refused=(*OPEN_ERRORS, DataError),
+        refused=OPEN_ERRORS,
         kept="nothing was changed",
     )
 

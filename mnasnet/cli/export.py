@@ -20,9 +20,6 @@ from mnasnet.deploy.export import card_lines, export
 from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted, photographs
 from mnasnet.nn.model import Model, open_model
 from mnasnet.train.data import load
-from mnasnet.train.sources import DataError
-
-REFUSED = (DataError,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +63,6 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _export(options),
         verb="export",
         flags=FLAGS,
-        refused=REFUSED,
         kept="what was there is unchanged",
     )
 

@@ -15,9 +15,8 @@ from mnasnet.report.findings import find
 from mnasnet.report.report import write_report
 from mnasnet.report.summary import front_table, summary_lines
 from mnasnet.report.training import training_lines, write_training_report
-from mnasnet.study.card import CardError
-from mnasnet.study.storage import StorageError, StorageLostError, kept_in, load_study, place_of
-from mnasnet.study.training import TrainingError, read_training
+from mnasnet.study.storage import kept_in, load_study, place_of
+from mnasnet.study.training import read_training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +42,6 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _report(options),
         verb="report",
         flags=flags_of(Options),
-        refused=(StorageError, CardError, TrainingError),
-        failed=(StorageLostError, OSError),
         kept="a report that was there is unchanged",
     )
 

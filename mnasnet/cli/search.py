@@ -10,10 +10,8 @@ from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.report.summary import front_table, summary_lines
 from mnasnet.search.run import search
-from mnasnet.search.settings import DEMONSTRATION, RequestError, Settings
-from mnasnet.study.card import CardError
-from mnasnet.study.lock import FolderError
-from mnasnet.study.storage import OtherSearchError, StorageError, StorageLostError, without_password
+from mnasnet.search.settings import DEMONSTRATION, Settings
+from mnasnet.study.storage import without_password
 from mnasnet.train.sources import DIGITS
 
 OWN = Settings(data=DIGITS)
@@ -21,8 +19,8 @@ OWN = Settings(data=DIGITS)
 
 FLAGS = flags_of(Settings)
 
-REFUSED = (RequestError, FolderError, OtherSearchError, StorageError, CardError, UnsuitableError)
-FAILED = (DeviceError, StorageLostError)
+REFUSED = (UnsuitableError,)
+FAILED = (DeviceError,)
 
 
 def main(arguments: Sequence[str]) -> int:

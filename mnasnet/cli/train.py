@@ -21,13 +21,11 @@ from mnasnet.nn.model import UNTRAINED, WEIGHTS, Model, open_model
 from mnasnet.report.training import class_rows, training_lines, write_training_report
 from mnasnet.report.words import share_words
 from mnasnet.search.watcher import duration
-from mnasnet.study.lock import FolderError
-from mnasnet.study.training import Training, TrainingError
+from mnasnet.study.training import Training
 from mnasnet.train.data import load
 from mnasnet.train.loop import Recipe
 from mnasnet.train.memory import busy_line
 from mnasnet.train.run import run_training
-from mnasnet.train.sources import DataError
 
 FINE_TUNING_RATE = 5e-4
 """Peak of the learning rate from trained weights: EfficientNet-lite0 from ImageNet's on 2,400 images of CIFAR-10 at
@@ -104,7 +102,6 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _train(options, command),
         verb="train",
         flags=FLAGS,
-        refused=(DataError, FolderError, TrainingError),
         kept=f"the epochs that ended are kept in {options.folder}, and the same command goes on: "
         f"{shlex.join(command)}",
     )
@@ -119,7 +116,7 @@ def _train(options: Options, command: Sequence[str]) -> None:
         data = load(
             options.data,
             image_size=architecture.image_size,
-            limit=options.max_images,
+            max_images=options.max_images,
             progress=terminal.step,
         )
         for image in data.skipped:
