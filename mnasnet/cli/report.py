@@ -15,6 +15,7 @@ from mnasnet.report.findings import find
 from mnasnet.report.report import write_report
 from mnasnet.report.summary import front_table, summary_lines
 from mnasnet.report.training import training_lines, write_training_report
+from mnasnet.report.words import plain_words
 from mnasnet.study.storage import kept_in, load_study, place_of
 from mnasnet.study.training import read_training
 
@@ -60,5 +61,5 @@ def _report(options: Options) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(front_table(findings, width=console.width))
     for line in summary_lines(findings):
-        console.print(line)
+        console.print(plain_words(line))
     console.print(f"report: {report}")

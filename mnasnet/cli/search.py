@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from mnasnet.base.words import counted, some
-from mnasnet.cli.parse import called, flags_of, parse, served
+from mnasnet.cli.parse import called, flags_of, parse, served, write_flags
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.report.summary import front_table, summary_lines
@@ -61,7 +61,7 @@ def _search(settings: Settings, command: Sequence[str]) -> None:
         console.print(result.converged)
     console.print(front_table(result.findings, width=console.width))
     for line in summary_lines(result.findings, controller_updates=result.controller_updates):
-        console.print(line)
+        console.print(write_flags(line, FLAGS))
     if result.skipped:
         console.print(f"{counted(len(result.skipped), 'corrupt image')} skipped: {some(result.skipped)}")
     console.print(f"report: {result.report}")
