@@ -39,7 +39,7 @@ def write_report(study: optuna.Study, out: Path, *, target_ms: float | None = No
     5 MB, nearly all of it the plotly library, so that it opens without a network.
 
     Raises:
-        ValueError: `target_ms` is not a positive time.
+        RequestError: `target_ms` is not a positive time.
     """
     html = page(find(study, out, target_ms=target_ms))
     out.mkdir(parents=True, exist_ok=True)
