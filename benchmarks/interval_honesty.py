@@ -20,14 +20,14 @@ import numpy as np
 import tyro
 from figures import machine
 
+from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
 from mnasnet.arch.records import Latency, wilson_interval
-from mnasnet.arch.weights import random_weights
-from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
 from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.timing import latency_of, timed
 from mnasnet.export.tflite import write_tflite
 from mnasnet.fakes.simulated import Disorder, SimulatedMachine
+from mnasnet.graph.weights import draw_weights
 
 DISORDERS = {
     "as a shared machine": Disorder(),
@@ -83,7 +83,9 @@ def main(arguments: Arguments) -> None:
             print(row(f"simulated, {what}, launches: {launches}", found, 1.2), flush=True)
     with tempfile.TemporaryDirectory() as folder, HostDevice() as host:
         a1, v2, copy = (
-            write_tflite(network, random_weights(network, np.random.default_rng(0)), Path(folder) / name)
+            write_tflite(
+                network, draw_weights(network.lowered(), np.random.default_rng(0)), Path(folder) / name
+            )
             for network, name in (
                 (MNASNET_A1.fitted(arguments.image_size), "a1.tflite"),
                 (MOBILENET_V2.fitted(arguments.image_size), "v2.tflite"),

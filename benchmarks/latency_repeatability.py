@@ -31,13 +31,13 @@ import tyro
 from figures import machine
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds
-from mnasnet.arch.weights import random_weights
-from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
+from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
 from mnasnet.devices.comparison import LAUNCHES, Timed, compare, verdict
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.untrained import Untrained
 from mnasnet.export.tflite import write_tflite
+from mnasnet.graph.cost import count_multiply_adds
+from mnasnet.graph.weights import draw_weights
 from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
 
@@ -86,7 +86,7 @@ def networks(image_size: int, width: float) -> list[Architecture]:
     space = mnasnet_space(image_size=image_size, in_channels=3, classes=10, width=width)
     generator = random.Random(0)
     drawn = [random_network(space, generator) for _ in range(DRAWN)]
-    drawn.sort(key=multiply_adds)
+    drawn.sort(key=lambda network: count_multiply_adds(network.lowered()))
     between = [drawn[round(at)] for at in np.linspace(0, DRAWN - 1, NETWORKS - 2)]
     middle = between.pop(len(between) // 2)
     return [middle, smallest_network(space), largest_network(space), *between]
@@ -149,7 +149,7 @@ def main(arguments: Arguments) -> None:
         paths = []
         for number, network in enumerate(networks(arguments.image_size, arguments.width)):
             paths.append(Path(folder) / f"{number}.tflite")
-            write_tflite(network, random_weights(network, np.random.default_rng(number)), paths[-1])
+            write_tflite(network, draw_weights(network.lowered(), np.random.default_rng(number)), paths[-1])
         for what, busy_core in (("idle", None), ("busy", other)):
             print(row(what, one_run(paths, busy_core), one_run(paths, busy_core)), flush=True)
     with HostDevice() as host, Untrained(host, MOBILENET_V2, agreed=None) as timed:

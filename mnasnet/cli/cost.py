@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import LayerCost, cost
 from mnasnet.arch.zoo import find_architecture
 from mnasnet.cli.parse import flags_of, parse, served
+from mnasnet.graph.cost import PartCost, count_costs
 
 TABLE_WIDTH = 100
 """Characters that the widest table fits in: D1-320's takes 79."""
@@ -60,7 +60,7 @@ def _cost(options: Options) -> None:
         classes=options.classes,
         in_channels=options.in_channels,
     )
-    rows = cost(architecture)
+    rows = count_costs(architecture.lowered())
     total = {
         "parameters": sum(row.parameters for row in rows),
         "multiply_adds": sum(row.multiply_adds for row in rows),
@@ -78,7 +78,7 @@ def _cost(options: Options) -> None:
 
 
 def _table(
-    architecture: Architecture, rows: Sequence[LayerCost], parameters: int, multiply_adds: int
+    architecture: Architecture, rows: Sequence[PartCost], parameters: int, multiply_adds: int
 ) -> Table:
     size, channels = architecture.image_size, architecture.in_channels
     table = Table(

@@ -11,12 +11,12 @@ from typing import Annotated
 import tyro
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.zoo import find_architecture
 from mnasnet.base.errors import RequestError
 from mnasnet.base.words import counted, millions
 from mnasnet.cli.parse import called, convert_torch_errors, flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
+from mnasnet.graph.cost import count_multiply_adds
 from mnasnet.nn.model import UNTRAINED, WEIGHTS, Model, open_model
 from mnasnet.report.training import class_rows, training_lines, write_training_report
 from mnasnet.report.words import share_words
@@ -132,8 +132,8 @@ def _train(options: Options, command: Sequence[str]) -> None:
         if (fitted := by_name.fitted(by_name.image_size)).digest() != by_name.digest():
             terminal.say(
                 f"at {by_name.image_size} px its first strides are left out, so that the last map is more than a "
-                f"point: {millions(multiply_adds(fitted))} multiply-adds, where `mnasnet cost` with all strides "
-                f"counts {millions(multiply_adds(by_name))}"
+                f"point: {millions(count_multiply_adds(fitted.lowered()))} multiply-adds, where `mnasnet cost` "
+                f"with all strides counts {millions(count_multiply_adds(by_name.lowered()))}"
             )
         recipe = Recipe(
             epochs=options.epochs,

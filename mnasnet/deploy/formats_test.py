@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import mnasnet
-from mnasnet.arch.architecture import Architecture, parse_block
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.block import parse_block
 from mnasnet.arch.records import Format, Learned
 from mnasnet.base.errors import RequestError
 from mnasnet.base.libraries import quiet

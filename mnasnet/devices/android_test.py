@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from mnasnet.arch.networks import MNASNET_A1
 from mnasnet.arch.records import Artifact, Latency
-from mnasnet.arch.zoo import MNASNET_A1
 from mnasnet.devices.android import AndroidDevice
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
 from mnasnet.devices.device_contract import DeviceContract

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds
+from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Z_95, DeviceCard, Format, Latency, Precision
-from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError
 from mnasnet.devices.extent import Extent
 from mnasnet.devices.prediction import fitted, informative
 from mnasnet.devices.table import Accordance, Measured, Table
 from mnasnet.devices.untrained import Untrained
+from mnasnet.graph.cost import count_multiply_adds
 from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.space import Space
 
@@ -334,9 +334,9 @@ def _refuses(table: Table, network: Architecture) -> bool:
 
 def _by_multiply_adds(training: Sequence[Measured], networks: Sequence[Architecture]) -> Floats:
     """Latency as a power of multiply-adds: the straight line between their logarithms."""
-    adds = np.log([multiply_adds(one.architecture) for one in training])
+    adds = np.log([count_multiply_adds(one.architecture.lowered()) for one in training])
     line = np.polyfit(adds, np.log([one.ratio for one in training]), 1)
-    found: Floats = np.exp(np.polyval(line, np.log([multiply_adds(one) for one in networks])))
+    found: Floats = np.exp(np.polyval(line, np.log([count_multiply_adds(one.lowered()) for one in networks])))
     return found
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
 from mnasnet.arch.records import DeviceCard, Latency
-from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
 from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.device import Device
 from mnasnet.devices.timing import HOT_C, student

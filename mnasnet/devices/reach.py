@@ -8,13 +8,14 @@ from statistics import median
 from scipy.stats import binom
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds
+from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Latency, Precision
-from mnasnet.arch.zoo import MOBILENET_V2, ZOO
+from mnasnet.arch.zoo import ZOO
 from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.device import Device, DeviceError
 from mnasnet.devices.table_device import TableDevice
 from mnasnet.devices.untrained import Untrained
+from mnasnet.graph.cost import count_multiply_adds
 from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.space import Space
 
@@ -166,7 +167,7 @@ def rows(found: Reach) -> Sequence[tuple[str, float, float, float, int | None]]:
             name,
             one.latency.median_ms,
             *one.interval_ms,
-            multiply_adds(one.architecture),
+            count_multiply_adds(one.architecture.lowered()),
         )
         for name, one in [*own, *((one.name, one) for one in found.zoo)]
     ]

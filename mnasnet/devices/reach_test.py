@@ -3,11 +3,11 @@
 import pytest
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.records import Artifact, Latency
 from mnasnet.arch.zoo import ZOO
 from mnasnet.devices.reach import Reach, order_rank, reach, rows, verdict_lines
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.graph.cost import count_multiply_adds
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
 
@@ -30,7 +30,7 @@ class ByMultiplyAdds(RecordedDevice):
 
 def ms(architecture: Architecture | None) -> float:
     assert architecture is not None
-    return multiply_adds(architecture) / 1e6
+    return count_multiply_adds(architecture.lowered()) / 1e6
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Artifact
-from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.host_test import ends

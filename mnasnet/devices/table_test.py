@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from mnasnet.arch.architecture import Architecture, parse_block
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.block import parse_block
 from mnasnet.arch.records import Z_95, Artifact
 from mnasnet.devices.calibrate import Calibration
 from mnasnet.devices.conftest import unwritten

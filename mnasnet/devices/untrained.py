@@ -11,11 +11,11 @@ import numpy as np
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Artifact, Format, Latency, Precision
-from mnasnet.arch.weights import random_weights
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError, wait_for
 from mnasnet.devices.table_device import TableDevice
 from mnasnet.export.quantize import in_precision
 from mnasnet.export.tflite import write_tflite
+from mnasnet.graph.weights import draw_weights
 
 CALIBRATION_IMAGES = 4
 """Of noise: untrained activations need a range that is theirs, and no more."""
@@ -132,7 +132,7 @@ class Untrained:
                 raise UnsuitableError(f"onnx is written as fp32; {self.precision} there is of tflite")
             return write_untrained_onnx(architecture, path)
         generator = np.random.default_rng(0)
-        artifact = write_tflite(architecture, random_weights(architecture, generator), path)
+        artifact = write_tflite(architecture, draw_weights(architecture.lowered(), generator), path)
         shape = (architecture.image_size, architecture.image_size, architecture.in_channels)
         images = generator.standard_normal((CALIBRATION_IMAGES, 1, *shape), dtype=np.float32)
         return replace(in_precision(artifact, self.precision, images, path), architecture=architecture)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Artifact, DeviceCard, Latency
-from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.device import DeviceError, DeviceLostError
 from mnasnet.devices.untrained import LOST_AT_MOST, Untrained
 from mnasnet.fakes.recorded import RecordedDevice

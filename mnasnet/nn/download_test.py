@@ -81,7 +81,7 @@ def test_a_file_that_is_gone_and_a_network_that_is_not_there_are_one_line(
 
 def test_every_published_file_has_a_digest_in_its_name() -> None:
     files = [weights for network in ZOO.values() for weights in network.weights]
-    assert len(files) == 8
+    assert len(files) == 11
     for weights in files:
         assert len(weights.sha256) >= 8
         assert int(weights.sha256, 16) > 0

@@ -9,8 +9,9 @@ from mnasnet.arch.imagenet import IMAGENET_CLASSES
 from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import ZOO, find_architecture
 from mnasnet.base.errors import RequestError
-from mnasnet.nn.checkpoint import LAYOUTS, load_weights
+from mnasnet.nn.checkpoint import load_weights
 from mnasnet.nn.download import fetch, published_weights, weights_folder
+from mnasnet.nn.layouts import LAYOUTS
 from mnasnet.nn.network import Network
 
 WEIGHTS = "weights.safetensors"
@@ -83,7 +84,7 @@ def open_model(
         network = loaded.network
         if image_size is not None:
             network.architecture = replace(network.architecture, image_size=image_size)
-        learned = loaded.learned or _published(network, loaded.source)
+        learned = loaded.learned or _published(network, loaded.layout)
     if labels is not None:
         learned = relabelled(learned, labels)
     return Model(
@@ -95,11 +96,11 @@ def open_model(
     )
 
 
-def _published(network: Network, source: str) -> Learned:
-    """What the networks of a source have learned, whose files do not say: ImageNet, where there are 1,000."""
+def _published(network: Network, layout: str) -> Learned:
+    """What the networks of a layout have learned, whose files do not say: ImageNet, where there are 1,000."""
     classes = network.architecture.classes
-    known = classes == len(IMAGENET_CLASSES) and source != "mnasnet"
-    mean, std = LAYOUTS[source].normalisation
+    known = classes == len(IMAGENET_CLASSES) and layout != "mnasnet"
+    mean, std = LAYOUTS[layout].normalisation
     learned = Learned(
         classes=IMAGENET_CLASSES if known else tuple(map(str, range(classes))), mean=mean, std=std
     )

@@ -3,16 +3,16 @@
 import pytest
 import torch
 
-from mnasnet.arch.cost import parameters
 from mnasnet.arch.zoo import ZOO
 from mnasnet.base.errors import RequestError
+from mnasnet.graph.cost import count_parameters
 from mnasnet.nn.named import create_network
 
 
 @pytest.mark.parametrize("name", ZOO)
 def test_a_named_network_has_the_parameters_that_the_zoo_says(name: str) -> None:
     network = create_network(name)
-    assert sum(p.numel() for p in network.parameters()) == parameters(ZOO[name].architecture)
+    assert sum(p.numel() for p in network.parameters()) == count_parameters(ZOO[name].architecture.lowered())
 
 
 def test_classes_and_channels_are_as_asked_for() -> None:

@@ -238,7 +238,7 @@ def _networks(findings: Findings) -> Iterator[str]:
     for name, words, architecture in drawn:
         yield (
             f"<figure><h3>{escape(name)}</h3><figcaption>{escape(words)}</figcaption>"
-            f"{draw(architecture, title=f'{name}, layer by layer')}</figure>"
+            f"{draw(architecture.lowered(), title=f'{name}, layer by layer')}</figure>"
         )
     yield "</div>"
 

@@ -15,7 +15,7 @@ import torch
 from optuna.samplers import BaseSampler
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.zoo import MOBILENET_V2
+from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.base.errors import RequestError, RunError
 from mnasnet.base.words import counted, first_line
 from mnasnet.devices.comparison import LAUNCHES

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds, parameters
 from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import ARCHITECTURE
 from mnasnet.base.errors import RequestError
 from mnasnet.base.files import replace_file
 from mnasnet.base.progress import StepProgress
+from mnasnet.graph.cost import count_multiply_adds, count_parameters
 from mnasnet.nn.checkpoint import load_network, save_network
 from mnasnet.nn.model import WEIGHTS, Model
 from mnasnet.nn.network import Network
@@ -97,8 +97,8 @@ def run_training(
             record = Training(
                 name=name,
                 digest=architecture.digest(),
-                parameters=parameters(architecture),
-                multiply_adds=multiply_adds(architecture),
+                parameters=count_parameters(architecture.lowered()),
+                multiply_adds=count_multiply_adds(architecture.lowered()),
                 identity=identity,
                 data=data.name,
                 classes=data.classes,
