@@ -25,13 +25,10 @@ from mnasnet.arch.networks import (
     MOBILENET_V3_SMALL,
 )
 from mnasnet.arch.rounding import round_filters
+from mnasnet.base.errors import RequestError
 
 ARCHITECTURE = "architecture.json"
 """The file of a finalist's folder that says what network is in it."""
-
-
-class NamedNetworkError(ValueError):
-    """No network has this name, or it cannot be had as asked for; the message is one line with the way out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +51,7 @@ class PublishedWeights:
     """A public file of weights trained on ImageNet at 224 px, and what its publisher measured of it."""
 
     by: str
-    """Whose, as `--weights` names it."""
+    """Whose, as `open_model` takes it for `weights`."""
     width: float = 1.0
     url: str
     """Its name ends in the first digits of its SHA-256, as torch's own downloads do."""
@@ -273,20 +270,20 @@ def find_architecture(
     What is None is as published, or as it was searched. A searched network is scaled as the official code scales.
 
     Raises:
-        NamedNetworkError: there is none of this name, or not of this width or size.
+        RequestError: there is none of this name, or not of this width or size.
     """
     if not (math.isfinite(width) and width > 0):
-        raise NamedNetworkError(f"width {width}: give a number above 0, such as 0.5")
+        raise RequestError("give a number above 0, such as 0.5", field="width", value=width)
     named = ZOO.get(name)
     if named is None:
         found = _searched(name)
         architecture = found if width == 1 else found.scaled(width)
     else:
         architecture = named.scaled(width)
-    asked = {"image size": image_size, "classes": classes, "in channels": in_channels}
-    for what, value in asked.items():
+    asked = {"image_size": image_size, "classes": classes, "in_channels": in_channels}
+    for field, value in asked.items():
         if value is not None and value < 1:
-            raise NamedNetworkError(f"{what} {value}: give a whole number of at least 1")
+            raise RequestError("give a whole number of at least 1", field=field, value=value)
     architecture = dataclasses.replace(
         architecture,
         image_size=architecture.image_size if image_size is None else image_size,
@@ -295,9 +292,10 @@ def find_architecture(
     )
     shrinks = architecture.stem_stride * math.prod(block.stride for block in architecture.blocks)
     if architecture.image_size < shrinks:
-        raise NamedNetworkError(
-            f"image size {architecture.image_size} is too small for {name}, whose strides make maps "
-            f"{shrinks} times smaller: give at least {shrinks}"
+        raise RequestError(
+            f"too small for {name}, whose strides make maps {shrinks} times smaller: give at least {shrinks}",
+            field="image_size",
+            value=architecture.image_size,
         )
     return architecture
 
@@ -308,12 +306,16 @@ def _searched(name: str) -> Architecture:
     if not file.is_file():
         near = difflib.get_close_matches(name.lower(), ZOO, n=1)
         known = f"the nearest is {near[0]}" if near else f"there are {', '.join(ZOO)}"
-        raise NamedNetworkError(
-            f"{name}: no network of this name, and no folder with an {ARCHITECTURE}; {known}"
+        raise RequestError(
+            f"no network of this name, and no folder with an {ARCHITECTURE}; {known}",
+            field="name",
+            value=name,
         )
     try:
         return architecture_from_json(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError, OSError) as error:
-        raise NamedNetworkError(
-            f"{file} describes no network ({error}): give a name of the zoo or the folder of a trained network"
+        raise RequestError(
+            f"{file} describes no network ({error}): give a name of the zoo or the folder of a trained network",
+            field="name",
+            value=name,
         ) from error

@@ -12,7 +12,8 @@ from hypothesis import assume, given
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.architecture_strategies import architectures
 from mnasnet.arch.networks import MNASNET_A1, MNASNET_B1, MNASNET_SMALL, MOBILENET_V2
-from mnasnet.arch.zoo import ARCHITECTURE, ZOO, NamedNetwork, NamedNetworkError, find_architecture
+from mnasnet.arch.zoo import ARCHITECTURE, ZOO, NamedNetwork, find_architecture
+from mnasnet.base.errors import RequestError
 
 
 def test_a1_is_figure_7() -> None:
@@ -114,16 +115,16 @@ def test_what_was_published_is_said_once_and_a_latency_says_on_what(network: Nam
     [
         ("mnasnet-a2", {}, "the nearest is mnasnet-a1"),
         ("resnet", {}, "there are mnasnet-a1, "),
-        ("mnasnet-a1", {"width": 0.0}, "width 0.0"),
-        ("mnasnet-a1", {"width": math.nan}, "width nan"),
+        ("mnasnet-a1", {"width": 0.0}, "^`width` 0.0: give"),
+        ("mnasnet-a1", {"width": math.nan}, "^`width` nan: give"),
         ("mnasnet-a1", {"image_size": 31}, "give at least 32"),
-        ("mnasnet-a1", {"image_size": -1}, "image size -1"),
-        ("mnasnet-a1", {"classes": 0}, "classes 0"),
-        ("mnasnet-a1", {"in_channels": 0}, "in channels 0"),
+        ("mnasnet-a1", {"image_size": -1}, "^`image_size` -1: give"),
+        ("mnasnet-a1", {"classes": 0}, "^`classes` 0: give"),
+        ("mnasnet-a1", {"in_channels": 0}, "^`in_channels` 0: give"),
     ],
 )
 def test_what_cannot_be_had_is_refused_in_one_line(name: str, asked: dict[str, Any], said: str) -> None:
-    with pytest.raises(NamedNetworkError, match=said) as refused:
+    with pytest.raises(RequestError, match=said) as refused:
         find_architecture(name, **asked)
     assert "\n" not in str(refused.value)
 
@@ -131,5 +132,5 @@ def test_what_cannot_be_had_is_refused_in_one_line(name: str, asked: dict[str, A
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"blocks": ["mb"]}', '{"blocks": [], "head": "wide"}'])
 def test_a_file_that_describes_no_network_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / ARCHITECTURE).write_text(text)
-    with pytest.raises(NamedNetworkError, match=ARCHITECTURE):
+    with pytest.raises(RequestError, match=ARCHITECTURE):
         find_architecture(str(tmp_path))

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mnasnet.arch.records import Precision
-from mnasnet.cli.parse import called, parse, served
+from mnasnet.cli.parse import called, flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.calibrate import HEADINGS, TIMING, CalibrationError, calibrate, report_lines, rows
 from mnasnet.devices.device import DeviceError, UnsuitableError
@@ -45,12 +45,16 @@ class Options(DeviceOptions):
     """Of the networks that are measured."""
 
 
+FLAGS = flags_of(Options)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet calibrate ARGUMENTS`."""
     options = parse(Options, arguments, verb="calibrate")
     return served(
         lambda: _calibrate(options),
         verb="calibrate",
+        flags=FLAGS,
         refused=(DeviceNameError, OptionError, CalibrationError, UnsuitableError),
         failed=(DeviceError, OSError),
         kept=f"{options.output} was not written",
@@ -77,7 +81,7 @@ def _calibrate(options: Options) -> None:
             tenths = done * 10 // total
             terminal.say(f"{what}: {done} of about {total}")
 
-    with options.open() as device, Terminal(console=console) as terminal:
+    with options.open() as device, Terminal(console=console, flags=FLAGS) as terminal:
         if isinstance(device, TableDevice):
             raise OptionError(
                 f"--device {options.device}: is a table already; name a device, such as {device.table.device}"

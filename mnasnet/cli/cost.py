@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.zoo import NamedNetworkError, find_architecture
-from mnasnet.cli.parse import parse, served
+from mnasnet.arch.zoo import find_architecture
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.graph.cost import PartCost, count_costs
 
 TABLE_WIDTH = 100
@@ -47,8 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _cost(options),
         verb="cost",
-        refused=(NamedNetworkError,),
-        failed=(OSError,),
+        flags=flags_of(Options),
         kept="nothing was changed",
     )
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.devices.doctor import card_lines, examine, measured_lines
 from mnasnet.devices.named import DeviceNameError
@@ -35,6 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _doctor(options),
         verb="doctor",
+        flags=flags_of(Options),
         refused=(DeviceNameError, OptionError, UnsuitableError),
         failed=(DeviceError, OSError),
         kept="nothing was changed",

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mnasnet.arch.records import Latency
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.comparison import FileError, Timed, busy, compare, verdict
 from mnasnet.devices.device import DeviceError, UnsuitableError
@@ -32,12 +32,16 @@ class Options(DeviceOptions):
     """Print JSON, with the raw times and the conditions of each."""
 
 
+FLAGS = flags_of(Options)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet measure ARGUMENTS`."""
     options = parse(Options, arguments, verb="measure")
     return served(
         lambda: _measure(options),
         verb="measure",
+        flags=FLAGS,
         refused=(FileError, DeviceNameError, UnsuitableError),
         failed=(DeviceError, OSError),
         kept="nothing was changed",
@@ -48,7 +52,7 @@ def _measure(options: Options) -> None:
     if not options.files:
         raise FileError("give at least one FILE, a .tflite or .onnx")
     console = Console(stderr=True) if options.json else plain_console()
-    with options.open() as device, Terminal(console=console) as terminal:
+    with options.open() as device, Terminal(console=console, flags=FLAGS) as terminal:
         timed = compare(device, options.files, progress=terminal.step)
     if options.json:
         print(json.dumps([_as_json(one, timed) for one in timed], indent=2))

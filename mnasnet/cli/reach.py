@@ -9,7 +9,7 @@ from rich.table import Table
 
 from mnasnet.arch.records import Precision
 from mnasnet.base.words import millions
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.devices.comparison import busy
 from mnasnet.devices.device import DeviceError, UnsuitableError
@@ -43,12 +43,16 @@ class Options(DeviceOptions):
     """Print JSON."""
 
 
+FLAGS = flags_of(Options)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet reach ARGUMENTS`."""
     options = parse(Options, arguments, verb="reach")
     return served(
         lambda: _reach(options),
         verb="reach",
+        flags=FLAGS,
         refused=(DeviceNameError, OptionError, UnsuitableError),
         failed=(DeviceError, OSError),
         kept="nothing was changed",
@@ -71,7 +75,7 @@ def _reach(options: Options) -> None:
     }
     space = SPACES[options.space](**kind, width=options.width)
     console = plain_console()
-    with options.open() as device, Terminal(console=console) as terminal:
+    with options.open() as device, Terminal(console=console, flags=FLAGS) as terminal:
         found = reach(
             device,
             space,

@@ -12,7 +12,7 @@ from rich.table import Table
 from mnasnet.arch.zoo import ZOO, NamedNetwork, Published
 from mnasnet.base.words import millions
 from mnasnet.cli.cost import TABLE_WIDTH
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.graph.cost import count_multiply_adds, count_parameters
 
 
@@ -28,7 +28,12 @@ def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet zoo ARGUMENTS`."""
     options = parse(Options, arguments, verb="zoo")
     return served(
-        lambda: _zoo(options), verb="zoo", refused=(), failed=(OSError,), kept="nothing was changed"
+        lambda: _zoo(options),
+        verb="zoo",
+        flags=flags_of(Options),
+        refused=(),
+        failed=(OSError,),
+        kept="nothing was changed",
     )
 
 

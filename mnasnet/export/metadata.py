@@ -22,6 +22,7 @@ from flatbuffers.table import Table
 
 from mnasnet.arch.architecture import Architecture, architecture_from_json
 from mnasnet.arch.records import Artifact, Learned, Precision
+from mnasnet.base.errors import RequestError
 from mnasnet.base.files import replace_file
 from mnasnet.export.tflite import pack_model
 
@@ -65,7 +66,7 @@ STATS = {"max": 0, "min": 1}
 FILE = {"name": 0, "description": 1, "type": 2}
 
 
-class MetadataError(ValueError):
+class MetadataError(RequestError):
     """A file has no such metadata; the message is one line that names it."""
 
 

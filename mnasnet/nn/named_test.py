@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from mnasnet.arch.zoo import ZOO, NamedNetworkError
+from mnasnet.arch.zoo import ZOO
+from mnasnet.base.errors import RequestError
 from mnasnet.graph.cost import count_parameters
 from mnasnet.nn.named import create_network
 
@@ -43,5 +44,11 @@ def test_the_last_map_is_what_the_head_sees() -> None:
 
 
 def test_an_unknown_name_says_the_nearest() -> None:
-    with pytest.raises(NamedNetworkError, match="the nearest is mobilenet-v2"):
+    with pytest.raises(RequestError, match="the nearest is mobilenet-v2"):
         create_network("mobilenet-v3")
+
+
+def test_what_cannot_be_made_is_named_as_its_argument_is() -> None:
+    with pytest.raises(RequestError, match=r"^`num_classes` 0: give") as refused:
+        create_network("mnasnet-a1", num_classes=0)
+    assert refused.value.field == "num_classes"

@@ -156,7 +156,7 @@ def study(empty_study: optuna.Study) -> optuna.Study:
     add_trial(empty_study, params[3], median_ms=1.2, correct=None)
     add_trial(empty_study, params[4], median_ms=0.8, correct=285)  # 95 %
     add_trial(empty_study, params[2], median_ms=0.4, correct=282, copy_of=2)
-    add_failed(empty_study, "DivergedError: loss <nan> & more")
+    add_failed(empty_study, "DivergedError: loss <nan> & more, `width` 1")
     add_trial(empty_study, params[5], median_ms=0.7, correct=270)  # 90 %, beaten by trial 2
     return empty_study
 

@@ -109,7 +109,7 @@ class Finishing:
 
         Raises:
             DivergedError: the training diverged.
-            ExportError: the file's numbers are not the network's.
+            RunError: the file's numbers are not the network's.
             DeviceError: it cannot be measured.
         """
         if (card := self.done(candidate)) is not None:

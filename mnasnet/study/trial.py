@@ -64,7 +64,7 @@ class TrialRecord:
 
     @property
     def charged(self) -> bool:
-        """Whether a network was trained for it: what `--trials` counts."""
+        """Whether a network was trained for it: what a search's `trials` count."""
         return self.outcome == "trained" and self.copy_of is None
 
 
