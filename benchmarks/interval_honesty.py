@@ -20,13 +20,13 @@ import numpy as np
 import tyro
 from figures import machine
 
+from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
 from mnasnet.arch.records import Latency, wilson_interval
-from mnasnet.arch.weights import random_weights
-from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.timing import Timings, time_launches
 from mnasnet.export.tflite import write_tflite
 from mnasnet.fakes.simulated import Disorder, SimulatedMachine
+from mnasnet.graph.weights import draw_weights
 from mnasnet.meters.latency import RELIABLE_LAUNCHES, make_latency, measure_latency
 
 DISORDERS = {
@@ -90,7 +90,9 @@ def main(arguments: Arguments) -> None:
             print(row(f"simulated, {what}, launches: {launches}", found, 1.2), flush=True)
     with tempfile.TemporaryDirectory() as folder, HostDevice() as host:
         a1, v2, copy = (
-            write_tflite(network, random_weights(network, np.random.default_rng(0)), Path(folder) / name)
+            write_tflite(
+                network, draw_weights(network.lowered(), np.random.default_rng(0)), Path(folder) / name
+            )
             for network, name in (
                 (MNASNET_A1.fitted(arguments.image_size), "a1.tflite"),
                 (MOBILENET_V2.fitted(arguments.image_size), "v2.tflite"),

@@ -31,11 +31,11 @@ import tyro
 from figures import machine
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds
-from mnasnet.arch.weights import random_weights
-from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
+from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
 from mnasnet.devices.host import HostDevice
 from mnasnet.export.tflite import write_tflite
+from mnasnet.graph.cost import count_multiply_adds
+from mnasnet.graph.weights import draw_weights
 from mnasnet.meters.comparison import FileLatency, compare_files, judge_pair
 from mnasnet.meters.latency import RELIABLE_LAUNCHES
 from mnasnet.meters.latency_meter import LatencyMeter
@@ -87,7 +87,7 @@ def networks(image_size: int, width: float) -> list[Architecture]:
     space = mnasnet_space(image_size=image_size, in_channels=3, classes=10, width=width)
     generator = random.Random(0)
     drawn = [random_network(space, generator) for _ in range(DRAWN)]
-    drawn.sort(key=multiply_adds)
+    drawn.sort(key=lambda network: count_multiply_adds(network.lowered()))
     between = [drawn[round(at)] for at in np.linspace(0, DRAWN - 1, NETWORKS - 2)]
     middle = between.pop(len(between) // 2)
     return [middle, smallest_network(space), largest_network(space), *between]
@@ -150,11 +150,11 @@ def main(arguments: Arguments) -> None:
         paths = []
         for number, network in enumerate(networks(arguments.image_size, arguments.width)):
             paths.append(Path(folder) / f"{number}.tflite")
-            write_tflite(network, random_weights(network, np.random.default_rng(number)), paths[-1])
+            write_tflite(network, draw_weights(network.lowered(), np.random.default_rng(number)), paths[-1])
         for what, busy_core in (("idle", None), ("busy", other)):
             print(row(what, one_run(paths, busy_core), one_run(paths, busy_core)), flush=True)
     with LatencyMeter(HostDevice(), MOBILENET_V2) as meter:
-        _ = meter.reference  # its file is written before the launches are timed
+        meter.prepare()
         begun = time.perf_counter()
         meter.measure_reference(launches=RELIABLE_LAUNCHES)
         finalist_s = time.perf_counter() - begun

@@ -10,8 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mnasnet.arch.records import Precision
-from mnasnet.base.errors import RequestError, RunError
-from mnasnet.cli.parse import called, parse, served
+from mnasnet.base.errors import RequestError
+from mnasnet.cli.parse import called, flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.meters.calibrate import TIMING_STAGE, calibrate
 from mnasnet.meters.calibration import CalibrationRequest
@@ -46,14 +46,16 @@ class Options(DeviceOptions):
     """Of the networks that are measured."""
 
 
+FLAGS = flags_of(Options)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet calibrate ARGUMENTS`."""
     options = parse(Options, arguments, verb="calibrate")
     return served(
         lambda: _calibrate(options),
         verb="calibrate",
-        refused=(RequestError,),
-        failed=(RunError, OSError),
+        flags=FLAGS,
         kept=f"{options.output} was not written",
     )
 
@@ -89,7 +91,7 @@ def _calibrate(options: Options) -> None:
             tenths = done * 10 // total
             terminal.say(f"{what}: {done} of about {total}")
 
-    with options.open_device() as device, Terminal(console=console) as terminal:
+    with options.open_device() as device, Terminal(console=console, flags=FLAGS) as terminal:
         terminal.say(f"calibrating {options.device} for {options.minutes:g} min")
         found = calibrate(device, request, say=terminal.say, progress=step)
     write_table(found.table, options.output)

@@ -4,8 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mnasnet.base.errors import RequestError, RunError
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.devices.card import device_card_lines
 from mnasnet.meters.doctor import examination_lines, examine_device
 from mnasnet.meters.network_size import NetworkSize
@@ -34,8 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _doctor(options),
         verb="doctor",
-        refused=(RequestError,),
-        failed=(RunError, OSError),
+        flags=flags_of(Options),
         kept="nothing was changed",
     )
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mnasnet.arch.records import Latency
-from mnasnet.base.errors import RequestError, RunError
-from mnasnet.cli.parse import parse, served
+from mnasnet.base.errors import RequestError
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.meters.comparison import FileLatency, busy_warning, compare_files, judge_pair
 from mnasnet.meters.options import DeviceOptions
@@ -31,14 +31,16 @@ class Options(DeviceOptions):
     """Print JSON, with the raw times and the conditions of each."""
 
 
+FLAGS = flags_of(Options)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet measure ARGUMENTS`."""
     options = parse(Options, arguments, verb="measure")
     return served(
         lambda: _measure(options),
         verb="measure",
-        refused=(RequestError,),
-        failed=(RunError, OSError),
+        flags=FLAGS,
         kept="nothing was changed",
     )
 
@@ -48,7 +50,7 @@ def _measure(options: Options) -> None:
         raise RequestError("give at least one FILE, a .tflite or .onnx")
     console = Console(stderr=True) if options.json else plain_console()
     # Somebody is there, and sees at once that a device is away.
-    with options.open_meter(wait_s=None) as meter, Terminal(console=console) as terminal:
+    with options.open_meter(wait_s=None) as meter, Terminal(console=console, flags=FLAGS) as terminal:
         timed = compare_files(meter, options.files, progress=terminal.step)
     if options.json:
         print(json.dumps([_as_json(one, timed) for one in timed], indent=2))

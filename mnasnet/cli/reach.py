@@ -8,9 +8,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mnasnet.arch.records import Precision
-from mnasnet.base.errors import RequestError, RunError
+from mnasnet.base.errors import RequestError
 from mnasnet.base.words import millions
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.meters.comparison import busy_warning
 from mnasnet.meters.network_size import NetworkSize
@@ -43,14 +43,16 @@ class Options(DeviceOptions):
     """Print JSON."""
 
 
+FLAGS = flags_of(Options)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet reach ARGUMENTS`."""
     options = parse(Options, arguments, verb="reach")
     return served(
         lambda: _reach(options),
         verb="reach",
-        refused=(RequestError,),
-        failed=(RunError, OSError),
+        flags=FLAGS,
         kept="nothing was changed",
     )
 
@@ -73,7 +75,7 @@ def _reach(options: Options) -> None:
     console = plain_console()
     with (
         options.open_meter(size.reference, precision=options.precision) as meter,
-        Terminal(console=console) as terminal,
+        Terminal(console=console, flags=FLAGS) as terminal,
     ):
         found = measure_reach(meter, space, size, sample=options.sample, progress=terminal.step)
     if options.json:

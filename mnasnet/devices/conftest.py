@@ -6,18 +6,19 @@ from statistics import median
 import numpy as np
 import pytest
 
-from mnasnet.arch.architecture import Architecture, parse_block
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.block import parse_block
 from mnasnet.arch.records import Artifact
-from mnasnet.arch.weights import random_weights
 from mnasnet.devices.timing import TimedBlock, Timings
 from mnasnet.export.tflite import write_tflite
+from mnasnet.graph.weights import draw_weights
 
 
 def _written(path: Path, *blocks: str) -> Artifact:
     architecture = Architecture(
         blocks=tuple(parse_block(block) for block in blocks), image_size=16, classes=10, stem=8, head=16
     )
-    return write_tflite(architecture, random_weights(architecture, np.random.default_rng(0)), path)
+    return write_tflite(architecture, draw_weights(architecture.lowered(), np.random.default_rng(0)), path)
 
 
 @pytest.fixture(scope="session")

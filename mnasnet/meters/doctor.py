@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mnasnet.arch.networks import MNASNET_A1
 from mnasnet.arch.records import DeviceCard, Latency
-from mnasnet.arch.zoo import MNASNET_A1
 from mnasnet.devices.device import Device
 from mnasnet.devices.timing import HOT_C
 from mnasnet.meters.latency import RELIABLE_LAUNCHES, student_quantile
@@ -100,7 +100,7 @@ def examine_device(device: Device, size: NetworkSize) -> Examination:
     """
     card = device.read_card()
     with LatencyMeter(device, size.reference) as meter:
-        _ = meter.reference  # its file is written before the launches are timed
+        meter.prepare()
         idle = device.measure_idle_shares()
         begun = time.monotonic()
         sentinel = meter.measure_reference(launches=RELIABLE_LAUNCHES)

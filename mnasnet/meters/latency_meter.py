@@ -10,10 +10,10 @@ import numpy as np
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Artifact, Format, Latency, Precision
-from mnasnet.arch.weights import random_weights
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError, wait_for
 from mnasnet.export.quantize import in_precision
 from mnasnet.export.tflite import write_tflite
+from mnasnet.graph.weights import draw_weights
 from mnasnet.meters.latency import measure_latency
 from mnasnet.meters.meter import ReferencedMeter
 
@@ -80,6 +80,10 @@ class LatencyMeter(ReferencedMeter):
                 raise ValueError("give a reference: the network or the file that others are timed against")
             self._reference_file = self.write_network(self._reference_network, "reference")
         return self._reference_file
+
+    def prepare(self) -> None:
+        """As the protocol says: the file of the reference is written."""
+        _ = self.reference
 
     def use_reference(self, artifact: Artifact) -> None:
         """As the protocol says."""
@@ -158,7 +162,7 @@ class LatencyMeter(ReferencedMeter):
                 raise UnsuitableError(f"onnx is written as fp32; {self.precision} there is of tflite")
             return write_untrained_onnx(architecture, path)
         generator = np.random.default_rng(0)
-        artifact = write_tflite(architecture, random_weights(architecture, generator), path)
+        artifact = write_tflite(architecture, draw_weights(architecture.lowered(), generator), path)
         shape = (architecture.image_size, architecture.image_size, architecture.in_channels)
         images = generator.standard_normal((NOISE_IMAGES, 1, *shape), dtype=np.float32)
         return replace(in_precision(artifact, self.precision, images, path), architecture=architecture)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
+from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
 from mnasnet.devices.android import AndroidDevice
 from mnasnet.devices.android_test import adb_server as adb_server
 from mnasnet.devices.android_test import android as android

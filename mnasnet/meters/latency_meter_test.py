@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Artifact, DeviceCard, Latency
-from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.timing import Timings

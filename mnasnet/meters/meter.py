@@ -101,6 +101,14 @@ class ReferencedMeter(Meter[Latency], Protocol):
         """The device behind predictions; None where everything is measured."""
         ...
 
+    def prepare(self) -> None:
+        """Makes ready what every measurement needs, so that what is wrong with that is said before the first.
+
+        Raises:
+            UnsuitableError, DeviceLostError, DeviceError, OSError: as of `measure_network`.
+        """
+        ...
+
     def use_reference(self, artifact: Artifact) -> None:
         """Measures against this file from here on; a table keeps the reference that it was calibrated with."""
         ...

@@ -103,6 +103,12 @@ class MeterContract:
         with open_meter(None) as meter:
             assert (meter.format, meter.precision) == (artifact.format, artifact.precision)
 
+    def test_it_is_ready_once_it_was_prepared(self, open_meter: OpenMeter, artifact: Artifact) -> None:
+        with open_meter(None) as meter:
+            meter.prepare()
+            assert meter.unit is None
+            assert meter.measure_file(artifact).median_ms > 0
+
     def test_closing_twice_is_closing(self, open_meter: OpenMeter) -> None:
         with open_meter(None) as meter:
             meter.close()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.zoo import MOBILENET_V2
+from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.base.errors import RequestError
 
 

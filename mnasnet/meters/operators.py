@@ -1,11 +1,27 @@
 """The operators that a runtime runs for a network, one by one, with the sizes that decide how long each takes."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from mnasnet.arch.architecture import POOL_KERNEL, Architecture, Convolution, Layer, map_size
+from mnasnet.arch.architecture import Architecture
+from mnasnet.graph.graph import Graph, Op
+from mnasnet.graph.operators import (
+    FUSED_ACTIVATIONS,
+    Add,
+    AveragePool,
+    Convolution,
+    Dense,
+    FitChannels,
+    Gate,
+    Image,
+    Mean,
+    Scale,
+    Shape,
+)
+from mnasnet.graph.operators import Operator as GraphOperator
 
 Sort = Literal["pointwise", "spatial", "depthwise", "pool", "dense", "elementwise"]
 """Operators that one kind of kernel computes. `dense` are fully connected layers and the gates of squeeze-and-
@@ -41,71 +57,91 @@ class Operator:
 # A calibration asks for those of a thousand networks again and again.
 @lru_cache(maxsize=4096)
 def operators(architecture: Architecture) -> tuple[Operator, ...]:
-    """In the order in which they run; what `mnasnet.export.tflite` writes for the network."""
-    size = architecture.image_size
-    stem = architecture.stem_convolution
-    found = [_convolution(stem, size)]
-    size = map_size(size, stem.stride)
-    for _, layer in architecture.layers():
-        found += _layer(layer, size)
-        size = map_size(size, layer.stride)
-    head = architecture.head_convolution
-    found += [
-        _convolution(head, size),
-        _elementwise("mean", head.outputs, head.outputs, size, 1),
-        _dense("classifier", head.outputs, architecture.classes),
-    ]
-    return tuple(found)
+    """What `mnasnet.export.tflite` writes for the network, but for what hardly takes time."""
+    graph = architecture.lowered()
+    return tuple(found for op in graph.ops.values() for found in _time(graph, op))
 
 
-def _layer(layer: Layer, size: int) -> Iterator[Operator]:
-    before, after = layer.convolutions()
-    source = size
-    for convolution in before:
-        yield _convolution(convolution, size)
-        size = map_size(size, convolution.stride)
-    if layer.squeezed is not None:
-        excited = before[-1].outputs
-        yield _elementwise("mean", excited, excited, size, 1)
-        yield _dense("squeeze", excited, layer.squeezed)
-        yield _dense("excite", layer.squeezed, excited)
-        yield _elementwise("scale", excited, excited, size, size)
-    for convolution in after:
-        yield _convolution(convolution, size)
-    if layer.skip == "pool":
-        channels, window = layer.inputs, POOL_KERNEL**2
-        yield Operator(
-            sort="pool",
-            kind=f"pool s{layer.stride}",
-            inputs=channels,
-            outputs=channels,
-            size=source,
-            out_size=size,
-            multiply_adds=window * channels * size**2,
-            weights=0,
-        )
-        if channels != layer.outputs:
-            kind = "cut" if channels > layer.outputs else "fill"
-            yield _elementwise(kind, channels, layer.outputs, size, size)
-    if layer.skip != "none":
-        yield _elementwise("add", layer.outputs, layer.outputs, size, size)
+def _time(graph: Graph, op: Op) -> Iterator[Operator]:
+    """What a runtime runs for one operator of the graph: itself, and an activation that it does not compute."""
+    yield from TIMED[type(op.operator)](op, *graph.input_shapes(op))
+    activation = op.operator.activation if isinstance(op.operator, Convolution | Dense) else None
+    if activation is not None and activation not in FUSED_ACTIVATIONS:
+        yield _elementwise(activation, op.shape, op.shape)
 
 
-def _convolution(convolution: Convolution, size: int) -> Operator:
+def _convolution(op: Op, source: Shape) -> Iterator[Operator]:
+    convolution = op.operator
+    assert isinstance(convolution, Convolution)
+    if not convolution.batch_norm:  # one inside squeeze-and-excitation, which sees a single point
+        yield _dense(op.name.rpartition(".")[2], convolution.inputs, convolution.outputs)
+        return
     kernel, stride, depthwise = convolution.kernel, convolution.stride, convolution.depthwise
     sort: Sort = "depthwise" if depthwise else "pointwise" if kernel == 1 else "spatial"
-    out_size = map_size(size, stride)
-    weights = kernel**2 * convolution.outputs * (1 if depthwise else convolution.inputs)
-    return Operator(
+    yield Operator(
         sort=sort,
         kind=f"{sort} k{kernel} s{stride}",
         inputs=convolution.inputs,
         outputs=convolution.outputs,
-        size=size,
-        out_size=out_size,
-        multiply_adds=weights * out_size**2,
-        weights=weights,
+        size=source[0],
+        out_size=op.shape[0],
+        multiply_adds=convolution.count_multiply_adds(op.shape),
+        weights=math.prod(convolution.weight_shape()),
     )
+
+
+def _pool(op: Op, source: Shape) -> Iterator[Operator]:
+    pool = op.operator
+    assert isinstance(pool, AveragePool)
+    size, _, channels = op.shape
+    yield Operator(
+        sort="pool",
+        kind=f"pool s{pool.stride}",
+        inputs=channels,
+        outputs=channels,
+        size=source[0],
+        out_size=size,
+        multiply_adds=pool.kernel**2 * channels * size**2,
+        weights=0,
+    )
+
+
+def _fit_channels(op: Op, source: Shape) -> Iterator[Operator]:
+    yield _elementwise("cut" if source[2] > op.shape[2] else "fill", source, op.shape)
+
+
+def _mean(op: Op, source: Shape) -> Iterator[Operator]:
+    yield _elementwise("mean", source, op.shape)
+
+
+def _scale(op: Op, source: Shape, factors: Shape) -> Iterator[Operator]:
+    yield _elementwise("scale", source, op.shape)
+
+
+def _add(op: Op, source: Shape, other: Shape) -> Iterator[Operator]:
+    yield _elementwise("add", source, op.shape)
+
+
+def _fully_connected(op: Op, source: Shape) -> Iterator[Operator]:
+    yield _dense(op.name, math.prod(source), op.shape[0])
+
+
+def _nothing(op: Op, *sources: Shape) -> Iterator[Operator]:
+    return iter(())
+
+
+TIMED: Mapping[type[GraphOperator], Callable[..., Iterator[Operator]]] = {
+    Image: _nothing,
+    Convolution: _convolution,
+    Dense: _fully_connected,
+    Mean: _mean,
+    Gate: _nothing,  # of one point
+    Scale: _scale,
+    Add: _add,
+    AveragePool: _pool,
+    FitChannels: _fit_channels,
+}
+"""What each kind of operator is to a runtime, from its place in the graph and the shapes that it takes."""
 
 
 def _dense(kind: str, inputs: int, outputs: int) -> Operator:
@@ -121,14 +157,15 @@ def _dense(kind: str, inputs: int, outputs: int) -> Operator:
     )
 
 
-def _elementwise(kind: str, inputs: int, outputs: int, size: int, out_size: int) -> Operator:
+def _elementwise(kind: str, source: Shape, result: Shape) -> Operator:
+    size, out_size = (shape[0] if len(shape) == 3 else 1 for shape in (source, result))
     return Operator(
         sort="elementwise",
         kind=kind,
-        inputs=inputs,
-        outputs=outputs,
+        inputs=source[-1],
+        outputs=result[-1],
         size=size,
         out_size=out_size,
-        multiply_adds=max(inputs * size**2, outputs * out_size**2),
+        multiply_adds=max(source[-1] * size**2, result[-1] * out_size**2),
         weights=0,
     )

@@ -8,11 +8,11 @@ from statistics import median
 from scipy.stats import binom
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.records import Latency
 from mnasnet.arch.zoo import ZOO
 from mnasnet.base.progress import StageProgress
 from mnasnet.devices.device import DeviceError, UnsuitableError
+from mnasnet.graph.cost import count_multiply_adds
 from mnasnet.meters.latency import RELIABLE_LAUNCHES
 from mnasnet.meters.meter import ReferencedMeter
 from mnasnet.meters.network_size import NetworkSize
@@ -161,7 +161,7 @@ def reach_rows(reach: Reach) -> Sequence[tuple[str, float, float, float, int | N
             name,
             one.latency.median_ms,
             *one.interval_ms,
-            multiply_adds(one.architecture),
+            count_multiply_adds(one.architecture.lowered()),
         )
         for name, one in [*own, *((one.name, one) for one in reach.zoo)]
     ]

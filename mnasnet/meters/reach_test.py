@@ -3,11 +3,11 @@
 import pytest
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.records import Artifact
 from mnasnet.arch.zoo import ZOO
 from mnasnet.devices.timing import Timings
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.graph.cost import count_multiply_adds
 from mnasnet.meters.latency_meter import LatencyMeter
 from mnasnet.meters.network_size import NetworkSize
 from mnasnet.meters.reach import Reach, measure_reach, median_rank, reach_rows, target_lines
@@ -31,7 +31,7 @@ class ByMultiplyAdds(RecordedDevice):
 
 def ms(architecture: Architecture | None) -> float:
     assert architecture is not None
-    return multiply_adds(architecture) / 1e6
+    return count_multiply_adds(architecture.lowered()) / 1e6
 
 
 @pytest.fixture(scope="module")

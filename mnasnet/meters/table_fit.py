@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds
 from mnasnet.arch.records import Z_95, DeviceCard, Format, Latency
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.timing import utc_now
+from mnasnet.graph.cost import count_multiply_adds
 from mnasnet.meters.calibration import Calibration, CalibrationRequest, Measurements
 from mnasnet.meters.prediction import FloatArray, fit_predictor
 from mnasnet.meters.table import MeasuredNetwork, PredictionQuality, Table
@@ -74,9 +74,11 @@ def _refuses(table: Table, network: Architecture) -> bool:
 
 def _by_multiply_adds(training: Sequence[MeasuredNetwork], networks: Sequence[Architecture]) -> FloatArray:
     """Latency as a power of multiply-adds: the straight line between their logarithms."""
-    adds = np.log([multiply_adds(one.architecture) for one in training])
+    adds = np.log([count_multiply_adds(one.architecture.lowered()) for one in training])
     line = np.polyfit(adds, np.log([one.ratio for one in training]), 1)
-    found: FloatArray = np.exp(np.polyval(line, np.log([multiply_adds(one) for one in networks])))
+    found: FloatArray = np.exp(
+        np.polyval(line, np.log([count_multiply_adds(one.lowered()) for one in networks]))
+    )
     return found
 
 

@@ -47,6 +47,11 @@ class TableMeter(ReferencedMeter):
         """As the protocol says."""
         return CalibratedDevice(name=self.table.device, card=self.table.card)
 
+    def prepare(self) -> None:
+        """As the protocol says: the table must be of such networks."""
+        self._check_files(self.table.format, self.precision)
+        self._check_reference()
+
     def use_reference(self, artifact: Artifact) -> None:
         """As the protocol says: its own stays."""
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from mnasnet.arch.architecture import Architecture, parse_block
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.block import parse_block
 from mnasnet.arch.records import Z_95, Artifact, Latency
 from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import DeviceError, UnsuitableError
@@ -118,8 +119,10 @@ def test_it_is_of_one_precision_and_one_format(table: Table) -> None:
     int8 = replace(unwritten(some_network()), precision="int8")
     with pytest.raises(UnsuitableError, match="is of tflite in fp32, not of tflite in int8"):
         TableMeter(table).measure_file(int8)
-    with pytest.raises(UnsuitableError, match="is of tflite in fp32, not of tflite in int8"):
-        TableMeter(table, precision="int8").measure_network(some_network())
+    searched = TableMeter(table, precision="int8")
+    for asked in (searched.prepare, lambda: searched.measure_network(some_network())):
+        with pytest.raises(UnsuitableError, match="is of tflite in fp32, not of tflite in int8"):
+            asked()
     onnx = replace(unwritten(some_network()), format="onnx")
     with pytest.raises(UnsuitableError, match="not of onnx in fp32"):
         TableMeter(table).measure_file(onnx)

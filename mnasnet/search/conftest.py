@@ -7,8 +7,8 @@ from pathlib import Path
 import optuna
 import pytest
 
+from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Artifact, Latency
-from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.fakes.recorded import RecordedDevice
 from mnasnet.meters.latency import measure_latency
 from mnasnet.search.run import Result, search

@@ -11,13 +11,13 @@ from pathlib import Path
 from shutil import rmtree
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds, parameters
 from mnasnet.arch.records import Accuracy, Learned, Score
 from mnasnet.arch.zoo import ARCHITECTURE
 from mnasnet.base.progress import StepProgress
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import export
 from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted
+from mnasnet.graph.cost import count_multiply_adds, count_parameters
 from mnasnet.meters.latency import RELIABLE_LAUNCHES
 from mnasnet.meters.meter import ReferencedMeter
 from mnasnet.nn.checkpoint import load_network, save_network
@@ -109,7 +109,7 @@ class Finishing:
 
         Raises:
             DivergedError: the training diverged.
-            ExportError: the file's numbers are not the network's.
+            RunError: the file's numbers are not the network's.
             DeviceError: it cannot be measured.
         """
         if (card := self.done(candidate)) is not None:
@@ -168,8 +168,8 @@ class Finishing:
             control=candidate.record is None,
             digest=digest,
             architecture=architecture,
-            parameters=parameters(architecture),
-            multiply_adds=multiply_adds(architecture),
+            parameters=count_parameters(architecture.lowered()),
+            multiply_adds=count_multiply_adds(architecture.lowered()),
             accuracy=self._accuracy(in_file, seconds=seconds),
             precision=precision,
             format=self.meter.format,

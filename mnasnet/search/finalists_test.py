@@ -36,7 +36,7 @@ SMALLEST = Candidate(name="trial-0", architecture=smallest_network(SPACE), recor
 
 @pytest.fixture(scope="session")
 def digits(cache: Path) -> ImageData:
-    return load("digits", image_size=SIZE, limit=TINY.max_images)
+    return load("digits", image_size=SIZE, max_images=TINY.max_images)
 
 
 def tried(number: int, median_ms: float, correct: int) -> TrialRecord:
@@ -248,7 +248,7 @@ def test_what_another_search_left_in_the_folder_is_made_anew(finishing: Finish, 
 
 @pytest.mark.slow
 def test_the_trained_network_takes_the_time_of_the_untrained_one(cache: Path, tmp_path: Path) -> None:
-    data = load("digits", image_size=32, limit=200)
+    data = load("digits", image_size=32, max_images=200)
     space = mnasnet_space(image_size=32, in_channels=1, classes=10, width=0.5)
     options = space.distributions.items()
     architecture = space.decode({name: option.choices[-1] for name, option in options})  # type: ignore[misc]

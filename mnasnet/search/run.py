@@ -15,8 +15,8 @@ import torch
 from optuna.samplers import BaseSampler
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.zoo import MOBILENET_V2
-from mnasnet.base.errors import RequestError
+from mnasnet.arch.networks import MOBILENET_V2
+from mnasnet.base.errors import RequestError, RunError
 from mnasnet.base.words import counted, first_line
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError
 from mnasnet.meters.latency import RELIABLE_LAUNCHES
@@ -27,7 +27,7 @@ from mnasnet.report.report import write_report
 from mnasnet.samplers.named import sampler_named
 from mnasnet.samplers.ppo import PPOSampler, PPOSettings
 from mnasnet.search.finalists import Candidate, Finishing, choose
-from mnasnet.search.loop import FAILURES, Measure, SearchError, run_trials
+from mnasnet.search.loop import FAILURES, Measure, run_trials
 from mnasnet.search.settings import Settings
 from mnasnet.search.watcher import SILENT, Tally, Watcher
 from mnasnet.space.extremes import smallest_network
@@ -53,7 +53,6 @@ from mnasnet.study.trial import TrialRecord, known_of_pruned, read_trials
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import ProxyTraining, Recipe
 from mnasnet.train.memory import busy_line
-from mnasnet.train.sources import DataError
 
 CONTROL = "mobilenet-v2"
 """Name of the network that the paper compares with; the reference of every timing too."""
@@ -98,11 +97,10 @@ def search(
     in the study and the folder at any time: whatever stops this call, the same call goes on where it was.
 
     Raises:
-        RequestError, FolderError: the request cannot be served; nothing was changed.
-        OtherSearchError: the folder or the storage holds another search.
-        StorageError: the storage does not answer.
-        SearchError, DeviceError, StorageLostError, OSError: what failed while running; all that was finished is
-            kept.
+        RequestError: the request cannot be served, and nothing was changed: a setting or the images are at fault,
+            the folder holds another search, or the storage does not answer.
+        RunError, OSError: what failed while running; all that was finished is kept. A lost device or storage
+            (`DeviceLostError`, `StorageLostError`) may come back.
     """
     out = settings.folder
     place = place_of(out, settings.storage)
@@ -123,7 +121,8 @@ def search(
             identity = _identity(settings, data=data, space=space, device=meter.name, sampler=sampler)
             if setup is not None:
                 check_identity(setup, identity, where=str(out) if settings.storage is None else shown(place))
-            else:
+            meter.prepare()
+            if setup is None:
                 setup = _set_up(
                     settings, identity, space=space, meter=meter, watcher=watcher, command=command
                 )
@@ -170,7 +169,7 @@ def search(
             skipped=(*data.skipped, *tested),
         )
         if failed:
-            raise SearchError(f"no finalist of {'; '.join(failed)}; all else is in {result.report}")
+            raise RunError(f"no finalist of {'; '.join(failed)}; all else is in {result.report}")
         return result
 
 
@@ -221,7 +220,7 @@ def _finish(
     """
     try:
         skipped = finishing.data.test.skipped
-    except DataError as error:
+    except RequestError as error:
         return (), [f"{len(candidates)}, the test images cannot be used: {error}"]
     _say_skipped(skipped, watcher)
     failed = []
@@ -293,12 +292,9 @@ def _recipe(settings: Settings, *, epochs: int) -> Recipe:
 
 
 def _load(settings: Settings, watcher: Watcher) -> ImageData:
-    try:
-        data = load(
-            settings.data, image_size=settings.image_size, limit=settings.max_images, progress=watcher.step
-        )
-    except DataError as error:
-        raise RequestError(str(error)) from error
+    data = load(
+        settings.data, image_size=settings.image_size, max_images=settings.max_images, progress=watcher.step
+    )
     watcher.say(
         f"data: {data.name}, {len(data.classes)} classes, {len(data.train)} training and {len(data.held_out)} "
         f"held-out images at {data.image_size} px, {'grey' if data.channels == 1 else 'colour'}"
@@ -306,7 +302,9 @@ def _load(settings: Settings, watcher: Watcher) -> ImageData:
     _say_skipped(data.skipped, watcher)
     if settings.batch_size > len(data.train):
         raise RequestError(
-            f"--batch-size {settings.batch_size} is more than the {len(data.train)} training images: give fewer"
+            f"more than the {len(data.train)} training images: give fewer",
+            field="batch_size",
+            value=settings.batch_size,
         )
     if (busy := busy_line()) is not None:
         watcher.say(busy)
@@ -369,11 +367,13 @@ def _set_up(
     watcher.step("timing the smallest network", 2, 2)
     target_ms = reference.reference_ms if settings.target_ms is None else settings.target_ms
     max_ms = 2 * target_ms if settings.max_ms is None else settings.max_ms
-    for flag, limit_ms in (("--target-ms", target_ms), ("--max-ms", max_ms)):
+    for field, limit_ms in (("target_ms", target_ms), ("max_ms", max_ms)):
         if smallest.median_ms > limit_ms:
             raise RequestError(
-                f"{flag} {limit_ms:.4g} is out of reach: the smallest network of the space takes "
-                f"{smallest.median_ms:.4g} ms on {identity['device']}; raise it, or lower --width or --image-size"
+                f"out of reach: the smallest network of the space takes {smallest.median_ms:.4g} ms on "
+                f"{identity['device']}; raise it, or lower `width` or `image_size`",
+                field=field,
+                value=float(f"{limit_ms:.4g}"),
             )
     return Setup(
         identity=identity,
