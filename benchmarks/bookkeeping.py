@@ -28,12 +28,13 @@ from figures import machine, table
 from optuna.trial import FrozenTrial
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Accuracy, Latency
+from mnasnet.arch.records import Accuracy
 from mnasnet.devices.timing import LAUNCH_LOADS, LOAD_BLOCKS
+from mnasnet.measures.latency import Latency
+from mnasnet.measures.reward import Reward, soft
 from mnasnet.samplers.named import sampler_named
 from mnasnet.search.loop import run_trials
 from mnasnet.space.hierarchical import mnasnet_space
-from mnasnet.study.reward import Reward, soft
 from mnasnet.study.storage import create_study, place_of
 from mnasnet.study.trial import TrialRecord
 
@@ -83,7 +84,7 @@ def estimate(architecture: Architecture) -> Accuracy:
 
 def worth(trial: FrozenTrial, reward: Reward) -> float | None:
     """The reward of a trained network, as the search gives it to its sampler."""
-    return None if trial.values is None else reward(accuracy=trial.values[0], latency_ms=trial.values[1])
+    return None if trial.values is None else reward(quality=trial.values[0], latency_ms=trial.values[1])
 
 
 def searching(folder: Path, first: int, turns: Connection) -> None:

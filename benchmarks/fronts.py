@@ -15,7 +15,7 @@ from statistics import fmean, stdev
 
 from scipy.stats import t
 
-from mnasnet.report.findings import Findings, find
+from mnasnet.analysis.findings import Findings, read_findings
 from mnasnet.study.storage import load_study, place_of
 from mnasnet.study.trial import TrialRecord
 
@@ -116,7 +116,9 @@ def main() -> None:
     parser.add_argument(
         "searches", nargs="+", type=Path, help="folders of searches that differ in sampler and seed"
     )
-    searches = {out: find(load_study(place_of(out, None)), out) for out in parser.parse_args().searches}
+    searches = {
+        out: read_findings(load_study(place_of(out, None)), out) for out in parser.parse_args().searches
+    }
     slowest = max(found.setup.max_ms / target_ms(found) for found in searches.values() if found.setup)
     print(f"Latency in targets; hypervolume up to {slowest:.2f}; hours of training.\n")
     print(

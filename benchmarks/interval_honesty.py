@@ -21,12 +21,13 @@ import tyro
 from figures import machine
 
 from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
-from mnasnet.arch.records import Latency, wilson_interval
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.timing import Timings, time_launches
 from mnasnet.export.tflite import write_tflite
 from mnasnet.fakes.simulated import Disorder, SimulatedMachine
 from mnasnet.graph.weights import draw_weights
+from mnasnet.measures.interval import wilson_interval
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.latency import RELIABLE_LAUNCHES, make_latency, measure_latency
 
 DISORDERS = {

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from fronts import mean_interval
 
-from mnasnet.report.findings import Findings, find
+from mnasnet.analysis.findings import Findings, read_findings
 from mnasnet.search.finalists import choose
 from mnasnet.study.storage import load_study, place_of
 from mnasnet.study.trial import TrialRecord
@@ -122,7 +122,7 @@ def reward_anew(found: Findings, record: TrialRecord, told: Mapping[Key, float])
     assert found.setup is not None
     assert record.latency is not None
     reward = found.setup.rewarded()
-    return reward(accuracy=top1_anew(found, record, told), latency_ms=record.latency.median_ms)
+    return reward(quality=top1_anew(found, record, told), latency_ms=record.latency.median_ms)
 
 
 def main() -> None:
@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, default=Path("runs/recommended.jsonl"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    searches = {out.name: find(load_study(place_of(out, None)), out) for out in arguments.searches}
+    searches = {out.name: read_findings(load_study(place_of(out, None)), out) for out in arguments.searches}
     identities = [found.setup.identity for found in searches.values() if found.setup is not None]
     if len(identities) < len(arguments.searches):
         raise SystemExit(

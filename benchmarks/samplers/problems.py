@@ -12,7 +12,7 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution
 from surrogates import CHOICES, load
 
-from mnasnet.study.reward import REWARDS, hard, soft
+from mnasnet.measures.reward import REWARDS, hard, soft
 
 NOISE_POINTS = 0.18
 """Standard deviation of the accuracy that a sampler sees. As of two trainings that differ by 0.20 points in the
@@ -160,4 +160,4 @@ def _accel() -> list[Problem]:
 def _rewarded(make: Callable[[float], Any], target: float) -> Callable[[Sequence[float]], float]:
     """In points; TuNAS's absolute reward wants the accuracy as a fraction, and the others take it either way."""
     reward = make(target)
-    return lambda values: 100 * reward(accuracy=values[0] / 100, latency_ms=values[1])
+    return lambda values: 100 * reward(quality=values[0] / 100, latency_ms=values[1])

@@ -12,7 +12,7 @@ from problems import Problem
 from records import Named, Runs, add, kept, path_of, reach_of, read, recommendation, telling
 from report import hypervolume
 
-from mnasnet.study.reward import hard
+from mnasnet.measures.reward import hard
 
 
 def problem(*, rewarded: bool) -> Problem:
@@ -24,7 +24,7 @@ def problem(*, rewarded: bool) -> Problem:
         choices={},
         values=lambda params: (0.0, 0.0),
         seen=lambda params, rng: (0.0, 0.0),
-        reward=(lambda values: 100 * reward(accuracy=values[0] / 100, latency_ms=values[1]))
+        reward=(lambda values: 100 * reward(quality=values[0] / 100, latency_ms=values[1]))
         if rewarded
         else None,
         reference=(40.0, 10.0),

@@ -14,8 +14,8 @@ from problems import ACCEL_TARGETS_MS, AHEAD, MACRO_TARGET, NOISE_POINTS, Params
 from records import ACCURACY, CHECKPOINTS, CONVERGED_AFTER, LATENCY, NAMED_AT, Floats, Runs, read
 from scipy.stats import permutation_test
 
+from mnasnet.measures.reward import soft
 from mnasnet.samplers.bayesian import INITIAL
-from mnasnet.study.reward import soft
 
 CLIMBS = 30
 SEEDS = 30
@@ -34,8 +34,8 @@ CERTAIN = 0.05
 ROUNDING = 1e-5
 """Of a reward in points that is kept with eight digits."""
 
-FACTOR = soft(ACCEL_TARGETS_MS[1])(accuracy=1, latency_ms=1) / soft(ACCEL_TARGETS_MS[0])(
-    accuracy=1, latency_ms=1
+FACTOR = soft(ACCEL_TARGETS_MS[1])(quality=1, latency_ms=1) / soft(ACCEL_TARGETS_MS[0])(
+    quality=1, latency_ms=1
 )
 """Of a soft reward for the second target over that for the first, whatever the network."""
 

@@ -13,7 +13,8 @@ from PIL import Image
 from mnasnet.cli.main import main
 from mnasnet.search.conftest import cache as cache
 from mnasnet.study.conftest import setup, tell
-from mnasnet.study.storage import create_study, place_of, write_setup
+from mnasnet.study.setup import write_setup
+from mnasnet.study.storage import create_study, place_of
 
 TINY = (
     *("--data", "digits", "--image-size", "16", "--width", "0.35", "--epochs", "1", "--max-images", "200"),

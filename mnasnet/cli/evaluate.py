@@ -8,12 +8,13 @@ from typing import Annotated
 
 import tyro
 
-from mnasnet.arch.records import Score, wilson_interval
 from mnasnet.cli.parse import convert_torch_errors, flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.deploy.classifier import Classifier, evaluate, open_classifier
 from mnasnet.devices.model_file import ModelFileError
 from mnasnet.export.metadata import MetadataError
+from mnasnet.measures.interval import wilson_interval
+from mnasnet.measures.score import Score
 from mnasnet.report.training import class_rows
 from mnasnet.report.words import share_words
 from mnasnet.train.data import ImageData, load

@@ -18,7 +18,7 @@ import pytest
 from mnasnet.cli.conftest import TINY, Ended, ended, started
 from mnasnet.study.card import read_cards
 from mnasnet.study.storage import INTERRUPTED, load_study, place_of
-from mnasnet.study.trial import TrialRecord, read_trials
+from mnasnet.study.trial import FailedTrial, ProposedTrial, TrialRecord, charged_trials, read_trials
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,12 @@ def tried(out: Path) -> list[TrialRecord]:
 
 def finished(out: Path) -> list[TrialRecord]:
     """Trials that are told, whatever became of them."""
-    return [record for record in tried(out) if record.outcome != "running" and record.reason != INTERRUPTED]
+    return [
+        record
+        for record in tried(out)
+        if type(record) is not ProposedTrial
+        and not (isinstance(record, FailedTrial) and record.reason == INTERRUPTED)
+    ]
 
 
 def search(*options: str | Path) -> list[str | Path]:
@@ -57,7 +62,7 @@ def stopped_by_ctrl_c(arguments: Sequence[str | Path], *, after: str) -> Ended:
 
 
 def trained_digests(records: list[TrialRecord]) -> list[str]:
-    return [record.digest for record in records if record.charged and record.digest is not None]
+    return [record.network.digest for record in charged_trials(records)]
 
 
 def test_sigterm_is_one_line_and_leaves_no_temporary_files(
@@ -132,8 +137,8 @@ def test_killed_again_and_again_a_search_loses_nothing_that_it_has_said(tmp_path
             assert said <= {record.number for record in finished(out)}
     records = tried(out)
     assert len(trained_digests(records)) == len(set(trained_digests(records))) == 8
-    assert {record.outcome for record in records} <= {"trained", "too slow", "failed"}
-    assert all(record.reason == INTERRUPTED for record in records if record.outcome == "failed")
+    assert ProposedTrial not in set(map(type, records))
+    assert all(record.reason == INTERRUPTED for record in records if isinstance(record, FailedTrial))
     with closing(sqlite3.connect(out / "study.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     folders = list((out / "finalists").iterdir())

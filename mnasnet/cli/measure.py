@@ -11,10 +11,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from mnasnet.arch.records import Latency
 from mnasnet.base.errors import RequestError
 from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.comparison import FileLatency, busy_warning, compare_files, judge_pair
 from mnasnet.meters.options import DeviceOptions
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from mnasnet.arch.records import Artifact, latency_from_json
+from mnasnet.arch.records import Artifact
 from mnasnet.cli.conftest import called
 from mnasnet.devices.conftest import artifact as artifact
 from mnasnet.devices.conftest import reference as reference
 from mnasnet.devices.runner_test import with_an_operator_of_its_own
+from mnasnet.measures.latency import latency_from_json
 
 SMALL = ("--image-size", "32", "--width", "0.35")
 

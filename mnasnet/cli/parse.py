@@ -21,6 +21,9 @@ from mnasnet.base.errors import RequestError, RunError, rename_fields
 REQUEST, FAILED, INTERRUPTED = 2, 1, 130
 """Exit status of a request that cannot be served, of what failed while running, and of Ctrl-C."""
 
+RENAMED = {"batch": "ppo-batch"}
+"""Options that had another name before, which are refused with the new one."""
+
 NUMBERS: dict[type, str] = {int: "a whole number", float: "a number"}
 
 Options = TypeVar("Options")
@@ -178,6 +181,8 @@ def _unknown_option(arguments: Sequence[str], options: type) -> str | None:
         flag, _, _ = argument.partition("=")
         name = flag.removeprefix("--").replace("_", "-")
         if flag.startswith("--") and name not in names:
+            if (new := RENAMED.get(name)) in names:
+                return f"{flag}: is called --{new} now"
             near = difflib.get_close_matches(name, names, n=1)
             there = f"the nearest is --{near[0]}" if near else f"there are --{', --'.join(names)}"
             return f"{flag}: no such option; {there}"

@@ -9,9 +9,9 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
+from mnasnet.analysis.findings import read_findings
 from mnasnet.base.errors import RequestError
 from mnasnet.cli.parse import flags_of, parse, served
-from mnasnet.report.findings import find
 from mnasnet.report.report import write_report
 from mnasnet.report.summary import front_table, summary_lines
 from mnasnet.report.training import training_lines, write_training_report
@@ -56,7 +56,7 @@ def _report(options: Options) -> None:
     place = place_of(options.out, options.storage)
     study = load_study(place)
     with kept_in(place):
-        findings = find(study, options.out, target_ms=options.target_ms)
+        findings = read_findings(study, options.out, target_ms=options.target_ms)
         report = write_report(study, options.out, target_ms=options.target_ms)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(front_table(findings, width=console.width))

@@ -13,22 +13,19 @@ from mnasnet.cli.search import next_command
 from mnasnet.cli.terminal import Terminal
 from mnasnet.search.conftest import device
 from mnasnet.search.settings import DEMONSTRATION, Settings
-from mnasnet.study.conftest import accuracy, latency
-from mnasnet.study.trial import TrialRecord
+from mnasnet.study.conftest import latency, trained_trial
+from mnasnet.study.trial import FailedTrial, RefusedTrial, TrialRecord
 
-TRAINED = TrialRecord(
+TRAINED = trained_trial(4, 1.0, 900, name="c0ffee")
+REFUSED = RefusedTrial(
     number=4,
-    outcome="trained",
     params={},
-    digest="c0ffee",
-    architecture=None,
-    parameters=None,
-    multiply_adds=None,
-    latency=latency(1.0),
-    accuracy=accuracy(900),
-    copy_of=None,
-    reason=None,
+    network=TRAINED.network,
+    latency=latency(9.0),
+    excess={"latency": 3.5},
+    reason="9 ms > 2 ms",
 )
+FAILED = FailedTrial(number=4, params={}, network=None, latency=None, reason="DivergedError: nan")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +42,9 @@ TRAINED = TrialRecord(
         (["--reward", "sofd"], "give one of 'soft', 'hard', 'absolute'"),
         (["--space", "cells"], "give one of 'mnasnet', 'mnasnet-published', 'flat'"),
         (["--trails", "5"], "--trials"),
+        (["--batch", "5"], "--batch: is called --ppo-batch now"),
+        (["--quality", "f1"], "give one of 'accuracy', 'balanced'"),
+        (["--max-mb", "0"], "--max-mb 0"),
         (["--sede", "5"], "--seed"),
         (["--data", "/no/such/folder"], "/no/such/folder: no such file or folder"),
         (["--image-size", "1"], "give a whole number of at least 2"),
@@ -151,11 +151,8 @@ def test_after_a_search_come_more_trials_by_the_same_command() -> None:
     [
         (TRAINED, "[3/9] trial 4: 90.0 [88.0, 91.7] % at 1.00 [0.99, 1.01] ms"),
         (replace(TRAINED, copy_of=1), "% at 1.00 [0.99, 1.01] ms, the network of trial 1"),
-        (
-            replace(TRAINED, outcome="too slow", accuracy=None, reason="9 ms > 2 ms"),
-            "not trained, 9 ms > 2 ms",
-        ),
-        (replace(TRAINED, outcome="failed", reason="DivergedError: nan"), "failed, DivergedError: nan"),
+        (REFUSED, "not trained, 9 ms > 2 ms"),
+        (FAILED, "failed, DivergedError: nan"),
     ],
     ids=["trained", "copy", "too slow", "failed"],
 )

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mnasnet.cli.parse import write_flags
-from mnasnet.report.words import accuracy_words, latency_words
-from mnasnet.study.trial import TrialRecord
+from mnasnet.report.words import latency_words, quality_words
+from mnasnet.study.trial import FailedTrial, RefusedTrial, TrainedTrial, TrialRecord
 
 
 def plain_console() -> Console:
@@ -71,7 +71,7 @@ class Terminal:
             self._bars.reset(task)  # the next of its kind, which has all its time left
         self._bars.update(task, completed=done, total=total)
 
-    def trial(self, record: TrialRecord, *, trained: int, trials: int, best: TrialRecord | None) -> None:
+    def trial(self, record: TrialRecord, *, trained: int, trials: int, best: TrainedTrial | None) -> None:
         """Print what became of the trial, and draw how many are trained and which is best."""
         self.say(f"[{trained}/{trials}] trial {record.number}: {_became(record)}")
         described = "trials" if best is None else f"trials, best {best.number}: {_values(best)}"
@@ -80,15 +80,16 @@ class Terminal:
 
 
 def _became(record: TrialRecord) -> str:
-    if record.outcome == "failed":
-        return f"failed, {record.reason}"
     copied = "" if record.copy_of is None else f", the network of trial {record.copy_of}"
-    if record.outcome == "too slow":
-        return f"not trained, {record.reason or 'too slow'}{copied}"
-    return _values(record) + copied
+    match record:
+        case TrainedTrial():
+            return _values(record) + copied
+        case RefusedTrial():
+            return f"not trained, {record.reason}{copied}"
+        case FailedTrial():
+            return f"failed, {record.reason}"
+    return "running"
 
 
-def _values(record: TrialRecord) -> str:
-    assert record.accuracy is not None
-    assert record.latency is not None
-    return f"{accuracy_words(record.accuracy)} % at {latency_words(record.latency)} ms"
+def _values(record: TrainedTrial) -> str:
+    return f"{quality_words(record.quality)} % at {latency_words(record.latency)} ms"

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from mnasnet.arch.records import Learned, Score
+from mnasnet.arch.records import Learned
 from mnasnet.base.errors import RequestError
 from mnasnet.base.progress import StepProgress
 from mnasnet.base.words import first_line
 from mnasnet.deploy.images import normalised, with_channels
 from mnasnet.devices.model_file import FILES, open_model_file
+from mnasnet.measures.score import Score
 from mnasnet.nn.model import Model, open_model, relabelled
 from mnasnet.train.augment import Centre
 from mnasnet.train.data import ImageData

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.records import Artifact
 from mnasnet.devices.device import Device
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.latency import measure_latency
 
 

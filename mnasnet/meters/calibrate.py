@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Latency
 from mnasnet.base.errors import RequestError
 from mnasnet.base.progress import StageProgress
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.calibration import Calibration, CalibrationRequest, Measurements
 from mnasnet.meters.extent import Extent
 from mnasnet.meters.latency import RELIABLE_LAUNCHES

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Latency
 from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import DeviceError
 from mnasnet.fakes.roofline import RooflineDevice, truth_ms
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.calibrate import (
     HELD_OUT_NETWORKS,
     calibrate,

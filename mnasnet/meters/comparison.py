@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from mnasnet.arch.records import Artifact, Format, Latency
+from mnasnet.arch.records import Artifact, Format
 from mnasnet.base.errors import RequestError
 from mnasnet.base.progress import StageProgress
 from mnasnet.devices.model_file import open_model_file
 from mnasnet.export.metadata import MetadataError
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.latency import RELIABLE_LAUNCHES
 from mnasnet.meters.meter import ReferencedMeter
 

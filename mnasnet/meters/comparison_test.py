@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.records import Artifact
 from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.timing import Timings
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.comparison import busy_warning, compare_files, judge_pair, read_artifact
 from mnasnet.meters.latency import measure_latency
 from mnasnet.meters.latency_meter import LatencyMeter

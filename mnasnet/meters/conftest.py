@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.records import Artifact
 from mnasnet.devices.conftest import artifact as artifact
 from mnasnet.devices.conftest import broken as broken
 from mnasnet.devices.conftest import reference as reference
 from mnasnet.fakes.roofline import RooflineDevice
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.calibrate import measure_networks
 from mnasnet.meters.calibration import Calibration, CalibrationRequest
 from mnasnet.meters.latency import measure_latency

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnasnet.arch.networks import MNASNET_A1
-from mnasnet.arch.records import DeviceCard, Latency
+from mnasnet.arch.records import DeviceCard
 from mnasnet.devices.device import Device
 from mnasnet.devices.timing import HOT_C
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.latency import RELIABLE_LAUNCHES, student_quantile
 from mnasnet.meters.latency_meter import LatencyMeter
 from mnasnet.meters.network_size import NetworkSize

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from mnasnet.arch.records import Artifact, Core, DeviceCard, Latency
+from mnasnet.arch.records import Artifact, Core, DeviceCard
 from mnasnet.devices.card import device_card_lines
 from mnasnet.devices.host import HostDevice
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.doctor import Examination, examination_lines, examine_device
 from mnasnet.meters.latency import measure_latency
 from mnasnet.meters.network_size import NetworkSize

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, stdev
 
-from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.records import Artifact
 from mnasnet.devices.device import Device
 from mnasnet.devices.timing import Launch, Timings, quiet_blocks
+from mnasnet.measures.latency import Latency
 
 RELIABLE_LAUNCHES = 5
 """Fresh processes that a latency to be relied on is spread over."""

@@ -2,23 +2,16 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
-import numpy as np
-
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Artifact, Format, Latency, Precision
-from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError, wait_for
-from mnasnet.export.quantize import in_precision
-from mnasnet.export.tflite import write_tflite
-from mnasnet.graph.weights import draw_weights
+from mnasnet.arch.records import Artifact, Format, Precision
+from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.latency import measure_latency
 from mnasnet.meters.meter import ReferencedMeter
-
-NOISE_IMAGES = 4
-"""That int8 files are calibrated on: untrained activations need a range that is theirs, and no more."""
+from mnasnet.meters.untrained_file import write_untrained_file
 
 DEVICE_WAIT_S = 600.0
 """For a device that went away: a phone that restarts is back after two minutes, a cable after somebody saw it."""
@@ -154,18 +147,7 @@ class LatencyMeter(ReferencedMeter):
             OSError: the file cannot be written.
         """
         path = Path(self._folder.name) / f"{name}.{self.format}"
-        if self.format == "onnx":
-            # Torch's exporter: seconds a network, and torch itself.
-            from mnasnet.export.onnx import write_untrained_onnx
-
-            if self.precision != "fp32":
-                raise UnsuitableError(f"onnx is written as fp32; {self.precision} there is of tflite")
-            return write_untrained_onnx(architecture, path)
-        generator = np.random.default_rng(0)
-        artifact = write_tflite(architecture, draw_weights(architecture.lowered(), generator), path)
-        shape = (architecture.image_size, architecture.image_size, architecture.in_channels)
-        images = generator.standard_normal((NOISE_IMAGES, 1, *shape), dtype=np.float32)
-        return replace(in_precision(artifact, self.precision, images, path), architecture=architecture)
+        return write_untrained_file(architecture, path, format=self.format, precision=self.precision)
 
     def close(self) -> None:
         """As the protocol says."""

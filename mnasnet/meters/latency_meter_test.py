@@ -8,11 +8,12 @@ import pytest
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.networks import MOBILENET_V2
-from mnasnet.arch.records import Artifact, DeviceCard, Latency
+from mnasnet.arch.records import Artifact, DeviceCard
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.timing import Timings
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.latency import measure_latency
 from mnasnet.meters.latency_meter import MOST_LOSSES, LatencyMeter
 from mnasnet.meters.meter import ReferencedMeter

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from mnasnet.arch.records import Latency
 from mnasnet.devices.timing import (
     LAUNCH_LOADS,
     LOAD_BLOCKS,
@@ -24,6 +23,7 @@ from mnasnet.devices.timing import (
     time_launches,
 )
 from mnasnet.fakes.simulated import Disorder, SimulatedMachine
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.latency import STUDENT_975, estimate_ratio, make_latency
 
 

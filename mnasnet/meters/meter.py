@@ -5,7 +5,8 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Artifact, DeviceCard, Format, Latency, Precision
+from mnasnet.arch.records import Artifact, DeviceCard, Format, Precision
+from mnasnet.measures.latency import Latency
 
 Cost = TypeVar("Cost", covariant=True)
 """The record that a meter gives: its quantity with unit, interval and conditions."""

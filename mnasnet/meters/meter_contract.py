@@ -8,8 +8,9 @@ from statistics import median
 import pytest
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Artifact, Latency, latency_from_json
+from mnasnet.arch.records import Artifact
 from mnasnet.devices.device import DeviceError, UnsuitableError
+from mnasnet.measures.latency import Latency, latency_from_json
 from mnasnet.meters.meter import ReferencedMeter
 
 OpenMeter = Callable[[Latency | None], ReferencedMeter]

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Latency, Precision
+from mnasnet.arch.records import Precision
 from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import Device
 from mnasnet.devices.named import DeviceName, check_device_options, open_device, parse_device_name
 from mnasnet.devices.ssh import BOARD_PYTHON
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.latency_meter import DEVICE_WAIT_S, LatencyMeter
 from mnasnet.meters.meter import ReferencedMeter
 from mnasnet.space.hierarchical import SPACES

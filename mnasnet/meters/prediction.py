@@ -23,7 +23,7 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import least_squares, minimize
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Z_95
+from mnasnet.measures.interval import Z_95
 from mnasnet.meters.operators import Operator, Sort, operators
 
 FloatArray = NDArray[np.float64]

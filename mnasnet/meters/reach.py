@@ -8,11 +8,11 @@ from statistics import median
 from scipy.stats import binom
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Latency
 from mnasnet.arch.zoo import ZOO
 from mnasnet.base.progress import StageProgress
 from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.graph.cost import count_multiply_adds
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.latency import RELIABLE_LAUNCHES
 from mnasnet.meters.meter import ReferencedMeter
 from mnasnet.meters.network_size import NetworkSize

@@ -10,18 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from mnasnet.arch.architecture import Architecture, architecture_from_json
-from mnasnet.arch.records import (
-    Z_95,
-    DeviceCard,
-    Format,
-    Latency,
-    Precision,
-    device_card_from_json,
-    latency_from_json,
-)
+from mnasnet.arch.records import DeviceCard, Format, Precision, device_card_from_json
 from mnasnet.base.errors import RequestError
 from mnasnet.base.files import replace_file
 from mnasnet.devices.device import DeviceError
+from mnasnet.measures.interval import Z_95
+from mnasnet.measures.latency import Latency, latency_from_json
 from mnasnet.meters.extent import Extent
 from mnasnet.meters.prediction import Predictor, PredictorParameters
 

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Z_95, DeviceCard, Format, Latency
+from mnasnet.arch.records import DeviceCard, Format
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.timing import utc_now
 from mnasnet.graph.cost import count_multiply_adds
+from mnasnet.measures.interval import Z_95
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.calibration import Calibration, CalibrationRequest, Measurements
 from mnasnet.meters.prediction import FloatArray, fit_predictor
 from mnasnet.meters.table import MeasuredNetwork, PredictionQuality, Table

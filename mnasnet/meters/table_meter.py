@@ -4,10 +4,12 @@ import math
 from pathlib import Path
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Z_95, Artifact, Format, Latency, Precision
+from mnasnet.arch.records import Artifact, Format, Precision
 from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import UnsuitableError
 from mnasnet.devices.named import DeviceName
+from mnasnet.measures.interval import Z_95
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.extent import FLAGS
 from mnasnet.meters.meter import CalibratedDevice, ReferencedMeter
 from mnasnet.meters.table import Table, read_table

@@ -12,9 +12,11 @@ import pytest
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.block import parse_block
-from mnasnet.arch.records import Z_95, Artifact, Latency
+from mnasnet.arch.records import Artifact
 from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import DeviceError, UnsuitableError
+from mnasnet.measures.interval import Z_95
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.calibration import Calibration
 from mnasnet.meters.conftest import unwritten
 from mnasnet.meters.meter import CalibratedDevice, ReferencedMeter

@@ -7,11 +7,13 @@ from html import escape
 import numpy as np
 import plotly.graph_objects as go
 
-from mnasnet.arch.records import Accuracy, Latency
+from mnasnet.analysis.findings import Findings
+from mnasnet.analysis.worth import Effect
 from mnasnet.base.words import milliseconds
-from mnasnet.report.findings import Findings
-from mnasnet.report.words import accuracy_words, latency_words
-from mnasnet.report.worth import Effect
+from mnasnet.measures.latency import Latency
+from mnasnet.measures.quality import Quality
+from mnasnet.report.words import latency_words, quality_words
+from mnasnet.study.trial import RefusedTrial
 
 BLUE, ORANGE, GREEN, RED, GREY = "#3b82c4", "#d97b1c", "#2e9e6b", "#d1495b", "#8a929c"
 """Legible on white and on near-black alike; told apart also without red and green, by symbol and lightness."""
@@ -22,37 +24,35 @@ MOST_BINS = 30
 
 
 def front_figure(findings: Findings) -> go.Figure:
-    """Accuracy against latency: every trained network, the front, the finalists and the control."""
+    """Quality against latency: every trained network, the front, the finalists and the control."""
     trained = [record for record in findings.trained if record not in findings.front]
     figure = go.Figure()
-    points = [(record.latency, record.accuracy, f"trial {record.number}") for record in trained]
+    points = [(record.latency, record.quality, f"trial {record.number}") for record in trained]
     figure.add_trace(
         _scatter("trained", points, color=GREY, symbol="circle", size=7, intervals=False, opacity=0.65)
     )
     points = [
-        (record.latency, record.accuracy, f"trial {record.number}, {record.digest}")
+        (record.latency, record.quality, f"trial {record.number}, {record.network.digest}")
         for record in findings.front
     ]
     figure.add_trace(_scatter("front", points, color=BLUE, symbol="circle", size=9, connected=True))
-    points = [(card.latency, card.accuracy, f"finalist {card.digest}") for card in findings.finalists]
+    points = [(card.latency, card.quality, f"finalist {card.digest}") for card in findings.finalists]
     if points:
         figure.add_trace(_scatter("finalists (test)", points, color=ORANGE, symbol="diamond", size=12))
     if findings.control is not None:
         control = findings.control
-        points = [(control.latency, control.accuracy, f"{control.name} (control)")]
+        points = [(control.latency, control.quality, f"{control.name} (control)")]
         figure.add_trace(_scatter("control (test)", points, color=GREEN, symbol="square", size=11))
     _limits(figure, findings)
     figure.update_xaxes(title="latency, ms")
-    figure.update_yaxes(title="accuracy, %")
+    figure.update_yaxes(title=f"{findings.quality_name}, %")
     return dressed(figure, height=460)
 
 
 def reward_figure(findings: Findings) -> go.Figure:
     """Reward by trial, with the best so far."""
     rewarded = [
-        (record, reward)
-        for record in findings.records
-        if record.outcome == "trained" and (reward := findings.reward(record)) is not None
+        (record, reward) for record in findings.records if (reward := findings.reward_of(record)) is not None
     ]
     figure = go.Figure()
     for name, copies, symbol in (
@@ -91,9 +91,9 @@ def reward_figure(findings: Findings) -> go.Figure:
 def latency_figure(findings: Findings) -> go.Figure:
     """How many networks were measured at which latency, around the target (the paper's Figure 6)."""
     measured = [
-        (record.latency.median_ms, record.outcome == "too slow")
-        for record in findings.records
-        if record.latency is not None and record.copy_of is None
+        (record.latency.median_ms, isinstance(record, RefusedTrial))
+        for record in findings.timed
+        if record.latency is not None
     ]
     values = [median_ms for median_ms, _ in measured]
     bins = min(MOST_BINS, max(6, 2 * math.sqrt(len(values))))
@@ -187,7 +187,7 @@ def html_of(figure: go.Figure, *, name: str) -> str:
 
 def _scatter(
     name: str,
-    points: Sequence[tuple[Latency | None, Accuracy | None, str]],
+    points: Sequence[tuple[Latency, Quality, str]],
     *,
     color: str,
     symbol: str,
@@ -196,11 +196,10 @@ def _scatter(
     connected: bool = False,
     opacity: float = 1.0,
 ) -> go.Scatter:
-    whole = [(latency, accuracy, text) for latency, accuracy, text in points if latency and accuracy]
-    x = [latency.median_ms for latency, _, _ in whole]
-    y = [100 * accuracy.top1 for _, accuracy, _ in whole]
-    across = [(latency.low_ms, latency.high_ms) for latency, _, _ in whole]
-    up = [(100 * accuracy.interval[0], 100 * accuracy.interval[1]) for _, accuracy, _ in whole]
+    x = [latency.median_ms for latency, _, _ in points]
+    y = [100 * quality.value for _, quality, _ in points]
+    across = [(latency.low_ms, latency.high_ms) for latency, _, _ in points]
+    up = [(100 * quality.interval[0], 100 * quality.interval[1]) for _, quality, _ in points]
     return go.Scatter(
         name=name,
         x=x,
@@ -212,8 +211,8 @@ def _scatter(
         error_x=bars(x, across, color) if intervals else None,
         error_y=bars(y, up, color) if intervals else None,
         hovertext=[
-            f"{escape(text)}<br>{accuracy_words(accuracy)} %<br>{latency_words(latency)} ms"
-            for latency, accuracy, text in whole
+            f"{escape(text)}<br>{quality_words(quality)} %<br>{latency_words(latency)} ms"
+            for latency, quality, text in points
         ],
         hoverinfo="text",
     )

@@ -7,7 +7,9 @@ from typing import Any
 import optuna
 import pytest
 
-from mnasnet.arch.records import wilson_interval
+from mnasnet.analysis.findings import read_findings
+from mnasnet.analysis.worth import Effect
+from mnasnet.measures.interval import wilson_interval
 from mnasnet.report.figures import (
     front_figure,
     html_of,
@@ -16,8 +18,6 @@ from mnasnet.report.figures import (
     reward_figure,
     worth_figure,
 )
-from mnasnet.report.findings import find
-from mnasnet.report.worth import Effect
 
 
 def traces(figure: Any) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def lines(figure: Any) -> list[float]:
 def test_the_front_is_connected_and_every_other_trained_network_is_faint(
     study: optuna.Study, tmp_path: Path
 ) -> None:
-    figure = front_figure(find(study, tmp_path))
+    figure = front_figure(read_findings(study, tmp_path))
     shown = traces(figure)
     assert shown["front"].x == (0.3, 0.4, 0.8)
     assert shown["front"].y == pytest.approx((80, 94, 95))
@@ -45,7 +45,7 @@ def test_the_front_is_connected_and_every_other_trained_network_is_faint(
 
 
 def test_the_bars_of_the_front_are_the_95_percent_intervals(study: optuna.Study, tmp_path: Path) -> None:
-    front = traces(front_figure(find(study, tmp_path)))["front"]
+    front = traces(front_figure(read_findings(study, tmp_path)))["front"]
     low, high = wilson_interval(282, 300)
     assert front.y[1] - front.error_y.arrayminus[1] == pytest.approx(100 * low)
     assert front.y[1] + front.error_y.array[1] == pytest.approx(100 * high)
@@ -53,7 +53,7 @@ def test_the_bars_of_the_front_are_the_95_percent_intervals(study: optuna.Study,
 
 
 def test_finalists_and_control_stand_with_their_test_accuracy(study: optuna.Study, finished: Path) -> None:
-    shown = traces(front_figure(find(study, finished)))
+    shown = traces(front_figure(read_findings(study, finished)))
     assert shown["finalists (test)"].x == (0.3, 0.45)
     assert shown["finalists (test)"].y == pytest.approx((94, 96))
     assert (shown["control (test)"].x, shown["control (test)"].y) == ((0.5,), (93.0,))
@@ -62,7 +62,7 @@ def test_finalists_and_control_stand_with_their_test_accuracy(study: optuna.Stud
 
 
 def test_the_best_so_far_never_falls(study: optuna.Study, tmp_path: Path) -> None:
-    findings = find(study, tmp_path)
+    findings = read_findings(study, tmp_path)
     shown = traces(reward_figure(findings))
     rewards = [
         0.8 * (0.3 / 0.5) ** -0.07,
@@ -82,7 +82,7 @@ def test_the_best_so_far_never_falls(study: optuna.Study, tmp_path: Path) -> Non
 
 
 def test_every_measured_network_is_counted_once_in_the_histogram(study: optuna.Study, tmp_path: Path) -> None:
-    figure = latency_figure(find(study, tmp_path))
+    figure = latency_figure(read_findings(study, tmp_path))
     shown = traces(figure)
     assert sum(shown["fast enough"].y) == 5
     slow = shown["too slow, not trained"]
@@ -94,7 +94,7 @@ def test_every_measured_network_is_counted_once_in_the_histogram(study: optuna.S
 
 
 def test_a_rescored_front_has_the_line_of_the_new_target(study: optuna.Study, tmp_path: Path) -> None:
-    assert lines(front_figure(find(study, tmp_path, target_ms=0.35))) == [0.35, 0.9]
+    assert lines(front_figure(read_findings(study, tmp_path, target_ms=0.35))) == [0.35, 0.9]
 
 
 def test_effects_that_do_not_stand_out_are_grey() -> None:
@@ -111,7 +111,7 @@ def test_effects_that_do_not_stand_out_are_grey() -> None:
 
 
 def test_a_figure_of_the_page_loads_nothing(study: optuna.Study, tmp_path: Path) -> None:
-    html = html_of(front_figure(find(study, tmp_path)), name="front")
+    html = html_of(front_figure(read_findings(study, tmp_path)), name="front")
     assert "src=" not in html
     assert '"x":[0.3,0.4,0.8]' in html
 

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import optuna
 
+from mnasnet.analysis.findings import Findings, read_findings
+from mnasnet.analysis.recommendation import find_best
+from mnasnet.analysis.worth import Worth, worth
 from mnasnet.arch.architecture import Architecture
 from mnasnet.base.files import replace_file
 from mnasnet.base.words import counted, millions, milliseconds
 from mnasnet.report import figures, summary
 from mnasnet.report.drawing import draw
-from mnasnet.report.findings import Findings, find
 from mnasnet.report.html import document, facts, figure, table
-from mnasnet.report.words import accuracy_words, latency_words, plain_words
-from mnasnet.report.worth import Worth, worth
+from mnasnet.report.words import latency_words, plain_words, plural, quality_words, reward_words
 from mnasnet.study.card import Card
-from mnasnet.study.storage import Setup
-from mnasnet.study.trial import TrialRecord
+from mnasnet.study.setup import Setup
+from mnasnet.study.trial import FailedTrial, RefusedTrial, TrainedTrial, TrialRecord
 
 REPORT = "report.html"
 
@@ -41,7 +42,7 @@ def write_report(study: optuna.Study, out: Path, *, target_ms: float | None = No
     Raises:
         RequestError: `target_ms` is not a positive time.
     """
-    html = page(find(study, out, target_ms=target_ms))
+    html = page(read_findings(study, out, target_ms=target_ms))
     out.mkdir(parents=True, exist_ok=True)
     path = out / (REPORT if target_ms is None else f"report-{target_ms:g}ms.html")
     replace_file(path, html.encode())
@@ -107,14 +108,14 @@ def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
     yield "device", reference.device
     yield "runtime", reference.runtime
     yield "threads", f"{reference.threads}, {reference.pinning}"
-    yield "reference network", summary.reference_line(findings)
-    epochs = sorted({record.accuracy.epochs for record in findings.trained if record.accuracy is not None})
+    yield "reference network", summary.reference_line(findings, setup)
+    epochs = sorted({record.quality.epochs for record in findings.trained})
     if epochs:
         yield "epochs of a trial", ", ".join(map(str, epochs))
-    final = sorted({card.accuracy.epochs for card in findings.finalists})
+    final = sorted({card.quality.epochs for card in findings.finalists})
     if final:
         yield "epochs of a finalist", ", ".join(map(str, final))
-    seconds = sum(record.accuracy.seconds for record in findings.trained if record.accuracy is not None)
+    seconds = sum(record.quality.seconds for record in findings.trained)
     if seconds:
         yield (
             "training time of the trials",
@@ -128,26 +129,26 @@ def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
 
 
 def _front(findings: Findings) -> Iterator[str]:
-    yield "<h2>The front: accuracy against latency</h2>"
+    name = findings.quality_name
+    yield f"<h2>The front: {name} against latency</h2>"
     if not findings.front:
         yield "<p>No network has been trained yet.</p>"
         return
-    accuracy, latency = findings.front[0].accuracy, findings.front[0].latency
+    quality, best = findings.front[0].quality, find_best(findings)
     how = (
         "predicted by a calibrated table, and its interval is the table's uncertainty"
-        if latency is not None and latency.predicted
+        if findings.front[0].latency.predicted
         else "the median on the device, timed alternately with the reference network"
     )
-    on = "held-out" if accuracy is None else f"{accuracy.images:,} {accuracy.on}"
     tested = (
-        " Finalists and control are shown with their accuracy on the test images after their longer training, "
+        f" Finalists and control are shown with their {name} on the test images after their longer training, "
         "so they do not compare with the trials point by point."
         if findings.finalists or findings.control
         else ""
     )
     chosen = (
-        " From 50 networks on finalists are chosen by the accuracies that are expected from all trials together, "
-        "so that their trials need not be on the line."
+        " From 50 networks on finalists are chosen by the "
+        f"{plural(name)} that are expected from all trials together, so that their trials need not be on the line."
         if findings.finalists and findings.expected
         else ""
     )
@@ -155,20 +156,20 @@ def _front(findings: Findings) -> Iterator[str]:
         figures.front_figure(findings),
         "front",
         f"Up and to the left is better; no trained network beats one on the line in both. Bars are 95 % "
-        f"intervals. Accuracy is on {on} images after the proxy training, and, as the best of many, a little "
-        f"flattering. Latency is {how}.{tested}{chosen}",
+        f"intervals. {name.capitalize()} is on {quality.images:,} {quality.on} images after the proxy training, "
+        f"and, as the best of many, a little flattering. Latency is {how}.{tested}{chosen}",
     )
     yield table(
         "The Pareto front, fastest first; the best by reward in bold.",
-        ("trial", "latency, ms", "accuracy, %", "parameters", "multiply-adds", "reward", "digest"),
+        ("trial", "latency, ms", f"{name}, %", "parameters", "multiply-adds", "reward", "digest"),
         [_row(findings, record) for record in findings.front],
-        bold=[record == findings.best for record in findings.front],
+        bold=[record == best for record in findings.front],
     )
     cards = [*findings.finalists, *([findings.control] if findings.control else [])]
     if cards:
         yield table(
             "Finalists and the control, on the test images.",
-            ("network", "latency, ms", "accuracy, %", "parameters", "multiply-adds", "file, kB", "digest"),
+            ("network", "latency, ms", f"{name}, %", "parameters", "multiply-adds", "file, kB", "digest"),
             [_card_row(card) for card in cards],
         )
 
@@ -176,20 +177,21 @@ def _front(findings: Findings) -> Iterator[str]:
 def _rewards(findings: Findings) -> Iterator[str]:
     yield "<h2>Reward by trial</h2>"
     setup, target_ms = findings.setup, findings.target_ms
-    if setup is None or target_ms is None or findings.best is None:
+    if setup is None or target_ms is None or not findings.trained:
         yield "<p>No network has been trained yet.</p>"
         return
     yield figure(
         figures.reward_figure(findings),
         "reward",
         "A sampler that learns lifts the points, not only the line of the best so far. The reward is "
-        f"{setup.reward}, from held-out accuracy and measured latency, for a target of {milliseconds(target_ms)}.",
+        f"{setup.reward}, from held-out {findings.quality_name} and measured latency, for a target of "
+        f"{milliseconds(target_ms)}.",
     )
 
 
 def _latencies(findings: Findings) -> Iterator[str]:
     yield "<h2>Latency of what was tried</h2>"
-    latencies = [record.latency for record in findings.records if record.latency is not None]
+    latencies = [record.latency for record in findings.timed if record.latency is not None]
     if not latencies:
         yield "<p>No network has been measured yet.</p>"
         return
@@ -207,7 +209,7 @@ def _networks(findings: Findings) -> Iterator[str]:
     drawn: list[tuple[str, str, Architecture]] = [
         (
             _called(card),
-            f"{accuracy_words(card.accuracy)} % on test images, {latency_words(card.latency)} ms",
+            f"{quality_words(card.quality)} % on test images, {latency_words(card.latency)} ms",
             card.architecture,
         )
         for card in findings.finalists
@@ -216,15 +218,14 @@ def _networks(findings: Findings) -> Iterator[str]:
         yield "<h2>The finalists, layer by layer</h2>"
     else:
         yield "<h2>The best of the front, layer by layer</h2>"
-        by_reward = sorted(findings.front, key=lambda record: -(findings.reward(record) or 0.0))
+        by_reward = sorted(findings.front, key=lambda record: -(findings.reward_of(record) or 0.0))
         drawn = [
             (
                 f"Trial {record.number}",
-                f"{accuracy_words(record.accuracy)} % on held-out images, {latency_words(record.latency)} ms",
-                record.architecture,
+                f"{quality_words(record.quality)} % on held-out images, {latency_words(record.latency)} ms",
+                record.network.architecture,
             )
             for record in by_reward[:DRAWN]
-            if record.architecture is not None and record.accuracy is not None and record.latency is not None
         ]
     if not drawn:
         yield "<p>No network has been trained yet.</p>"
@@ -245,19 +246,13 @@ def _networks(findings: Findings) -> Iterator[str]:
 
 def _worth(findings: Findings) -> Iterator[str]:
     yield "<h2>What each choice was worth</h2>"
-    trained = [record for record in findings.trained if record.accuracy is not None]
-    measured = [
-        record for record in findings.records if record.latency is not None and record.copy_of is None
-    ]
+    timed = [(record.params, record.latency.median_ms) for record in findings.timed if record.latency]
     points = worth(
-        [record.params for record in trained],
-        [100 * record.accuracy.top1 for record in trained if record.accuracy is not None],
+        [record.params for record in findings.trained],
+        [100 * record.quality.value for record in findings.trained],
     )
-    latency_ms = worth(
-        [record.params for record in measured],
-        [record.latency.median_ms for record in measured if record.latency is not None],
-    )
-    yield from _worth_of(points, unit="points", name="accuracy", which="trained")
+    latency_ms = worth([params for params, _ in timed], [median_ms for _, median_ms in timed])
+    yield from _worth_of(points, unit="points", name=findings.quality_name, which="trained")
     yield from _worth_of(
         latency_ms, unit="ms", name="latency", which="measured, also those too slow to train"
     )
@@ -315,7 +310,7 @@ def _trials(findings: Findings) -> Iterator[str]:
         (
             "trial",
             "latency, ms",
-            "accuracy, %",
+            f"{findings.quality_name}, %",
             "parameters",
             "multiply-adds",
             "reward",
@@ -324,7 +319,7 @@ def _trials(findings: Findings) -> Iterator[str]:
             "reason",
         ),
         [
-            (*_row(findings, record), _outcome(record), plain_words(record.reason or ""))
+            (*_row(findings, record), _outcome(record), plain_words(_reason(record)))
             for record in findings.records
         ],
     )
@@ -332,23 +327,31 @@ def _trials(findings: Findings) -> Iterator[str]:
 
 
 def _row(findings: Findings, record: TrialRecord) -> tuple[str, ...]:
-    reward = findings.reward(record)
+    network = latency = quality = None
+    if isinstance(record, TrainedTrial | RefusedTrial | FailedTrial):
+        network, latency = record.network, record.latency
+    if isinstance(record, TrainedTrial):
+        quality = record.quality
     return (
         str(record.number),
-        "" if record.latency is None else latency_words(record.latency),
-        "" if record.accuracy is None else accuracy_words(record.accuracy),
-        "" if record.parameters is None else f"{record.parameters:,}",
-        "" if record.multiply_adds is None else millions(record.multiply_adds),
-        "" if reward is None else f"{reward:.4f}",
-        record.digest or "",
+        "" if latency is None else latency_words(latency),
+        "" if quality is None else quality_words(quality),
+        "" if network is None else f"{network.parameters:,}",
+        "" if network is None else millions(network.multiply_adds),
+        reward_words(findings, record),
+        "" if network is None else network.digest,
     )
+
+
+def _reason(record: TrialRecord) -> str:
+    return record.reason if isinstance(record, RefusedTrial | FailedTrial) else ""
 
 
 def _card_row(card: Card) -> tuple[str, ...]:
     return (
         f"{card.name} (control)" if card.control else card.name,
         latency_words(card.latency),
-        accuracy_words(card.accuracy),
+        quality_words(card.quality),
         f"{card.parameters:,}",
         millions(card.multiply_adds),
         f"{card.size_bytes / 1000:,.0f}",
@@ -357,7 +360,18 @@ def _card_row(card: Card) -> tuple[str, ...]:
 
 
 def _outcome(record: TrialRecord) -> str:
-    return record.outcome if record.copy_of is None else f"copy of {record.copy_of}"
+    if record.copy_of is not None:
+        return f"copy of {record.copy_of}"
+    match record:
+        case TrainedTrial():
+            return "trained"
+        case RefusedTrial(beyond=() | ("latency",)):
+            return "too slow"
+        case RefusedTrial():
+            return f"beyond its limit of {' and '.join(record.beyond)}"
+        case FailedTrial():
+            return "failed"
+    return "running"
 
 
 def _called(card: Card) -> str:

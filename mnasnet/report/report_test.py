@@ -10,8 +10,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from mnasnet.report.conftest import SPACE, card
-from mnasnet.report.findings import Findings, find
+from mnasnet.analysis.conftest import SPACE, card
+from mnasnet.analysis.findings import Findings, read_findings
 from mnasnet.report.report import page, write_report
 from mnasnet.study.card import write_card
 
@@ -57,7 +57,7 @@ class Page(HTMLParser):
 
 def read(study: optuna.Study, out: Path, target_ms: float | None = None) -> Page:
     """The page of a search, as its reader sees it."""
-    return Page(page(find(study, out, target_ms=target_ms)))
+    return Page(page(read_findings(study, out, target_ms=target_ms)))
 
 
 def test_the_page_is_one_file_that_loads_nothing(study: optuna.Study, finished: Path) -> None:
@@ -108,7 +108,7 @@ def test_every_trial_is_listed_with_its_outcome_and_reason(study: optuna.Study, 
 
 
 def test_what_others_wrote_is_escaped(study: optuna.Study, finished: Path) -> None:
-    html = page(find(study, finished))
+    html = page(read_findings(study, finished))
     assert "<nan>" not in html
     assert "<two>" not in html
     assert "<mine>" not in html
@@ -134,7 +134,7 @@ def test_a_rescored_page_says_so(study: optuna.Study, tmp_path: Path) -> None:
 
 
 def test_what_is_expected_is_said_where_anything_is(study: optuna.Study, finished: Path) -> None:
-    findings = find(study, finished)
+    findings = read_findings(study, finished)
     expected = {0: 0.8, 1: 0.8, 2: 0.8, 4: 0.9, 7: 0.8}
     best, how = (
         "Highest expected reward: trial 4,",

@@ -5,11 +5,19 @@ from collections.abc import Mapping, Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from mnasnet.analysis.findings import Findings
+from mnasnet.analysis.recommendation import (
+    Recommendation,
+    find_best,
+    keeps_to_target,
+    recommend,
+    target_is_limit,
+)
 from mnasnet.base.words import counted, millions, milliseconds
-from mnasnet.report.findings import Findings
-from mnasnet.report.words import accuracy_words, latency_words
+from mnasnet.report.words import latency_words, plural, quality_words, reward_words
 from mnasnet.study.card import Card
-from mnasnet.study.trial import TrialRecord
+from mnasnet.study.setup import Setup
+from mnasnet.study.trial import TrainedTrial
 
 
 def front_table(findings: Findings, *, width: int = 80) -> Table:
@@ -17,18 +25,19 @@ def front_table(findings: Findings, *, width: int = 80) -> Table:
 
     What does not fit `width` characters is left out, the sizes first and then the intervals.
     """
+    best, quality = find_best(findings), f"{findings.quality_name}, %"
     columns: dict[str, list[str]] = {
-        "trial": [f"{'* ' if record == findings.best else ''}{record.number}" for record in findings.front],
-        "latency, ms": ["" if r.latency is None else latency_words(r.latency) for r in findings.front],
-        "accuracy, %": ["" if r.accuracy is None else accuracy_words(r.accuracy) for r in findings.front],
-        "params": ["" if r.parameters is None else millions(r.parameters) for r in findings.front],
-        "mult-adds": ["" if r.multiply_adds is None else millions(r.multiply_adds) for r in findings.front],
-        "reward": ["" if (reward := findings.reward(r)) is None else f"{reward:.4f}" for r in findings.front],
+        "trial": [f"{'* ' if record == best else ''}{record.number}" for record in findings.front],
+        "latency, ms": [latency_words(record.latency) for record in findings.front],
+        quality: [quality_words(record.quality) for record in findings.front],
+        "params": [millions(record.network.parameters) for record in findings.front],
+        "mult-adds": [millions(record.network.multiply_adds) for record in findings.front],
+        "reward": [reward_words(findings, record) for record in findings.front],
     }
     if _width(columns) > width:
         del columns["params"], columns["mult-adds"]
     if _width(columns) > width:
-        short = {"latency, ms": "ms", "accuracy, %": "%"}
+        short = {"latency, ms": "ms", quality: "%"}
         columns = {
             short.get(name, name): [cell.partition(" [")[0] for cell in cells]
             for name, cells in columns.items()
@@ -62,7 +71,7 @@ def summary_lines(findings: Findings, *, controller_updates: int | None = None) 
         lines.append(finalist_line(findings.control))
     lines += [f"{card.name} {card.digest}: {found.sentence()}" for card, found in findings.gains]
     if findings.setup is not None:
-        lines.append(reference_line(findings))
+        lines.append(reference_line(findings, findings.setup))
     return lines
 
 
@@ -72,6 +81,7 @@ def tried(findings: Findings) -> str:
     parts = [f"{counted(counts['trained'], 'network')} trained"]
     parts += [counted(counts["copies"], "copy", "copies")] if counts["copies"] else []
     parts += [f"{counts['too slow']:,} too slow to train"] if counts["too slow"] else []
+    parts += [f"{counts['beyond a limit']:,} beyond a limit"] if counts["beyond a limit"] else []
     parts += [f"{counts['failed']:,} failed"] if counts["failed"] else []
     parts += [f"{counts['interrupted']:,} interrupted"] if counts["interrupted"] else []
     parts += [f"{counts['running']:,} running"] if counts["running"] else []
@@ -80,98 +90,78 @@ def tried(findings: Findings) -> str:
 
 def best_lines(findings: Findings) -> list[str]:
     """The best by reward, the one of the highest expected reward, and the best within the target."""
-    lines = best(findings), expected_best(findings), best_within(findings)
-    return [line for line in lines if line is not None]
+    found = recommend(findings)
+    if found is None:
+        return ["no network has been trained yet"]
+    lines = [_best_line(findings, found)]
+    if found.expected is not None:
+        lines.append(_expected_line(findings, found, found.expected))
+    if found.within is not None:
+        lines.append(_within_line(findings, found.within))
+    if found.none_within:
+        lines.append(f"no trained network keeps to {_target(findings)}")
+    return lines
 
 
-def best(findings: Findings) -> str:
-    """The best trial by reward, or that there is none yet."""
-    record = findings.best
-    if record is None or record.accuracy is None or record.latency is None or findings.target_ms is None:
-        return "no network has been trained yet"
+def _best_line(findings: Findings, found: Recommendation) -> str:
+    record = found.best
     rescored = ", re-scored without training" if findings.rescored else ""
-    classes = None if record.architecture is None else record.architecture.classes
+    classes = record.network.architecture.classes
     guessed = (
         f"; no better than guessing among {classes} classes: nothing can be learnt from it before more `epochs`, "
         "another `learning_rate` or more images raise it"
-        if classes is not None and record.accuracy.may_be_guessed(classes)
+        if record.quality.may_be_guessed(classes)
         else ""
     )
-    over = "" if findings.keeps_to_target(record) else f", which it is {_over(findings, record)}"
+    over = "" if keeps_to_target(findings, record) else f", which it is {_over(findings, record)}"
     return (
-        f"best: trial {record.number}, {_values(record)}, reward {findings.reward(record):.4f} "
-        f"for {milliseconds(findings.target_ms)}{over}{rescored}{guessed}"
+        f"best: trial {record.number}, {_values(record)}, reward {found.best_reward:.4f} "
+        f"for {_target(findings)}{over}{rescored}{guessed}"
     )
 
 
-def expected_best(findings: Findings) -> str | None:
-    """The network of the highest expected reward; None where nothing is expected, or `best` names it or its equal.
-
-    With a hard reward it is within the target, which `best` may be over by so little that it costs nothing.
-    """
-    best, record = findings.best, findings.expected_best
-    if (
-        best is None
-        or record is None
-        or record == best
-        or findings.target_ms is None
-        or not findings.expected
-    ):
-        return None
-    mine, others = findings.expected_reward(record), findings.expected_reward(best)
-    assert mine is not None
-    assert others is not None
-    by_limit = findings.target_is_limit and findings.keeps_to_target(record) > findings.keeps_to_target(best)
-    if f"{mine:.4f}" == f"{others:.4f}" and not by_limit:
-        return None
-    within = f" within {milliseconds(findings.target_ms)}" if by_limit else ""
-    over = "" if findings.keeps_to_target(record) else f", {_over(findings, record)} the target"
+def _expected_line(findings: Findings, found: Recommendation, record: TrainedTrial) -> str:
+    keeps = keeps_to_target(findings, record)
+    by_limit = target_is_limit(findings) and keeps > keeps_to_target(findings, found.best)
+    within = f" within {_target(findings)}" if by_limit else ""
+    over = "" if keeps else f", {_over(findings, record)} the target"
     return (
-        f"highest expected reward{within}: trial {record.number}, {_values(record)}{over}; from the accuracies of "
-        f"all {len(findings.expected)} networks together {mine:.4f}, and {others:.4f} of trial {best.number}"
+        f"highest expected reward{within}: trial {record.number}, {_values(record)}{over}; from the "
+        f"{plural(findings.quality_name)} of all {len(findings.expected)} networks together "
+        f"{found.expected_reward:.4f}, and {found.expected_reward_of_best:.4f} of trial {found.best.number}"
     )
 
 
-def best_within(findings: Findings) -> str | None:
-    """The most accurate network that keeps to the target; None where it is named, or all that is named keeps to it.
-
-    Soft and absolute rewards trade latency for accuracy, so that the best may be well over the target.
-    """
-    named = [findings.best, findings.expected_best if expected_best(findings) else None]
-    target_ms = findings.target_ms
-    if target_ms is None or all(one is None or findings.keeps_to_target(one) for one in named):
-        return None
-    within = [one for one in findings.expected_front if findings.keeps_to_target(one)]
-    if not within:
-        return f"no trained network keeps to {milliseconds(target_ms)}"
-    record = within[-1]  # the front is sorted by latency, and so by expected accuracy
-    if record in named:
-        return None
-    where = f"within {milliseconds(target_ms)}: trial {record.number}, {_values(record)}"
+def _within_line(findings: Findings, record: TrainedTrial) -> str:
+    """The best network that keeps to the target: soft and absolute rewards trade latency, the best may be over."""
+    where = f"within {_target(findings)}: trial {record.number}, {_values(record)}"
     expected = findings.expected.get(record.number)
-    return f"best {where}" if expected is None else f"highest expected accuracy {where}; {expected:.1%}"
+    if expected is None:
+        return f"best {where}"
+    return f"highest expected {findings.quality_name} {where}; {expected:.1%}"
 
 
-def _over(findings: Findings, record: TrialRecord) -> str:
+def _target(findings: Findings) -> str:
+    return "no target" if findings.target_ms is None else milliseconds(findings.target_ms)
+
+
+def _over(findings: Findings, record: TrainedTrial) -> str:
     """How far a network is beyond the target."""
-    assert record.latency is not None
-    assert findings.target_ms is not None
-    over = record.latency.median_ms / findings.target_ms - 1
+    over = 0.0 if findings.target_ms is None else record.latency.median_ms / findings.target_ms - 1
     return f"{over:.0%} over" if over >= 0.01 else "less than 1% over"
 
 
-def _values(record: TrialRecord) -> str:
-    assert record.accuracy is not None
-    assert record.latency is not None
-    return f"{accuracy_words(record.accuracy)} % on {record.accuracy.on} images, {latency_words(record.latency)} ms"
+def _values(record: TrainedTrial) -> str:
+    return (
+        f"{quality_words(record.quality)} % on {record.quality.on} images, {latency_words(record.latency)} ms"
+    )
 
 
-def reference_line(findings: Findings) -> str:
+def reference_line(findings: Findings, setup: Setup) -> str:
     """What the reference took when the search began, which sets its milliseconds, and beside the trials."""
-    assert findings.setup is not None
-    at_start = milliseconds(findings.setup.reference.reference_ms)
+    at_start = milliseconds(setup.reference.reference_ms)
     if findings.reference_ms is None:
-        when = "the table was calibrated" if findings.setup.reference.predicted else "the search began"
+        when = "the table was calibrated" if setup.reference.predicted else "the search began"
         return f"MobileNetV2 took {at_start} when {when}"
     low, high = map(milliseconds, findings.reference_ms)
     return (
@@ -184,6 +174,6 @@ def finalist_line(card: Card) -> str:
     """A finalist or the control in one line."""
     return (
         f"{'control' if card.control else 'finalist'} {card.name} {card.digest}: "
-        f"{accuracy_words(card.accuracy)} % on {card.accuracy.on} images, {latency_words(card.latency)} ms, "
+        f"{quality_words(card.quality)} % on {card.quality.on} images, {latency_words(card.latency)} ms, "
         f"{card.parameters:,} parameters, {millions(card.multiply_adds)} multiply-adds"
     )

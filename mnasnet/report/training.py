@@ -5,9 +5,10 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from mnasnet.arch.records import Score, wilson_interval
 from mnasnet.base.files import replace_file
 from mnasnet.base.words import counted, millions
+from mnasnet.measures.interval import wilson_interval
+from mnasnet.measures.score import Score
 from mnasnet.report.figures import BLUE, GREY, ORANGE, bars, dressed, nice
 from mnasnet.report.html import document, facts, figure, table
 from mnasnet.report.report import REPORT

@@ -1,8 +1,12 @@
 """How the report writes accuracies and latencies, each with its interval, and what a message names."""
 
-from mnasnet.arch.records import Accuracy, Latency, wilson_interval
+from mnasnet.analysis.findings import Findings
 from mnasnet.base.errors import rename_fields
 from mnasnet.base.words import decimals
+from mnasnet.measures.interval import wilson_interval
+from mnasnet.measures.latency import Latency
+from mnasnet.measures.quality import Quality
+from mnasnet.study.trial import TrialRecord
 
 
 def latency_words(latency: Latency) -> str:
@@ -12,9 +16,22 @@ def latency_words(latency: Latency) -> str:
     return f"{said}{latency.median_ms:.{places}f} [{latency.low_ms:.{places}f}, {latency.high_ms:.{places}f}]"
 
 
-def accuracy_words(accuracy: Accuracy) -> str:
+def quality_words(quality: Quality) -> str:
     """`93.1 [90.4, 95.1]`, in per cent."""
-    return share_words(accuracy.correct, accuracy.images)
+    low, high = quality.interval
+    return f"{100 * quality.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def reward_words(findings: Findings, record: TrialRecord) -> str:
+    """To four digits; nothing where the trial has none."""
+    reward = findings.reward_of(record)
+    return "" if reward is None else f"{reward:.4f}"
+
+
+def share_words(some: int, of: int) -> str:
+    """`93.1 [90.4, 95.1]`, in per cent: a share with its 95 % interval."""
+    low, high = wilson_interval(some, of)
+    return f"{100 * some / of:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def plain_words(message: str) -> str:
@@ -22,7 +39,6 @@ def plain_words(message: str) -> str:
     return rename_fields(message, lambda name: name.replace("_", " "))
 
 
-def share_words(some: int, of: int) -> str:
-    """`93.1 [90.4, 95.1]`, in per cent: a share with its 95 % interval."""
-    low, high = wilson_interval(some, of)
-    return f"{100 * some / of:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+def plural(name: str) -> str:
+    """Of a quality's name: `accuracies` of `accuracy`."""
+    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"

@@ -7,10 +7,10 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from mnasnet.measures.reward import hard
 from mnasnet.samplers.gaussian_process import Floats, Points
 from mnasnet.samplers.improvement import Front, HighestReward, log_expected_improvement, log_gains
 from mnasnet.samplers.surrogate import Fit, Model
-from mnasnet.study.reward import hard
 
 UP_AND_DOWN = Front(signs=np.array([1.0, -1.0]))
 """Accuracy and latency."""
@@ -39,7 +39,7 @@ def test_what_a_kinked_reward_gains_is_the_mean_of_what_is_drawn(faster: float) 
     drawn = np.stack(columns, axis=1)
     target = float(np.quantile(drawn[:, 1], faster))  # so that this share of the draws keeps to it
     reward = hard(target)
-    aim = HighestReward(reward=lambda one: reward(accuracy=one[0], latency_ms=one[1]))
+    aim = HighestReward(reward=lambda one: reward(quality=one[0], latency_ms=one[1]))
     best = float(np.quantile(aim.order(drawn), 0.6))
     told = log_gains(model, new, aim.beyond(np.array([[best, target]])))
     assert np.exp(told[0]) == pytest.approx(np.maximum(aim.order(drawn) - best, 0).mean(), rel=0.25)

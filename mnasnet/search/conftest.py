@@ -8,14 +8,15 @@ import optuna
 import pytest
 
 from mnasnet.arch.networks import MOBILENET_V2
-from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.records import Artifact
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.measures.latency import Latency
 from mnasnet.meters.latency import measure_latency
 from mnasnet.search.run import Result, search
 from mnasnet.search.settings import Settings
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
-from mnasnet.study.trial import TrialRecord
+from mnasnet.study.trial import TrainedTrial, TrialRecord
 
 SIZE, WIDTH = 16, 0.35
 SPACE = mnasnet_space(image_size=SIZE, in_channels=1, classes=10, width=WIDTH)
@@ -28,7 +29,7 @@ TINY = Settings(
     width=WIDTH,
     trials=2,
     sampler="ppo",
-    batch=1,
+    ppo_batch=1,
     epochs=1,
     max_images=200,
     finalists=1,
@@ -52,7 +53,7 @@ class Listening:
         assert 0 <= done <= total
         self.steps.add(what)
 
-    def trial(self, record: TrialRecord, *, trained: int, trials: int, best: TrialRecord | None) -> None:
+    def trial(self, record: TrialRecord, *, trained: int, trials: int, best: TrainedTrial | None) -> None:
         self.trials.append(record)
 
 

@@ -11,21 +11,22 @@ from pathlib import Path
 from shutil import rmtree
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Accuracy, Learned, Score
+from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import ARCHITECTURE
 from mnasnet.base.progress import StepProgress
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import export
 from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted
 from mnasnet.graph.cost import count_multiply_adds, count_parameters
+from mnasnet.measures.quality import Quality, QualityMeasure, judge_score
+from mnasnet.measures.score import Score
 from mnasnet.meters.latency import RELIABLE_LAUNCHES
 from mnasnet.meters.meter import ReferencedMeter
 from mnasnet.nn.checkpoint import load_network, save_network
 from mnasnet.nn.model import WEIGHTS, Model
 from mnasnet.nn.network import Network
-from mnasnet.report.findings import Findings
 from mnasnet.study.card import CARD, Card, describe, read_card, write_card
-from mnasnet.study.trial import TrialRecord
+from mnasnet.study.trial import TrainedTrial
 from mnasnet.train.data import ImageData
 from mnasnet.train.loop import Recipe, score, train
 
@@ -39,32 +40,15 @@ class Candidate:
 
     name: str
     architecture: Architecture
-    record: TrialRecord | None
+    record: TrainedTrial | None
     """Its trial; None for the control."""
 
 
-def choose(findings: Findings, *, count: int) -> list[Candidate]:
-    """The network of the highest expected reward, that of the highest measured one, and of the front: `count`.
-
-    The highest measured is flattered by luck, but may be more than that. Of the front, and of the others where it
-    is too short, those of the highest reward, by the accuracies that are expected of them, where they are.
-    """
-    unbeaten = {record.number for record in findings.expected_front}
-    ranked = sorted(
-        (
-            (record.number in unbeaten, worth, -record.number, record)
-            for record in findings.trained
-            if (worth := findings.expected_reward(record)) is not None
-        ),
-        key=lambda entry: entry[:3],
-        reverse=True,
-    )
-    records = [findings.expected_best, findings.best, *(record for *_, record in ranked)]
-    once = {record.number: record for record in records if record is not None}
+def candidates_of(records: Sequence[TrainedTrial]) -> list[Candidate]:
+    """The networks of these trials."""
     return [
-        Candidate(name=f"trial-{record.number}", architecture=record.architecture, record=record)
-        for record in list(once.values())[:count]
-        if record.architecture is not None
+        Candidate(name=f"trial-{one.number}", architecture=one.network.architecture, record=one)
+        for one in records
     ]
 
 
@@ -76,6 +60,8 @@ class Finishing:
     """Each finalist gets a folder in it, named by its digest."""
     data: ImageData
     recipe: Recipe
+    measure: QualityMeasure
+    """What their quality is."""
     seed: int
     meter: ReferencedMeter
     command: Sequence[str]
@@ -96,7 +82,7 @@ class Finishing:
             return None
         card = read_card(folder)
         unit_ms = None if self.meter.unit is None else self.meter.unit.reference_ms
-        found = (card.fingerprint, card.latency.reference_ms, card.accuracy.epochs, card.accuracy.seed)
+        found = (card.fingerprint, card.latency.reference_ms, card.quality.epochs, card.quality.seed)
         wanted = (self.data.fingerprint, unit_ms, self.recipe.epochs, self.seed)
         if card.latency.predicted and self.meter.calibrated_device is None:
             return None  # its device was not at hand, and is now
@@ -170,11 +156,11 @@ class Finishing:
             architecture=architecture,
             parameters=count_parameters(architecture.lowered()),
             multiply_adds=count_multiply_adds(architecture.lowered()),
-            accuracy=self._accuracy(in_file, seconds=seconds),
+            quality=self._judge(in_file, seconds=seconds),
             precision=precision,
             format=self.meter.format,
-            float_accuracy=None if precision == "fp32" else self._accuracy(tested, seconds=seconds),
-            proxy_accuracy=None if candidate.record is None else candidate.record.accuracy,
+            float_quality=None if precision == "fp32" else self._judge(tested, seconds=seconds),
+            proxy_quality=None if candidate.record is None else candidate.record.quality,
             latency=self.meter.measure_file(
                 replace(exported.artifact, architecture=architecture), launches=RELIABLE_LAUNCHES
             ),
@@ -226,16 +212,15 @@ class Finishing:
     def _kept(self, architecture: Architecture) -> Path:
         return self.folder / f".{architecture.digest()}.trained"
 
-    def _accuracy(self, tested: Score, *, seconds: float) -> Accuracy:
-        correct, images = tested.top1
-        return Accuracy(
-            correct=correct,
-            images=images,
+    def _judge(self, tested: Score, *, seconds: float) -> Quality:
+        return judge_score(
+            self.measure,
+            tested,
+            on="test",
             epochs=self.recipe.epochs,
             seed=self.seed,
-            on="test",
             train_images=len(self.data.train_and_held_out),
-            seconds=round(seconds, 3),
+            seconds=seconds,
         )
 
 

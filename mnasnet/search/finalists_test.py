@@ -11,23 +11,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnasnet.analysis.findings import Findings
+from mnasnet.analysis.recommendation import choose_finalists, find_expected_best
 from mnasnet.arch.records import Artifact
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.timing import Timings
 from mnasnet.export.tflite import write_tflite
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.measures.accuracy import ACCURACY
+from mnasnet.measures.reward import soft
 from mnasnet.meters.latency_meter import LatencyMeter
 from mnasnet.nn.network import fold
-from mnasnet.report.findings import Findings
 from mnasnet.search.conftest import CONTROL, RULER, SIZE, SPACE, TINY, Searched, device
-from mnasnet.search.finalists import Candidate, Finishing, choose
+from mnasnet.search.finalists import Candidate, Finishing, candidates_of
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
 from mnasnet.study.card import read_card, write_card
-from mnasnet.study.conftest import accuracy, latency, setup
-from mnasnet.study.reward import soft
-from mnasnet.study.trial import TrialRecord, front
+from mnasnet.study.conftest import latency, quality, setup, trained, trained_trial
+from mnasnet.study.trial import TrainedTrial, find_front
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import Recipe, train
 
@@ -39,24 +41,8 @@ def digits(cache: Path) -> ImageData:
     return load("digits", image_size=SIZE, max_images=TINY.max_images)
 
 
-def tried(number: int, median_ms: float, correct: int) -> TrialRecord:
-    return TrialRecord(
-        number=number,
-        outcome="trained",
-        params={},
-        digest=CONTROL.digest(),
-        architecture=CONTROL,
-        parameters=1,
-        multiply_adds=1,
-        latency=latency(median_ms),
-        accuracy=accuracy(correct),
-        copy_of=None,
-        reason=None,
-    )
-
-
 def found(
-    records: Sequence[TrialRecord],
+    records: Sequence[TrainedTrial],
     reward: str,
     target_ms: float,
     expected: Mapping[int, float] = MappingProxyType({}),
@@ -73,7 +59,7 @@ def found(
 
 
 def named(findings: Findings, *, count: int) -> list[str]:
-    return [candidate.name for candidate in choose(findings, count=count)]
+    return [candidate.name for candidate in candidates_of(choose_finalists(findings, count=count))]
 
 
 Finish = Callable[..., Finishing]
@@ -90,6 +76,7 @@ def finishing(digits: ImageData) -> Iterator[Finish]:
                 folder=folder,
                 data=digits,
                 recipe=Recipe(epochs=epochs),
+                measure=ACCURACY,
                 seed=0,
                 meter=meter,
                 command=("mnasnet", "search"),
@@ -102,44 +89,43 @@ def finishing(digits: ImageData) -> Iterator[Finish]:
 def test_the_finalists_are_the_best_of_the_front_by_the_reward_and_then_of_the_others(
     points: list[tuple[int, int]], count: int
 ) -> None:
-    records = [tried(number, ms, 100 * correct) for number, (ms, correct) in enumerate(points)]
-    unbeaten = {record.number for record in front(records)}
-    chosen = [candidate.record for candidate in choose(found(records, "soft", 3.0), count=count)]
-    rank = {record.number: (record.number in unbeaten, record.worth(soft(3.0)) or 0) for record in records}
-    ranks = [rank[record.number] for record in chosen if record is not None]
+    records = [trained_trial(number, ms, 100 * correct) for number, (ms, correct) in enumerate(points)]
+    unbeaten = {record.number for record in find_front(records)}
+    chosen = choose_finalists(found(records, "soft", 3.0), count=count)
+    rank = {record.number: (record.number in unbeaten, record.score(soft(3.0))) for record in records}
+    ranks = [rank[record.number] for record in chosen]
     assert len(ranks) == min(count, len(records))
     assert ranks == sorted(rank.values(), reverse=True)[:count]
 
 
 def test_another_reward_chooses_another_network() -> None:
-    fast, accurate = tried(0, 1.0, 900), tried(1, 3.0, 990)
+    fast, accurate = trained_trial(0, 1.0, 900), trained_trial(1, 3.0, 990)
     # At 1 ms three times the latency costs 7 % with the soft reward, and two thirds of all with the hard one.
     assert named(found([fast, accurate], "soft", 1.0), count=1) == ["trial-1"]
     assert named(found([fast, accurate], "hard", 1.0), count=1) == ["trial-0"]
 
 
 def test_the_first_finalist_of_a_hard_reward_keeps_to_the_target() -> None:
-    within, over = tried(0, 2.999, 900), tried(1, 3.001, 910)
+    within, over = trained_trial(0, 2.999, 900), trained_trial(1, 3.001, 910)
     assert named(found([within, over], "hard", 3.0), count=2) == ["trial-0", "trial-1"]
     assert named(found([within, over], "soft", 3.0), count=2) == ["trial-1", "trial-0"]
     assert named(found([over], "hard", 3.0), count=2) == ["trial-1"]
     # Behind the first two the reward alone counts: 0.15 of the fast one, and 0.907 of the other that is over it.
-    fast, slower = tried(2, 0.5, 150), tried(3, 3.003, 908)
-    both = [within, replace(over, latency=latency(3.02), accuracy=accuracy(915)), fast, slower]
+    fast, slower = trained_trial(2, 0.5, 150), trained_trial(3, 3.003, 908)
+    both = [within, replace(over, latency=latency(3.02), quality=quality(915)), fast, slower]
     assert named(found(both, "hard", 3.0), count=3) == ["trial-0", "trial-1", "trial-3"]
 
 
 def test_what_the_summary_names_is_finished_also_if_it_is_off_the_front_as_with_an_absolute_reward() -> None:
-    records = [tried(n, ms, 900) for n, ms in enumerate((0.5, 0.98, 0.3, 0.2, 1.0))]
+    records = [trained_trial(n, ms, 900) for n, ms in enumerate((0.5, 0.98, 0.3, 0.2, 1.0))]
     expected = {0: 0.90, 1: 0.899, 2: 0.89, 3: 0.88, 4: 0.85}
     findings = found(records, "absolute", 1.0, expected=expected)
-    assert findings.expected_best
-    assert findings.expected_best.number == 1  # which trial 0 beats in both values
+    assert trained(find_expected_best(findings)).number == 1  # which trial 0 beats in both values
     assert named(findings, count=3) == ["trial-1", "trial-4", "trial-0"]
 
 
 def test_what_is_expected_counts_and_the_highest_reward_that_was_measured_is_second() -> None:
-    lucky, good, slow = tried(0, 1.1, 950), tried(1, 1.0, 880), tried(2, 2.0, 890)
+    lucky, good, slow = trained_trial(0, 1.1, 950), trained_trial(1, 1.0, 880), trained_trial(2, 2.0, 890)
     assert named(found([lucky, good, slow], "soft", 1.0), count=3) == ["trial-0", "trial-1", "trial-2"]
     expected = {0: 0.80, 1: 0.87, 2: 0.90}  # worth 0.795, 0.870 and 0.857
     findings = found([lucky, good, slow], "soft", 1.0, expected=expected)
@@ -173,7 +159,7 @@ def test_a_finalist_replaces_the_one_of_another_recipe(finishing: Finish, tmp_pa
     finishing(tmp_path).finish(SMALLEST)
     finishing(tmp_path, epochs=2).finish(SMALLEST)
     (folder,) = tmp_path.iterdir()
-    assert read_card(folder).accuracy.epochs == 2
+    assert read_card(folder).quality.epochs == 2
 
 
 class Unplugged(RecordedDevice):
@@ -233,7 +219,7 @@ def test_a_device_that_fails_after_the_final_training_does_not_cost_it(
     assert steps == []
     assert [path.name for path in tmp_path.iterdir()] == [card.digest]
     # The same network as in one go.
-    assert finishing(tmp_path / "other").finish(SMALLEST).accuracy.correct == card.accuracy.correct
+    assert finishing(tmp_path / "other").finish(SMALLEST).quality.value == card.quality.value
 
 
 def test_what_another_search_left_in_the_folder_is_made_anew(finishing: Finish, tmp_path: Path) -> None:

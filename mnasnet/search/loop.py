@@ -1,26 +1,36 @@
 """The loop of the paper: sample, measure, train, reward, update (section 4.2)."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import optuna
 from optuna.trial import Trial, TrialState
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Accuracy, Latency
 from mnasnet.base.errors import RunError
 from mnasnet.base.words import first_line
 from mnasnet.devices.device import DeviceLostError, UnsuitableError
+from mnasnet.measures.latency import Latency
+from mnasnet.measures.limits import LATENCY, Limit
+from mnasnet.measures.quality import Quality
+from mnasnet.measures.quantity import Quantity
 from mnasnet.space.space import Space
 from mnasnet.study.storage import retry_interrupted
 from mnasnet.study.trial import (
+    FailedTrial,
+    RefusedTrial,
+    TrainedTrial,
+    TrialNetwork,
     TrialRecord,
     read_trial,
     read_trials,
-    set_accuracy,
+    set_cost,
+    set_excess,
     set_latency,
     set_network,
+    set_quality,
 )
 from mnasnet.train.loop import DivergedError
 
@@ -31,8 +41,8 @@ CONVERGENCE_WINDOW = 30
 CONVERGENCE_REPEATS = 27
 """So many repeats among the last asks mean that the sampler has nothing new to propose."""
 
-TOO_SLOW_IN_A_ROW = 200
-"""So many networks in a row above the limit mean that the limit leaves nothing to train."""
+REFUSED_IN_A_ROW = 200
+"""So many networks in a row beyond a limit mean that the limits leave nothing to train."""
 
 FAILURES = (RunError, UnsuitableError, RuntimeError, MemoryError)
 """What makes one trial fail and lets the search go on: a diverged training, an export, the device, memory, of which
@@ -42,9 +52,9 @@ loudly.
 
 
 class Estimate(Protocol):
-    """Accuracy of an architecture: proxy training, or a table of networks that others trained."""
+    """The quality of an architecture: proxy training, or a table of networks that others trained."""
 
-    def __call__(self, architecture: Architecture) -> Accuracy:
+    def __call__(self, architecture: Architecture) -> Quality:
         """Judge `architecture`, with the conditions in the record."""
         ...
 
@@ -57,24 +67,41 @@ class Measure(Protocol):
         ...
 
 
+class Check(Protocol):
+    """Another cost of an architecture, which needs no device and is looked at before it is timed."""
+
+    def __call__(self, architecture: Architecture) -> Quantity:
+        """What `architecture` costs."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSteps:
+    """What a trial goes through, and what it must keep to on the way."""
+
+    space: Space
+    checks: Sequence[Check] = ()
+    measure: Measure
+    estimate: Estimate
+    limits: Mapping[str, Limit]
+    """By the name of the cost; of each check's cost there is one."""
+
+
 def run_trials(
     study: optuna.Study,
+    steps: TrialSteps,
     *,
-    space: Space,
-    measure: Measure,
-    estimate: Estimate,
     trials: int,
-    max_ms: float,
-    told: Callable[[TrialRecord], None],
+    report_trial: Callable[[TrialRecord], None],
 ) -> str | None:
     """Search until the study holds `trials` trained networks; why it stopped earlier, or None.
 
-    Every trial is durable in the study when `told` hears of it. A network slower than `max_ms` is not trained;
+    Every trial is durable in the study when `report_trial` hears of it. A network beyond a limit is not trained;
     one that was tried before takes over the recorded values and is not charged; one that fails is recorded with
     its reason; one that was interrupted comes first.
 
     Raises:
-        RunError: five trials failed in a row, or hundreds of networks in a row were too slow.
+        RunError: five trials failed in a row, or hundreds of networks in a row were beyond a limit.
         DeviceLostError: the device went away and did not come back.
     """
     finished: dict[str, TrialRecord] = {}
@@ -82,98 +109,135 @@ def run_trials(
     recent: deque[bool] = deque(maxlen=CONVERGENCE_WINDOW)
     for record in read_trials(study):
         recent.append(record.copy_of is not None)
-        if _is_settled(record) and record.digest is not None:
-            finished.setdefault(record.digest, record)
+        if (digest := _settled_digest(record)) is not None:
+            finished.setdefault(digest, record)
         trained += record.charged
-    failures = too_slow = 0
+    failures = refused = 0
     while trained < trials:
         if sum(recent) >= CONVERGENCE_REPEATS:
             if trained == 0:
-                reasons = sorted({str(record.reason) for record in finished.values()})
                 raise RunError(
-                    f"no network that the sampler proposes can be trained: {'; '.join(reasons[:3])}"
+                    f"no network that the sampler proposes can be trained: {_some_reasons(finished.values())}"
                 )
             return f"converged: {sum(recent)} of the last {len(recent)} proposals had been tried before"
         retry_interrupted(study)  # just before it is asked for, so that none is left waiting
-        trial = study.ask(dict(space.distributions))
-        record = _run_trial(study, trial, space, finished, measure=measure, estimate=estimate, max_ms=max_ms)
-        told(record)
+        trial = study.ask(dict(steps.space.distributions))
+        record = _run_trial(study, trial, steps, finished)
+        report_trial(record)
         trained += record.charged
         recent.append(record.copy_of is not None)
         if record.copy_of is None:  # a repeat says nothing new of what fails
-            failures = failures + 1 if record.outcome == "failed" else 0
-        too_slow = too_slow + 1 if record.outcome == "too slow" else 0
-        if failures == FAILURES_IN_A_ROW:
+            failures = failures + 1 if isinstance(record, FailedTrial) else 0
+        refused = refused + 1 if isinstance(record, RefusedTrial) else 0
+        if isinstance(record, FailedTrial) and failures == FAILURES_IN_A_ROW:
             raise RunError(f"{failures} trials failed in a row, the last one with: {record.reason}")
-        if too_slow == TOO_SLOW_IN_A_ROW:
-            raise RunError(
-                f"{too_slow} networks in a row were slower than {max_ms:.3g} ms; raise `max_ms` or `target_ms`, "
-                "or lower `width`"
-            )
+        if isinstance(record, RefusedTrial) and refused == REFUSED_IN_A_ROW:
+            raise RunError(_describe_refusals(refused, record, steps.limits))
     return None
 
 
 def _run_trial(
-    study: optuna.Study,
-    trial: Trial,
-    space: Space,
-    finished: dict[str, TrialRecord],
-    *,
-    measure: Measure,
-    estimate: Estimate,
-    max_ms: float,
+    study: optuna.Study, trial: Trial, steps: TrialSteps, finished: dict[str, TrialRecord]
 ) -> TrialRecord:
     """One trip: decode, measure, train, tell."""
-    architecture = space.decode(trial.params)
+    architecture = steps.space.decode(trial.params)
     digest = architecture.digest()
     set_network(trial, architecture)
     if (original := finished.get(digest)) is not None:
-        return _take_over(study, trial, original, max_ms=max_ms)
-    values: tuple[float, float] | None = None
+        return _take_over(study, trial, original)
     try:
-        latency = measure(architecture)
-        set_latency(trial, latency, max_ms=max_ms)
-        if latency.median_ms > max_ms:
-            trial.set_user_attr("reason", f"{latency.median_ms:.3g} ms, above the limit of {max_ms:.3g} ms")
-        else:
-            accuracy = estimate(architecture)
-            set_accuracy(trial, accuracy)
-            values = (accuracy.top1, latency.median_ms)
+        values = _measure_and_train(trial, architecture, steps)
     except DeviceLostError:
         raise  # nothing is known of this network, and the next one would not be measured either
     except FAILURES as error:
         trial.set_user_attr("reason", f"{type(error).__name__}: {first_line(error)}")
-        record = _told(study, trial, TrialState.FAIL, None)
+        record = _end_trial(study, trial, TrialState.FAIL, None)
     else:
-        record = _told(study, trial, TrialState.PRUNED if values is None else TrialState.COMPLETE, values)
-    if _is_settled(record):
+        state = TrialState.PRUNED if values is None else TrialState.COMPLETE
+        record = _end_trial(study, trial, state, values)
+    if _settled_digest(record) is not None:
         finished[digest] = record
     return record
 
 
-def _is_settled(record: TrialRecord) -> bool:
-    """Whether trying the same network again would give the same: the same seed diverges the same way."""
-    diverged = record.reason is not None and record.reason.startswith(DivergedError.__name__)
-    return record.outcome in ("trained", "too slow") or (record.outcome == "failed" and diverged)
+def _measure_and_train(
+    trial: Trial, architecture: Architecture, steps: TrialSteps
+) -> tuple[float, float] | None:
+    """Quality and latency in ms; None where the network is beyond a limit, which the trial says then."""
+    for check in steps.checks:
+        cost = check(architecture)
+        set_cost(trial, cost)
+        if set_excess(trial, steps.limits[cost.name], cost):
+            return None
+    latency = steps.measure(architecture)
+    set_latency(trial, latency)
+    if set_excess(trial, steps.limits[LATENCY], latency.quantity):
+        return None
+    quality = steps.estimate(architecture)
+    set_quality(trial, quality)
+    return quality.value, latency.median_ms
 
 
-def _take_over(study: optuna.Study, trial: Trial, original: TrialRecord, *, max_ms: float) -> TrialRecord:
+def _settled_digest(record: TrialRecord) -> str | None:
+    """The network's digest where trying it again would give the same: the same seed diverges the same way."""
+    match record:
+        case TrainedTrial() | RefusedTrial():
+            return record.network.digest
+        case FailedTrial(network=TrialNetwork() as network) if record.reason.startswith(
+            DivergedError.__name__
+        ):
+            return network.digest
+    return None
+
+
+def _take_over(study: optuna.Study, trial: Trial, original: TrialRecord) -> TrialRecord:
     """End a repeat as its original ended, with the same values."""
     trial.set_user_attr("copy_of", original.number)
-    if original.reason is not None:
-        trial.set_user_attr("reason", original.reason)
-    if original.latency is not None:
-        set_latency(trial, original.latency, max_ms=max_ms)
-    if original.accuracy is None or original.latency is None:
-        state = TrialState.PRUNED if original.outcome == "too slow" else TrialState.FAIL
-        return _told(study, trial, state, None)
-    set_accuracy(trial, original.accuracy)
-    values = (original.accuracy.top1, original.latency.median_ms)
-    return _told(study, trial, TrialState.COMPLETE, values)
+    match original:
+        case TrainedTrial():
+            _take_over_costs(trial, original.latency, original.excess)
+            set_quality(trial, original.quality)
+            values = (original.quality.value, original.latency.median_ms)
+            return _end_trial(study, trial, TrialState.COMPLETE, values)
+        case RefusedTrial():
+            _take_over_costs(trial, original.latency, original.excess)
+            trial.set_user_attr("reason", original.reason)
+            return _end_trial(study, trial, TrialState.PRUNED, None)
+        case FailedTrial():
+            _take_over_costs(trial, original.latency, {})
+            trial.set_user_attr("reason", original.reason)
+    return _end_trial(study, trial, TrialState.FAIL, None)
 
 
-def _told(
+def _take_over_costs(trial: Trial, latency: Latency | None, excess: Mapping[str, float]) -> None:
+    if latency is not None:
+        set_latency(trial, latency)
+    for name, share in excess.items():
+        trial.set_constraint(name, share)
+
+
+def _end_trial(
     study: optuna.Study, trial: Trial, state: TrialState, values: tuple[float, float] | None
 ) -> TrialRecord:
     """Tell the study and return what stands in it now."""
     return read_trial(study.tell(trial, values=values, state=state))
+
+
+def _some_reasons(records: Iterable[TrialRecord]) -> str:
+    reasons = {record.reason for record in records if isinstance(record, RefusedTrial | FailedTrial)}
+    return "; ".join(sorted(reasons)[:3])
+
+
+def _describe_refusals(count: int, last: RefusedTrial, limits: Mapping[str, Limit]) -> str:
+    """What to say of so many networks beyond a limit, and what to change for the last one's."""
+    (name, *_) = last.beyond or (LATENCY,)
+    limit = f"{limits[name].most:.3g} {limits[name].unit}"
+    if name == LATENCY:
+        return (
+            f"{count} networks in a row were slower than {limit}; raise `max_ms` or `target_ms`, or lower "
+            "`width`"
+        )
+    return (
+        f"{count} networks in a row were beyond a limit, the last one with a {name} above {limit}; raise that, or "
+        "lower `width`"
+    )

@@ -1,6 +1,7 @@
 """Tests of loop.py."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,26 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Accuracy, Latency
 from mnasnet.base.errors import RunError
 from mnasnet.devices.device import DeviceError
+from mnasnet.measures.latency import Latency
+from mnasnet.measures.limits import FILE_SIZE, LATENCY, limit_on
+from mnasnet.measures.quality import Quality
+from mnasnet.measures.quantity import Quantity
 from mnasnet.samplers.named import sampler_named
 from mnasnet.search.loop import (
     CONVERGENCE_REPEATS,
     CONVERGENCE_WINDOW,
     FAILURES_IN_A_ROW,
-    TOO_SLOW_IN_A_ROW,
+    REFUSED_IN_A_ROW,
+    TrialSteps,
     run_trials,
 )
 from mnasnet.space.hierarchical import mnasnet_space
 from mnasnet.space.space import Space
-from mnasnet.study.conftest import SPACE, accuracy, latency
+from mnasnet.study.conftest import SPACE, digest, failed, latency, outcome, quality, refused, trained
 from mnasnet.study.storage import DIRECTIONS, create_study, end_interrupted, load_study, place_of
-from mnasnet.study.trial import TrialRecord, read_trials
+from mnasnet.study.trial import RefusedTrial, TrainedTrial, TrialRecord, read_trials
 from mnasnet.train.loop import DivergedError
 
 LARGE = mnasnet_space(image_size=16, in_channels=1, classes=10, width=0.25)
@@ -50,20 +55,20 @@ class RecordedLatency:
         return latency(self._latency_ms(architecture.digest()))
 
 
-class RecordedAccuracy:
-    """An accuracy for each network, from its digest; `errors` are raised instead at the calls of their numbers."""
+class RecordedQuality:
+    """A quality for each network, from its digest; `errors` are raised instead at the calls of their numbers."""
 
     def __init__(self, errors: Mapping[int, BaseException] | None = None) -> None:
         self._errors = errors or {}
         self._calls = 0
         self.trained: list[str] = []
 
-    def __call__(self, architecture: Architecture) -> Accuracy:
+    def __call__(self, architecture: Architecture) -> Quality:
         self._calls += 1
         if self._calls - 1 in self._errors:
             raise self._errors[self._calls - 1]
         self.trained.append(architecture.digest())
-        return accuracy(int(architecture.digest()[4:6], 16))
+        return quality(int(architecture.digest()[4:6], 16))
 
 
 class Listed(BaseSampler):
@@ -96,21 +101,32 @@ def run(
     trials: int,
     space: Space = LARGE,
     measure: RecordedLatency | None = None,
-    estimate: RecordedAccuracy | None = None,
+    estimate: RecordedQuality | None = None,
     max_ms: float = 10.0,
 ) -> tuple[list[TrialRecord], str | None]:
-    """What `told` heard, and why it stopped."""
+    """What was reported, and why it stopped."""
     heard: list[TrialRecord] = []
-    stopped = run_trials(
-        study,
+    parts = steps(space=space, measure=measure, estimate=estimate, max_ms=max_ms)
+    stopped = run_trials(study, parts, trials=trials, report_trial=heard.append)
+    return heard, stopped
+
+
+def steps(
+    *,
+    space: Space = LARGE,
+    measure: RecordedLatency | None = None,
+    estimate: RecordedQuality | None = None,
+    max_ms: float = 10.0,
+    **others: Any,
+) -> TrialSteps:
+    """What a trial goes through."""
+    return TrialSteps(
         space=space,
         measure=measure or RecordedLatency(),
-        estimate=estimate or RecordedAccuracy(),
-        trials=trials,
-        max_ms=max_ms,
-        told=heard.append,
+        estimate=estimate or RecordedQuality(),
+        limits={LATENCY: limit_on(LATENCY, max_ms), **others.pop("limits", {})},
+        **others,
     )
-    return heard, stopped
 
 
 def choices(operation: str, kernel: int = 3) -> dict[str, Any]:
@@ -124,18 +140,10 @@ def test_every_trial_is_durable_when_it_is_told_of(tmp_path: Path) -> None:
     study = create_study(place)
     seen: list[bool] = []
 
-    def told(record: TrialRecord) -> None:
+    def report_trial(record: TrialRecord) -> None:
         seen.append(read_trials(load_study(place))[-1] == record)
 
-    run_trials(
-        study,
-        space=LARGE,
-        measure=RecordedLatency(),
-        estimate=RecordedAccuracy(),
-        trials=2,
-        max_ms=10,
-        told=told,
-    )
+    run_trials(study, steps(), trials=2, report_trial=report_trial)
     assert seen == [True, True]
 
 
@@ -143,25 +151,27 @@ def test_a_trial_keeps_both_values_and_the_network_they_are_of() -> None:
     study = memory()
     (record,), stopped = run(study, trials=1)
     assert stopped is None
-    assert record.architecture == LARGE.decode(record.params)
-    digest = record.architecture.digest()
-    assert record.digest == digest
+    network = trained(record).network
+    assert network.architecture == LARGE.decode(record.params)
+    digest = network.architecture.digest()
+    assert network.digest == digest
     top1, latency_ms = study.trials[0].values
     assert top1 == int(digest[4:6], 16) / 1000
     assert latency_ms == 1 + int(digest[:4], 16) / 65536
 
 
 def test_a_network_above_the_limit_costs_no_training() -> None:
-    measure, estimate = RecordedLatency(), RecordedAccuracy()
+    measure, estimate = RecordedLatency(), RecordedQuality()
     heard, _ = run(memory(), trials=10, measure=measure, estimate=estimate, max_ms=1.5)
-    slow = [record for record in heard if record.outcome == "too slow"]
+    slow = [record for record in heard if isinstance(record, RefusedTrial)]
+    fast = [record for record in heard if isinstance(record, TrainedTrial)]
     assert slow
-    assert [record.digest for record in heard] == measure.asked
-    assert [record.digest for record in heard if record not in slow] == estimate.trained
-    for record in heard:
-        assert record.latency is not None
-        assert (record.latency.median_ms > 1.5) == (record in slow)
-    assert "above the limit of 1.5 ms" in (slow[0].reason or "")
+    assert [digest(record) for record in heard] == measure.asked
+    assert [digest(record) for record in fast] == estimate.trained
+    assert all(record.latency is not None and record.latency.median_ms > 1.5 for record in slow)
+    assert all(record.latency.median_ms <= 1.5 for record in fast)
+    assert len(slow) + len(fast) == len(heard)
+    assert "above the limit of 1.5 ms" in slow[0].reason
 
 
 @settings(max_examples=15)
@@ -169,7 +179,7 @@ def test_a_network_above_the_limit_costs_no_training() -> None:
 def test_trials_counts_the_networks_that_were_trained_and_no_network_is_trained_twice(
     seed: int, trials: int, max_ms: float
 ) -> None:
-    estimate = RecordedAccuracy()
+    estimate = RecordedQuality()
     heard, stopped = run(
         memory(RandomSampler(seed=seed)), trials=trials, space=SPACE, estimate=estimate, max_ms=max_ms
     )
@@ -181,19 +191,14 @@ def test_trials_counts_the_networks_that_were_trained_and_no_network_is_trained_
         if record.copy_of is not None:
             original = heard[record.copy_of]
             assert original.copy_of is None
-            assert (record.digest, record.latency, record.accuracy, record.outcome) == (
-                original.digest,
-                original.latency,
-                original.accuracy,
-                original.outcome,
-            )
+            assert replace(record, number=original.number, params=original.params, copy_of=None) == original
 
 
 def test_other_choices_of_the_same_network_are_a_copy() -> None:
     # 0.75 and 1 times 64 filters are 16 both, at width 0.25 and rounded to multiples of 8.
     one, other = choices("sep"), {**choices("sep"), "block1.filters": 0.75}
     assert SPACE.decode(one) == SPACE.decode(other)
-    measure, estimate = RecordedLatency(), RecordedAccuracy()
+    measure, estimate = RecordedLatency(), RecordedQuality()
     heard, _ = run(
         memory(Listed([one, other, choices("mb3")])),
         trials=2,
@@ -205,6 +210,32 @@ def test_other_choices_of_the_same_network_are_a_copy() -> None:
     assert len(measure.asked) == len(estimate.trained) == 2
 
 
+def test_a_network_whose_file_is_too_large_is_neither_timed_nor_trained() -> None:
+    measure, estimate = RecordedLatency(), RecordedQuality()
+    large = SPACE.decode(choices("mb3"))
+
+    def size(architecture: Architecture) -> Quantity:
+        value = 3.0 if architecture == large else 1.0
+        return Quantity(name=FILE_SIZE, unit="MB", better="lower", value=value, interval=None, conditions={})
+
+    parts = steps(
+        space=SPACE,
+        measure=measure,
+        estimate=estimate,
+        checks=[size],
+        limits={FILE_SIZE: limit_on(FILE_SIZE, 2.0)},
+    )
+    heard: list[TrialRecord] = []
+    study = memory(Listed([choices("mb3"), choices("mb3"), choices("sep")]))
+    run_trials(study, parts, trials=1, report_trial=heard.append)
+    assert [outcome(record) for record in heard] == ["refused", "refused", "trained"]
+    assert [record.copy_of for record in heard] == [None, 0, None]
+    assert refused(heard[0]).reason == "3 MB, above the limit of 2 MB"
+    assert refused(heard[1]).beyond == refused(heard[0]).beyond == ("file size",)
+    assert measure.asked == estimate.trained == [SPACE.decode(choices("sep")).digest()]
+    assert study.trials[2].constraints == {"file size": -0.5, "latency": pytest.approx(-0.9, abs=0.1)}
+
+
 def test_a_copy_of_a_network_that_was_too_slow_is_too_slow_as_well() -> None:
     measure = RecordedLatency(lambda digest: 5.0 if digest == SPACE.decode(choices("mb3")).digest() else 1.0)
     heard, _ = run(
@@ -214,9 +245,9 @@ def test_a_copy_of_a_network_that_was_too_slow_is_too_slow_as_well() -> None:
         measure=measure,
         max_ms=2,
     )
-    assert [(record.outcome, record.copy_of) for record in heard] == [
-        ("too slow", None),
-        ("too slow", 0),
+    assert [(outcome(record), record.copy_of) for record in heard] == [
+        ("refused", None),
+        ("refused", 0),
         ("trained", None),
     ]
     assert len(measure.asked) == 2
@@ -235,25 +266,25 @@ def test_a_copy_of_a_network_that_was_too_slow_is_too_slow_as_well() -> None:
 def test_a_trial_that_fails_is_recorded_with_its_reason_and_the_search_goes_on(
     error: Exception, reason: str
 ) -> None:
-    heard, stopped = run(memory(), trials=3, estimate=RecordedAccuracy({1: error}))
+    heard, stopped = run(memory(), trials=3, estimate=RecordedQuality({1: error}))
     assert stopped is None
-    assert [record.outcome for record in heard] == ["trained", "failed", "trained", "trained"]
-    assert heard[1].reason == reason
-    assert heard[1].latency is not None
+    assert [outcome(record) for record in heard] == ["trained", "failed", "trained", "trained"]
+    assert failed(heard[1]).reason == reason
+    assert failed(heard[1]).latency is not None
 
 
 def test_a_network_that_failed_may_be_tried_again() -> None:
-    estimate = RecordedAccuracy({0: RuntimeError("out of memory")})
+    estimate = RecordedQuality({0: RuntimeError("out of memory")})
     heard, _ = run(memory(Listed([choices("sep")])), trials=1, space=SPACE, estimate=estimate)
-    assert [(record.outcome, record.copy_of) for record in heard] == [("failed", None), ("trained", None)]
+    assert [(outcome(record), record.copy_of) for record in heard] == [("failed", None), ("trained", None)]
 
 
 def test_five_failures_in_a_row_are_not_the_networks() -> None:
     study = memory()
     errors = {number: RuntimeError(f"out of memory {number}") for number in (0, 2, 3, 4, 5, 6)}
     with pytest.raises(RunError, match=r"^5 trials failed in a row.*RuntimeError: out of memory 6$"):
-        run(study, trials=9, estimate=RecordedAccuracy(errors))
-    outcomes = [record.outcome for record in read_trials(study)]
+        run(study, trials=9, estimate=RecordedQuality(errors))
+    outcomes = [outcome(record) for record in read_trials(study)]
     assert outcomes == ["failed", "trained"] + FAILURES_IN_A_ROW * ["failed"]
 
 
@@ -264,7 +295,7 @@ def test_a_repeat_in_between_does_not_make_failures_fewer() -> None:
     # The first diverges, for good: its repeats in between are copies.
     proposals = [four[0], four[1], four[2], four[0], four[3], four[2], four[0], four[3], four[2], four[3]]
     with pytest.raises(RunError, match=r"^5 trials failed in a row"):
-        run(memory(Listed(proposals)), trials=9, space=SPACE, estimate=RecordedAccuracy(errors))
+        run(memory(Listed(proposals)), trials=9, space=SPACE, estimate=RecordedQuality(errors))
 
 
 def test_a_space_in_which_nothing_can_be_trained_is_no_success() -> None:
@@ -273,7 +304,7 @@ def test_a_space_in_which_nothing_can_be_trained_is_no_success() -> None:
     with pytest.raises(
         RunError, match="no network that the sampler proposes can be trained: DivergedError: the"
     ):
-        run(memory(Listed(four)), trials=9, space=SPACE, estimate=RecordedAccuracy(errors))
+        run(memory(Listed(four)), trials=9, space=SPACE, estimate=RecordedQuality(errors))
 
 
 @pytest.mark.parametrize(
@@ -282,14 +313,14 @@ def test_a_space_in_which_nothing_can_be_trained_is_no_success() -> None:
 def test_ctrl_c_a_full_disk_and_a_mistake_of_ours_pass_through(error: BaseException) -> None:
     study = memory()
     with pytest.raises(type(error)):
-        run(study, trials=3, estimate=RecordedAccuracy({1: error}))
-    assert [record.outcome for record in read_trials(study)] == ["trained", "running"]
+        run(study, trials=3, estimate=RecordedQuality({1: error}))
+    assert [outcome(record) for record in read_trials(study)] == ["trained", "running"]
     assert end_interrupted(study) == 1
 
 
 def test_a_space_that_has_been_tried_through_says_so() -> None:
     four = [choices(operation, kernel) for operation in ("sep", "mb3") for kernel in (3, 5)]
-    estimate = RecordedAccuracy()
+    estimate = RecordedQuality()
     heard, stopped = run(memory(Listed(four)), trials=100, space=SPACE, estimate=estimate)
     assert len(estimate.trained) == 4
     # Four networks, and then repeats until they are 27 of the last 30.
@@ -312,15 +343,15 @@ def test_a_search_that_has_converged_asks_for_nothing_more_when_it_is_begun_agai
 def test_a_limit_that_leaves_nothing_to_train_ends_the_search_with_the_way_out() -> None:
     study = memory()
     with pytest.raises(
-        RunError, match=f"{TOO_SLOW_IN_A_ROW} networks in a row were slower than 1 ms; raise `max_ms`"
+        RunError, match=f"{REFUSED_IN_A_ROW} networks in a row were slower than 1 ms; raise `max_ms`"
     ):
         run(study, trials=1, max_ms=1.0)
-    assert {record.outcome for record in read_trials(study)} == {"too slow"}
+    assert {outcome(record) for record in read_trials(study)} == {"refused"}
 
 
 def test_a_search_goes_on_to_exactly_the_trials_asked_for(tmp_path: Path) -> None:
     place = place_of(tmp_path, None)
-    estimate = RecordedAccuracy({2: KeyboardInterrupt()})
+    estimate = RecordedQuality({2: KeyboardInterrupt()})
     study = create_study(place)
     study.sampler = sampler_named("random", seed=0)
     with pytest.raises(KeyboardInterrupt):
@@ -333,19 +364,19 @@ def test_a_search_goes_on_to_exactly_the_trials_asked_for(tmp_path: Path) -> Non
     assert len(heard) == 3
     assert len(set(estimate.trained)) == len(estimate.trained) == 5
     interrupted, retried = read_trials(again)[2:4]
-    assert interrupted.digest == retried.digest
+    assert digest(interrupted) == digest(retried)
     assert run(again, trials=5, estimate=estimate) == ([], None)
 
 
 def test_a_network_that_ends_the_process_is_tried_once_more_and_not_for_ever() -> None:
     study = memory()
-    estimate = RecordedAccuracy({1: KeyboardInterrupt(), 2: KeyboardInterrupt()})
+    estimate = RecordedQuality({1: KeyboardInterrupt(), 2: KeyboardInterrupt()})
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             run(study, trials=3, estimate=estimate)
         end_interrupted(study)
     run(study, trials=3, estimate=estimate)
-    digests = [record.digest for record in read_trials(study)]
+    digests = [digest(record) for record in read_trials(study)]
     assert digests[1] == digests[2]
     assert len(set(digests)) == len(digests) - 1 == 4
 
@@ -357,7 +388,7 @@ def test_what_was_tried_before_a_restart_is_known_after_it(tmp_path: Path) -> No
     run(study, trials=1, space=SPACE)
     again = load_study(place)
     again.sampler = study.sampler
-    estimate = RecordedAccuracy()
+    estimate = RecordedQuality()
     heard, _ = run(again, trials=2, space=SPACE, estimate=estimate)
     assert [record.copy_of for record in heard] == [0, None]
     assert len(estimate.trained) == 1

@@ -15,7 +15,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from PIL import Image
 
 from mnasnet.arch.architecture import architecture_from_json
-from mnasnet.arch.records import Accuracy, Artifact, Format
+from mnasnet.arch.records import Artifact, Format
 from mnasnet.base.errors import RequestError, RunError
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import LARGEST_DIFFERENCES
@@ -23,6 +23,7 @@ from mnasnet.devices.device import DeviceError
 from mnasnet.devices.timing import Timings
 from mnasnet.export.metadata import read_metadata
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.measures.quality import Quality
 from mnasnet.nn.model import open_model
 from mnasnet.samplers.named import SAMPLERS, Wanted
 from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Listening, Searched, device
@@ -31,10 +32,11 @@ from mnasnet.search.settings import Settings
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import BlockSpace, mnasnet_space
 from mnasnet.study.card import read_cards
+from mnasnet.study.conftest import digest, trained
 from mnasnet.study.storage import load_study, place_of
-from mnasnet.study.trial import TrialRecord, known_of_pruned, read_trials
+from mnasnet.study.trial import TrainedTrial, TrialRecord, read_known_values, read_trials
 from mnasnet.train.data import ImageData, load
-from mnasnet.train.loop import ProxyTraining, Recipe, count_correct
+from mnasnet.train.loop import ProxyTraining, Recipe, score
 
 
 @pytest.fixture
@@ -99,9 +101,9 @@ def test_a_search_leaves_finalists_that_are_whole_and_a_report(searched: Searche
         ]
         assert card.size_bytes == (folder / "network.tflite").stat().st_size
         assert card.command == "mnasnet search --data 'my digits'"
-        assert (card.accuracy.on, card.accuracy.images, card.accuracy.epochs) == ("test", 359, 1)
+        assert (card.quality.on, card.quality.images, card.quality.epochs) == ("test", 359, 1)
         assert card.latency.launches > 1
-        assert card.accuracy.train_images == 200  # the held-out images are learnt from as well
+        assert card.quality.train_images == 200  # the held-out images are learnt from as well
     assert sorted(path.name for path in (searched.out / "finalists").iterdir()) == sorted(
         card.digest for card in cards
     )
@@ -110,10 +112,10 @@ def test_a_search_leaves_finalists_that_are_whole_and_a_report(searched: Searche
 def test_a_finalist_keeps_what_the_search_saw_of_it(searched: Searched) -> None:
     (finalist, _) = read_cards(searched.out)
     assert finalist.trial is not None
-    trial = recorded(searched.out)[finalist.trial]
-    assert (trial.digest, trial.accuracy, trial.latency) == (
+    trial = trained(recorded(searched.out)[finalist.trial])
+    assert (trial.network.digest, trial.quality, trial.latency) == (
         finalist.digest,
-        finalist.proxy_accuracy,
+        finalist.proxy_quality,
         finalist.proxy_latency,
     )
 
@@ -125,10 +127,11 @@ def test_weights_and_file_and_card_of_a_finalist_are_the_same_network(
         folder = searched.out / "finalists" / card.digest
         model = open_model(str(folder))
         assert model.network.architecture == card.architecture
-        assert count_correct(model.network, digits, digits.test) == card.accuracy.correct
-        assert evaluate(of_file(folder / "network.tflite"), digits).top1[0] == card.accuracy.correct
+        right, images = score(model.network, digits, digits.test).top1
+        assert right / images == card.quality.value
+        assert evaluate(of_file(folder / "network.tflite"), digits).top1 == (right, images)
         assert card.largest_difference <= LARGEST_DIFFERENCES["fp32"]
-        assert (card.precision, card.float_accuracy) == ("fp32", None)
+        assert (card.precision, card.float_quality) == ("fp32", None)
 
 
 def test_the_file_of_a_finalist_knows_its_classes_and_its_images(
@@ -160,9 +163,10 @@ def test_a_search_for_int8_measures_and_hands_over_int8(
     for card in read_cards(settings.folder):
         file = settings.folder / "finalists" / card.digest / "network.tflite"
         assert card.precision == "int8"
-        assert evaluate(of_file(file), digits).top1[0] == card.accuracy.correct
-        assert card.float_accuracy is not None
-        assert card.float_accuracy.images == card.accuracy.images
+        right, images = evaluate(of_file(file), digits).top1
+        assert right / images == card.quality.value
+        assert card.float_quality is not None
+        assert card.float_quality.images == card.quality.images
         assert ", as int8; " in (file.parent / "README.md").read_text()
     with pytest.raises(RequestError, match="`precision` fp32 here, int8 there"):
         search(replace(settings, precision="fp32"), device=device())
@@ -180,15 +184,15 @@ def test_the_study_is_an_ordinary_one_of_optuna(searched: Searched) -> None:
     assert study.metric_names == ["accuracy", "latency_ms"]
     assert len(study.best_trials) >= 1
     assert [trial.values for trial in study.trials] == [
-        [record.accuracy.top1, record.latency.median_ms]
+        [record.quality.value, record.latency.median_ms]
         for record in searched.heard.trials
-        if record.accuracy is not None and record.latency is not None
+        if isinstance(record, TrainedTrial)
     ]
 
 
 def test_a_network_is_timed_after_the_reference_and_the_smallest_one(unfinished: Unfinished) -> None:
     (record,) = recorded(unfinished.out)
-    assert unfinished.clock.timed == [CONTROL.digest(), smallest_network(SPACE).digest(), record.digest]
+    assert unfinished.clock.timed == [CONTROL.digest(), smallest_network(SPACE).digest(), digest(record)]
 
 
 def test_a_search_without_finalists_tests_nothing(unfinished: Unfinished) -> None:
@@ -270,7 +274,7 @@ def test_the_accuracy_that_a_search_goes_by_needs_no_test_images(digits: ImageDa
         raise AssertionError("the search asked for the test images")
 
     estimate = ProxyTraining(data=replace(digits, load_test=refuse), recipe=Recipe(epochs=1), seed=0)
-    found: Accuracy = estimate(smallest_network(SPACE))
+    found: Quality = estimate(smallest_network(SPACE))
     assert (found.on, found.images, found.train_images) == ("held-out", 40, 160)
 
 
@@ -294,7 +298,7 @@ def test_the_same_call_again_times_and_trains_nothing(copied: Settings) -> None:
         {"target_ms": 1.0},
         {"max_ms": 3.0},
         {"epochs": 2},
-        {"sampler": "random", "batch": None},
+        {"sampler": "random", "ppo_batch": None},
         {"reward": "hard"},
         {"space": "flat"},
         {"flip": True},
@@ -312,9 +316,9 @@ def test_another_search_under_the_same_folder_is_refused_and_changes_nothing(
 
 
 def test_the_default_batch_said_aloud_is_the_same_search(copied: Settings, tmp_path: Path) -> None:
-    settings = replace(copied, batch=None, out=tmp_path / "batches")
+    settings = replace(copied, ppo_batch=None, out=tmp_path / "batches")
     search(settings, device=device())
-    assert search(replace(settings, batch=5), device=device()).controller_updates is not None
+    assert search(replace(settings, ppo_batch=5), device=device()).controller_updates is not None
 
 
 def test_another_device_is_another_search(copied: Settings) -> None:
@@ -341,7 +345,7 @@ def test_a_smaller_part_of_the_images_is_other_data(copied: Settings) -> None:
 
 @pytest.mark.parametrize("make", [lambda: None, lambda: TPESampler(seed=0)], ids=["by name", "as an object"])
 def test_any_sampler_of_optuna_serves(make: Callable[[], BaseSampler | None], tmp_path: Path) -> None:
-    settings = replace(TINY, out=tmp_path / "out", sampler="tpe", batch=None, trials=1, finalists=0)
+    settings = replace(TINY, out=tmp_path / "out", sampler="tpe", ppo_batch=None, trials=1, finalists=0)
     result = search(settings, sampler=make(), device=device())
     assert result.controller_updates is None
     assert sum(record.charged for record in read_trials(result.study)) == 1
@@ -360,10 +364,10 @@ def test_the_sampler_of_a_search_is_told_how_slow_networks_are_that_it_does_not_
 
     monkeypatch.setitem(SAMPLERS, "bayesian", make)
     search(
-        replace(TINY, out=tmp_path / "out", sampler="bayesian", batch=None, trials=1, finalists=0),
+        replace(TINY, out=tmp_path / "out", sampler="bayesian", ppo_batch=None, trials=1, finalists=0),
         device=device(),
     )
-    assert told == [known_of_pruned]
+    assert told == [read_known_values]
 
 
 def test_a_space_of_ones_own_serves(tmp_path: Path) -> None:

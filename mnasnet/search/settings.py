@@ -13,6 +13,7 @@ from mnasnet.samplers.named import check_sampler
 from mnasnet.train.sources import DIGITS
 
 RewardName = Literal["soft", "hard", "absolute"]
+QualityName = Literal["accuracy", "balanced"]
 SpaceName = Literal["mnasnet", "mnasnet-published", "flat"]
 
 LEAST_WIDTH = 0.05
@@ -36,14 +37,18 @@ class Settings(DeviceOptions):
     """Latency to aim at. None: what MobileNetV2 takes on the device at this width and size."""
     max_ms: float | None = None
     """Networks slower than this are not trained. None: 2 × target."""
+    max_mb: float | None = None
+    """Networks whose file is larger, in megabytes of 1,000,000 bytes, are not trained. None: no limit."""
     trials: int = 100
     """Networks to train."""
     sampler: str = "bayesian"
     """Who chooses the networks: bayesian (20 at random, then Gaussian processes of accuracy and latency), which of
     these needs the fewest trials (docs/samplers.md); ppo, the paper's controller; evolution; random; tpe; or nsga2,
     which learns nothing from those too slow to be trained."""
-    batch: int | None = None
-    """Finished trials between two lessons of the PPO controller. None: 5."""
+    ppo_batch: int | None = None
+    """PPO update every so many finished trials. None: 5."""
+    quality: QualityName = "accuracy"
+    """What a network is judged by: accuracy, or balanced accuracy, in which each class counts alike."""
     reward: RewardName = "soft"
     """How latency is weighed: soft and hard as in the paper, absolute as in TuNAS. With soft, twice the latency is
     worth 5 % of the accuracy, and the best network may be well over the target; hard keeps it near."""
@@ -71,7 +76,9 @@ class Settings(DeviceOptions):
     """Database that keeps the study, such as postgresql://user@host/db. None: study.db in the folder."""
 
     def __post_init__(self) -> None:
-        least_of = dict.fromkeys(("trials", "batch", "threads", "epochs", "final_epochs", "max_images"), 1)
+        least_of = dict.fromkeys(
+            ("trials", "ppo_batch", "threads", "epochs", "final_epochs", "max_images"), 1
+        )
         least_of |= {"image_size": 2, "batch_size": 2, "finalists": 0, "seed": 0}
         for name, least in least_of.items():
             value = getattr(self, name)
@@ -85,7 +92,7 @@ class Settings(DeviceOptions):
         }.items():
             if (value := getattr(self, name)) > most:
                 raise RequestError(f"give at most {most}", field=name, value=value)
-        for name in ("width", "target_ms", "max_ms", "learning_rate"):
+        for name in ("width", "target_ms", "max_ms", "max_mb", "learning_rate"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise RequestError("give a number above 0", field=name, value=value)
@@ -104,17 +111,18 @@ class Settings(DeviceOptions):
                 value=self.max_ms,
             )
         check_sampler(self.sampler)
-        if self.batch is not None and self.sampler != "ppo":
+        if self.ppo_batch is not None and self.sampler != "ppo":
             raise RequestError(
                 f"only for `sampler` ppo, not {self.sampler}: name that one, or leave it out",
-                field="batch",
-                value=self.batch,
+                field="ppo_batch",
+                value=self.ppo_batch,
             )
         if "?" in str(self.folder):  # with which the options of SQLite's URL begin
             raise RequestError(
                 "give a folder without a question mark in its path", field="out", value=self.folder
             )
         for name, choices in {
+            "quality": get_args(QualityName),
             "reward": get_args(RewardName),
             "space": get_args(SpaceName),
             "precision": get_args(Precision),

@@ -19,8 +19,11 @@ from mnasnet.space.hierarchical import MOBILENET_V2_SKELETONS
         ({"trials": 0}, "`trials` 0: give a whole number of at least 1"),
         ({"trials": -3}, "`trials` -3"),
         ({"image_size": 0}, "`image_size` 0"),
-        ({"batch": 0, "sampler": "ppo"}, "`batch` 0"),
-        ({"batch": 8}, "`batch` 8: only for `sampler` ppo, not bayesian: name that one, or leave it out"),
+        ({"ppo_batch": 0, "sampler": "ppo"}, "`ppo_batch` 0"),
+        (
+            {"ppo_batch": 8},
+            "`ppo_batch` 8: only for `sampler` ppo, not bayesian: name that one, or leave it out",
+        ),
         ({"threads": 0}, "`threads` 0"),
         ({"epochs": 0}, "`epochs` 0"),
         ({"batch_size": 0}, "`batch_size` 0"),

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from mnasnet.base.words import counted
-from mnasnet.study.reward import Reward
-from mnasnet.study.trial import TrialRecord
+from mnasnet.measures.reward import Reward
+from mnasnet.study.trial import TrainedTrial, TrialRecord
 
 
 class Watcher(Protocol):
@@ -22,7 +22,7 @@ class Watcher(Protocol):
         """`done` of `total` steps of `what` are done; called often."""
         ...
 
-    def trial(self, record: TrialRecord, *, trained: int, trials: int, best: TrialRecord | None) -> None:
+    def trial(self, record: TrialRecord, *, trained: int, trials: int, best: TrainedTrial | None) -> None:
         """A trial ended; `trained` of `trials` networks are trained, `best` has the highest reward so far."""
         ...
 
@@ -36,7 +36,7 @@ class Silent:
     def step(self, what: str, done: int, total: int) -> None:
         """Nothing."""
 
-    def trial(self, record: TrialRecord, *, trained: int, trials: int, best: TrialRecord | None) -> None:
+    def trial(self, record: TrialRecord, *, trained: int, trials: int, best: TrainedTrial | None) -> None:
         """Nothing."""
 
 
@@ -63,10 +63,10 @@ class Forecast:
 
     def add(self, record: TrialRecord) -> None:
         """Count a trial that ended."""
-        if record.charged and record.accuracy is not None:
+        if isinstance(record, TrainedTrial) and record.charged:
             self.trained += 1
-            self.training_seconds += record.accuracy.seconds
-            self.images_seen += record.accuracy.epochs * record.accuracy.train_images
+            self.training_seconds += record.quality.seconds
+            self.images_seen += record.quality.epochs * record.quality.train_images
 
     def seconds(self, *, trials: int, final_trainings: int, final_images: int) -> tuple[float, float]:
         """For `trials` more networks, and for `final_trainings` over `final_images` (times epochs) each.
@@ -115,14 +115,14 @@ class Tally:
         self._watcher, self._reward, self._trials = watcher, reward, trials
         self._final_trainings, self._final_images = final_trainings, final_images
         self._forecast = Forecast()
-        self._best: TrialRecord | None = None
+        self._best: TrainedTrial | None = None
         self._highest = float("-inf")
         self._trained = 0
         for record in records:
             self._count(record)
         watcher.step("trials", self._trained, max(trials, self._trained))
 
-    def told(self, record: TrialRecord) -> None:
+    def report_trial(self, record: TrialRecord) -> None:
         """A trial of this process ended."""
         self._count(record)
         self._forecast.add(record)
@@ -143,6 +143,7 @@ class Tally:
 
     def _count(self, record: TrialRecord) -> None:
         self._trained += record.charged
-        worth = record.worth(self._reward)
-        if record.charged and worth is not None and worth > self._highest:
-            self._best, self._highest = record, worth
+        if isinstance(record, TrainedTrial) and record.charged:
+            reward = record.score(self._reward)
+            if reward > self._highest:
+                self._best, self._highest = record, reward

@@ -5,23 +5,20 @@ from dataclasses import replace
 
 import pytest
 
+from mnasnet.measures.reward import soft
 from mnasnet.search.watcher import SILENT, Forecast, Silent, Tally, duration, forecast_line
-from mnasnet.study.conftest import accuracy, latency
-from mnasnet.study.reward import soft
-from mnasnet.study.trial import TrialRecord
+from mnasnet.study.conftest import latency, trained_trial
+from mnasnet.study.trial import FailedTrial, RefusedTrial
 
-TRAINED = TrialRecord(
-    number=0,
-    outcome="trained",
-    params={},
-    digest=None,
-    architecture=None,
-    parameters=None,
-    multiply_adds=None,
-    latency=latency(1.0),
-    accuracy=accuracy(900),  # 5 epochs of 4,000 images in 6.5 s
-    copy_of=None,
-    reason=None,
+TRAINED = trained_trial(0, 1.0, 900)
+"""5 epochs of 4,000 images in 6.5 s."""
+
+REFUSED = RefusedTrial(
+    number=1, params={}, network=TRAINED.network, latency=latency(3.0), excess={"latency": 0.5}, reason="slow"
+)
+
+FAILED = FailedTrial(
+    number=2, params={}, network=None, latency=None, reason="DivergedError: the loss was nan"
 )
 
 
@@ -30,7 +27,7 @@ def test_the_rest_takes_as_long_for_each_trained_network_as_so_far() -> None:
     for record in (
         TRAINED,
         replace(TRAINED, copy_of=0),
-        replace(TRAINED, outcome="too slow", accuracy=None),
+        REFUSED,
         TRAINED,
     ):
         forecast.add(record)
@@ -48,7 +45,7 @@ def test_a_final_training_takes_as_long_for_each_image_as_a_trial() -> None:
 
 def test_there_is_no_forecast_before_a_network_was_trained() -> None:
     forecast = Forecast()
-    forecast.add(replace(TRAINED, outcome="failed", accuracy=None))
+    forecast.add(FAILED)
     with pytest.raises(ValueError, match="trained"):
         forecast.seconds(trials=1, final_trainings=0, final_images=0)
 
@@ -93,5 +90,5 @@ def test_what_the_rest_costs_is_said_after_the_first_network_and_again_after_the
     earlier = [replace(TRAINED, number=number) for number in range(5)]
     tally = Tally(listener, records=earlier, reward=soft(1.0), trials=20, final_trainings=0, final_images=0)
     for number in range(5, 20):
-        tally.told(replace(TRAINED, number=number))
+        tally.report_trial(replace(TRAINED, number=number))
     assert [line.partition(" trials")[0] for line in listener.lines] == ["cost: 14 more", "cost: 5 more"]

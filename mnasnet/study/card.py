@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from mnasnet.arch.architecture import Architecture, architecture_from_json
-from mnasnet.arch.records import Accuracy, Format, Latency, latency_from_json
+from mnasnet.arch.records import Format
 from mnasnet.base.errors import RequestError
+from mnasnet.base.words import counted
+from mnasnet.measures.latency import Latency, latency_from_json
+from mnasnet.measures.quality import Quality, quality_from_json
+
+VERSION = 2
+"""Of the form of a card. Version 1 had `accuracy` for `quality`, and did not say its version."""
 
 CARD = "card.json"
 """Name of the card in a finalist's folder; the folder is renamed into place when it is whole."""
@@ -27,9 +33,9 @@ class Card:
     architecture: Architecture
     parameters: int
     multiply_adds: int
-    accuracy: Accuracy
+    quality: Quality
     """Of the file, on the test images, which nothing saw before."""
-    proxy_accuracy: Accuracy | None
+    proxy_quality: Quality | None
     """On the held-out images, as the search saw it; None for the control."""
     latency: Latency
     """Of the trained file, over several launches."""
@@ -52,7 +58,7 @@ class Card:
     """What made it."""
     precision: str = "fp32"
     """Of the file: `fp32`, `fp16` or `int8`."""
-    float_accuracy: Accuracy | None = None
+    float_quality: Quality | None = None
     """Of the network in torch on the same test images; None where the file computes the same."""
     format: Format = "tflite"
     """Of the file, which its device runs."""
@@ -60,7 +66,7 @@ class Card:
 
 def write_card(card: Card, folder: Path) -> None:
     """Write `card.json` into `folder`."""
-    data = dataclasses.asdict(card) | {"architecture": card.architecture.to_json()}
+    data = {"version": VERSION, **dataclasses.asdict(card), "architecture": card.architecture.to_json()}
     (folder / CARD).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 
@@ -86,21 +92,31 @@ def read_cards(out: Path) -> list[Card]:
 
 
 def _card(data: Mapping[str, Any]) -> Card:
-    accuracies = {
-        name: None if data.get(name) is None else Accuracy(**data[name])
-        for name in ("accuracy", "float_accuracy", "proxy_accuracy")
+    data = dict(data)
+    version = data.pop("version", 1)
+    if version > VERSION:
+        raise ValueError(f"version {version}, of a newer mnasnet")
+    if version == 1:
+        data |= {name.replace("accuracy", "quality"): data.pop(name) for name in ACCURACIES if name in data}
+    qualities = {
+        name: None if data.get(name) is None else quality_from_json(data[name])
+        for name in ("quality", "float_quality", "proxy_quality")
     }
     proxy_latency = data["proxy_latency"]
     return Card(
         **{
             **data,
             "architecture": architecture_from_json(data["architecture"]),
-            **accuracies,
+            **qualities,
             "latency": latency_from_json(data["latency"]),
             "proxy_latency": None if proxy_latency is None else latency_from_json(proxy_latency),
             **{name: tuple(data[name]) for name in ("classes", "mean", "std")},
         }
     )
+
+
+ACCURACIES = ("accuracy", "float_accuracy", "proxy_accuracy")
+"""Fields of a card of version 1."""
 
 
 def describe(card: Card) -> str:
@@ -114,36 +130,19 @@ def describe(card: Card) -> str:
 
 
 def _rows(card: Card) -> dict[str, str]:
-    accuracy, latency, size = card.accuracy, card.latency, card.architecture.image_size
-    channels = card.architecture.in_channels
+    channels, size = card.architecture.in_channels, card.architecture.image_size
     shape = (1, channels, size, size) if card.format == "onnx" else (1, size, size, channels)
-    low, high = accuracy.interval
-    rows = {
-        "accuracy": f"{accuracy.top1:.2%} (95 % interval {low:.2%} to {high:.2%}) on {accuracy.images} test images"
-        + (
-            ""
-            if card.float_accuracy is None
-            else f", as {card.precision}; {card.float_accuracy.top1:.2%} as the float network that it was made of"
-        ),
-        "training": f"{accuracy.epochs} {'epoch' if accuracy.epochs == 1 else 'epochs'} on "
-        f"{accuracy.train_images} images of {card.data}, "
-        f"seed {accuracy.seed}, {accuracy.seconds:.0f} s",
-        "latency": f"{latency.median_ms:.4g} ms (95 % interval {latency.low_ms:.4g} to "
-        f"{latency.high_ms:.4g}), batch 1; {latency.ratio:.3f} times MobileNetV2, which is taken to last "
-        f"{latency.reference_ms:.4g} ms",
-        "predicted by"
-        if latency.predicted
-        else "measured on": f"{latency.device}, {latency.runtime}, threads: "
-        f"{latency.threads}, {latency.pinning}",
-        "measured how": f"not at all; the table is of {latency.measured_at}"
-        if latency.predicted
-        else f"{latency.runs} runs in {latency.launches} launches, {latency.blocks_discarded} disturbed "
-        f"{'block' if latency.blocks_discarded == 1 else 'blocks'} thrown away, {latency.measured_at}",
-    }
-    if card.proxy_accuracy is not None and card.proxy_latency is not None:
+    quality = card.quality
+    rows = {quality.name: _quality_words(card)}
+    rows["training"] = (
+        f"{counted(quality.epochs, 'epoch')} on {quality.train_images} images of {card.data}, "
+        f"seed {quality.seed}, {quality.seconds:.0f} s"
+    )
+    rows |= _latency_rows(card.latency)
+    if card.proxy_quality is not None and card.proxy_latency is not None:
         rows["in the search"] = (
-            f"{card.proxy_accuracy.top1:.2%} on {card.proxy_accuracy.images} held-out images after "
-            f"{card.proxy_accuracy.epochs} epochs; untrained, {card.proxy_latency.median_ms:.4g} ms"
+            f"{card.proxy_quality.value:.2%} on {card.proxy_quality.images} held-out images after "
+            f"{card.proxy_quality.epochs} epochs; untrained, {card.proxy_latency.median_ms:.4g} ms"
         )
     return rows | {
         "parameters": f"{card.parameters:,}",
@@ -155,6 +154,32 @@ def _rows(card: Card) -> dict[str, str]:
         f"mean {_numbers(card.mean)} and std {_numbers(card.std)}"
         + (", channel by channel" if len(card.mean) > 1 else ""),
         "output": "logits of the classes " + ", ".join(card.classes),
+    }
+
+
+def _quality_words(card: Card) -> str:
+    quality, as_float = card.quality, card.float_quality
+    low, high = quality.interval
+    said = f"{quality.value:.2%} (95 % interval {low:.2%} to {high:.2%}) on {quality.images} test images"
+    if as_float is None:
+        return said
+    return f"{said}, as {card.precision}; {as_float.value:.2%} as the float network that it was made of"
+
+
+def _latency_rows(latency: Latency) -> dict[str, str]:
+    how = (
+        f"not at all; the table is of {latency.measured_at}"
+        if latency.predicted
+        else f"{latency.runs} runs in {latency.launches} launches, "
+        f"{counted(latency.blocks_discarded, 'disturbed block')} thrown away, {latency.measured_at}"
+    )
+    return {
+        "latency": f"{latency.median_ms:.4g} ms (95 % interval {latency.low_ms:.4g} to "
+        f"{latency.high_ms:.4g}), batch 1; {latency.ratio:.3f} times MobileNetV2, which is taken to last "
+        f"{latency.reference_ms:.4g} ms",
+        "predicted by" if latency.predicted else "measured on": f"{latency.device}, {latency.runtime}, "
+        f"threads: {latency.threads}, {latency.pinning}",
+        "measured how": how,
     }
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from mnasnet.arch.networks import MOBILENET_V2
+from mnasnet.base.errors import RequestError
 from mnasnet.study.card import CARD, Card, describe, read_card, read_cards, write_card
-from mnasnet.study.conftest import accuracy, latency
+from mnasnet.study.conftest import latency, quality
 
 CARD_OF_A_FINALIST = Card(
     name="trial-17",
@@ -17,10 +18,10 @@ CARD_OF_A_FINALIST = Card(
     architecture=MOBILENET_V2,
     parameters=3_504_872,
     multiply_adds=300_774_272,
-    accuracy=replace(accuracy(930), on="test", epochs=10),
+    quality=replace(quality(930), on="test", epochs=10),
     precision="fp32",
-    float_accuracy=None,
-    proxy_accuracy=accuracy(900),
+    float_quality=None,
+    proxy_quality=quality(900),
     latency=replace(latency(1.25), launches=5, cores=(1,)),
     proxy_latency=latency(1.2),
     size_bytes=14_000_000,
@@ -38,7 +39,7 @@ CONTROL = replace(
     CARD_OF_A_FINALIST,
     name="mobilenet-v2",
     control=True,
-    proxy_accuracy=None,
+    proxy_quality=None,
     proxy_latency=None,
     trial=None,
     latency=latency(1.0),
@@ -75,7 +76,7 @@ def test_a_search_without_finalists_has_no_cards(tmp_path: Path) -> None:
 
 def test_the_description_says_every_value_with_its_interval_and_conditions() -> None:
     text = describe(CARD_OF_A_FINALIST)
-    low, high = CARD_OF_A_FINALIST.accuracy.interval
+    low, high = CARD_OF_A_FINALIST.quality.interval
     assert f"93.00% (95 % interval {low:.2%} to {high:.2%}) on 1000 test images" in text
     assert "10 epochs on 4000 images of digits, seed 0" in text
     assert "1.25 ms (95 % interval 1.238 to 1.262)" in text  # ± 1 %
@@ -101,3 +102,25 @@ def test_the_control_was_not_in_the_search() -> None:
     text = describe(CONTROL)
     assert "in the search" not in text
     assert "not pinned" in text
+
+
+def test_a_card_of_version_0_1_is_read_as_one_of_today(tmp_path: Path) -> None:
+    write_card(CARD_OF_A_FINALIST, tmp_path)
+    data = json.loads((tmp_path / CARD).read_text())
+    assert data.pop("version") == 2
+    for name in ("quality", "proxy_quality", "float_quality"):
+        if (found := data.pop(name)) is not None:
+            correct = round(found.pop("value") * found["images"])
+            found = {name: value for name, value in found.items() if name not in ("name", "interval")}
+            found |= {"correct": correct}
+        data[name.replace("quality", "accuracy")] = found
+    (tmp_path / CARD).write_text(json.dumps(data))
+    assert read_card(tmp_path) == CARD_OF_A_FINALIST
+
+
+def test_a_card_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    write_card(CARD_OF_A_FINALIST, tmp_path)
+    data = json.loads((tmp_path / CARD).read_text())
+    (tmp_path / CARD).write_text(json.dumps({**data, "version": 3}))
+    with pytest.raises(RequestError, match="cannot be read"):
+        read_card(tmp_path)

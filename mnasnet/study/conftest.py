@@ -6,10 +6,27 @@ import optuna
 import pytest
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Accuracy, Latency
+from mnasnet.arch.block import parse_block
+from mnasnet.measures.accuracy import ACCURACY
+from mnasnet.measures.latency import Latency
+from mnasnet.measures.limits import LATENCY, limit_on
+from mnasnet.measures.quality import Quality, judge_score
+from mnasnet.measures.score import Score
 from mnasnet.space.hierarchical import BlockSpace, Skeleton
-from mnasnet.study.storage import Place, Setup, create_study, place_of
-from mnasnet.study.trial import set_accuracy, set_latency, set_network
+from mnasnet.study.setup import Setup
+from mnasnet.study.storage import Place, create_study, place_of
+from mnasnet.study.trial import (
+    FailedTrial,
+    ProposedTrial,
+    RefusedTrial,
+    TrainedTrial,
+    TrialNetwork,
+    TrialRecord,
+    set_excess,
+    set_latency,
+    set_network,
+    set_quality,
+)
 
 MAX_MS = 2.0
 
@@ -51,11 +68,10 @@ def latency(median_ms: float) -> Latency:
     )
 
 
-def accuracy(correct: int) -> Accuracy:
+def quality(correct: int) -> Quality:
     """`correct` of 1,000 held-out images right."""
-    return Accuracy(
-        correct=correct, images=1000, epochs=5, seed=0, on="held-out", train_images=4000, seconds=6.5
-    )
+    score = Score(correct=(correct,), in_top5=(correct,), images=(1000,))
+    return judge_score(ACCURACY, score, on="held-out", epochs=5, seed=0, train_images=4000, seconds=6.5)
 
 
 def setup() -> Setup:
@@ -65,7 +81,9 @@ def setup() -> Setup:
             "data": "1f0c",
             "space": "mnasnet c0de",
             "sampler": "ppo",
-            "batch": 10,
+            "ppo_batch": 10,
+            "quality": "accuracy",
+            "max_mb": None,
             "device": "host (a CPU)",
             "image_size": 16,
             "width": 0.25,
@@ -76,7 +94,7 @@ def setup() -> Setup:
         reward="hard",
         target_ms=1.0,
         target_given=False,
-        max_ms=MAX_MS,
+        limits={LATENCY: MAX_MS},
         reference=latency(1.0),
         smallest_ms=0.2,
         command="mnasnet search --data 'my pictures'",
@@ -87,11 +105,65 @@ def tell(study: optuna.Study, *, median_ms: float, correct: int, copy_of: int | 
     """A trial that was measured and trained."""
     trial = study.ask(dict(SPACE.distributions))
     set_network(trial, network(trial))
-    set_latency(trial, latency(median_ms), max_ms=MAX_MS)
-    set_accuracy(trial, accuracy(correct))
+    set_latency(trial, latency(median_ms))
+    set_excess(trial, limit_on(LATENCY, MAX_MS), latency(median_ms).quantity)
+    set_quality(trial, quality(correct))
     if copy_of is not None:
         trial.set_user_attr("copy_of", copy_of)
     study.tell(trial, (correct / 1000, median_ms))
+
+
+def outcome(record: TrialRecord) -> str:
+    """What became of a trial, in a word."""
+    words = {
+        TrainedTrial: "trained",
+        RefusedTrial: "refused",
+        FailedTrial: "failed",
+        ProposedTrial: "running",
+    }
+    return words[type(record)]
+
+
+def trained(record: TrialRecord | None) -> TrainedTrial:
+    """A trial that was trained, as one."""
+    assert isinstance(record, TrainedTrial)
+    return record
+
+
+def refused(record: TrialRecord) -> RefusedTrial:
+    """A trial beyond a limit, as one."""
+    assert isinstance(record, RefusedTrial)
+    return record
+
+
+def failed(record: TrialRecord) -> FailedTrial:
+    """A trial that failed, as one."""
+    assert isinstance(record, FailedTrial)
+    return record
+
+
+def digest(record: TrialRecord) -> str:
+    """Of the trial's network, which is known."""
+    assert isinstance(record, TrainedTrial | RefusedTrial | FailedTrial)
+    assert record.network is not None
+    return record.network.digest
+
+
+def trained_trial(
+    number: int, median_ms: float, correct: int, *, copy_of: int | None = None, name: str = ""
+) -> TrainedTrial:
+    """A trained network, `correct` of 1,000; its digest is `name` or its number, and its architecture any."""
+    architecture = Architecture(blocks=(parse_block("sep_k3_s1_c16_n1"),), classes=10)
+    return TrainedTrial(
+        number=number,
+        params={},
+        network=TrialNetwork(
+            architecture=architecture, digest=name or str(number), parameters=1_000, multiply_adds=100_000
+        ),
+        latency=latency(median_ms),
+        quality=quality(correct),
+        copy_of=copy_of,
+    )
 
 
 def network(trial: optuna.Trial) -> Architecture:

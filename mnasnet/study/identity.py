@@ -13,8 +13,8 @@ def differences(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None
     What an older version did not keep differs from nothing.
     """
     differing = [name for name, value in asked.items() if name in kept and kept[name] != value]
-    if "sampler" in differing and "batch" in differing:
-        differing.remove("batch")  # it is ppo's alone, and None beside another sampler whatever was given
+    if "sampler" in differing and "ppo_batch" in differing:
+        differing.remove("ppo_batch")  # it is ppo's alone, and None beside another sampler whatever was given
     return "; ".join(_differs(name, asked.get(name), kept.get(name)) for name in differing) or None
 
 

@@ -4,7 +4,7 @@ import hashlib
 import re
 import sqlite3
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +17,10 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from mnasnet.arch.records import Latency, latency_from_json
 from mnasnet.base.errors import RequestError, RunError
-from mnasnet.study.identity import differences
-from mnasnet.study.reward import REWARDS, Reward
-from mnasnet.study.trial import read_trial
+from mnasnet.study.trial import read_values
 
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)
-METRICS = ["accuracy", "latency_ms"]
-SETUP = "setup"
-"""User attribute of the study that holds its `Setup`."""
 STUDY, ELSEWHERE = "study.db", "storage.txt"
 """In a search's folder, its study, or where that is kept instead."""
 INTERRUPTED = "interrupted: the process that ran it ended"
@@ -107,59 +101,8 @@ def keep_place(out: Path, place: Place) -> None:
         note.write_text(shown(place) + "\n", encoding="utf-8")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setup:
-    """What a search fixed at its start; it stands in the study, and every resume reads it."""
-
-    identity: Mapping[str, Any]
-    """What makes it this search and no other: data, space, sizes, device, reward, sampler, seed and so on."""
-    reward: str
-    """Name in `REWARDS`."""
-    target_ms: float
-    target_given: bool
-    """False where the target is what the reference takes on this device."""
-    max_ms: float
-    """Networks slower than this are not trained."""
-    reference: Latency
-    """MobileNetV2 at the same width and image size: what candidates are timed against."""
-    smallest_ms: float
-    """Latency of the network with the fewest multiply-adds in the space."""
-    command: str
-    """What began the search."""
-    data: str = "not noted"
-    """The images, as they were asked for."""
-
-    def rewarded(self, target_ms: float | None = None) -> Reward:
-        """The search's reward, or the same for another target."""
-        return REWARDS[self.reward](self.target_ms if target_ms is None else target_ms)
-
-
-def read_setup(study: optuna.Study) -> Setup | None:
-    """The setup that the study holds; None where a search was begun but not yet set up."""
-    data = study.user_attrs.get(SETUP)
-    return None if data is None else Setup(**{**data, "reference": latency_from_json(data["reference"])})
-
-
-def write_setup(study: optuna.Study, setup: Setup) -> None:
-    """Keep the setup in the study."""
-    fields = {name: getattr(setup, name) for name in Setup.__dataclass_fields__}
-    study.set_user_attr(SETUP, fields | {"reference": setup.reference.to_json()})
-
-
-def check_identity(setup: Setup, identity: Mapping[str, Any], *, where: str) -> None:
-    """Nothing, where `identity` is that of the search that is kept.
-
-    Raises:
-        RequestError: it is another search; `where` says in the message what is occupied.
-    """
-    if (said := differences(setup.identity, identity)) is not None:
-        raise RequestError(
-            f"{where} holds another search: {said}; choose another `out`, or give what that search was begun with"
-        )
-
-
-def create_study(place: Place) -> optuna.Study:
-    """The study at `place`, made if it is not there.
+def create_study(place: Place, *, quality: str = "accuracy") -> optuna.Study:
+    """The study at `place`, made if it is not there; `quality` is what it calls the first of its objectives.
 
     A SQLite file is put into WAL mode, in which readers never wait; its synchronisation stays full, so that
     what was acknowledged survives a power failure.
@@ -178,7 +121,7 @@ def create_study(place: Place) -> optuna.Study:
         if study.metric_names is None:
             # Experimental since 3.2, and all that is lost without it are the names in the dashboard.
             with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-                study.set_metric_names(METRICS)
+                study.set_metric_names([quality.replace(" ", "_"), "latency_ms"])
     return study
 
 
@@ -231,9 +174,8 @@ def end_interrupted(study: optuna.Study) -> int:
     """
     left = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     for trial in left:
-        record = read_trial(trial)
-        if record.accuracy is not None and record.latency is not None:
-            study.tell(trial.number, (record.accuracy.top1, record.latency.median_ms))
+        if (values := read_values(trial)) is not None:
+            study.tell(trial.number, values)
             continue
         # Through the storage, since making a `Trial` of it would show it to the sampler again.
         study._storage.set_trial_user_attr(trial._trial_id, "reason", INTERRUPTED)
@@ -248,7 +190,8 @@ def retry_interrupted(study: optuna.Study) -> None:
     """
     for trial in study.get_trials(deepcopy=False)[-1:]:
         is_retry = "fixed_params" in trial.system_attrs  # Optuna's, of an enqueued trial
-        if read_trial(trial).reason == INTERRUPTED and trial.params and not is_retry:
+        interrupted = trial.user_attrs.get("reason") == INTERRUPTED
+        if interrupted and trial.params and not is_retry:
             study.enqueue_trial(trial.params)
 
 

@@ -1,5 +1,6 @@
 """Tests of storage.py."""
 
+import dataclasses
 import logging
 import os
 import signal
@@ -15,13 +16,23 @@ import pytest
 import sqlalchemy.exc
 
 from mnasnet.base.errors import RequestError
-from mnasnet.study.conftest import MAX_MS, SPACE, latency, setup, tell
+from mnasnet.study.conftest import (
+    MAX_MS,
+    SPACE,
+    failed,
+    latency,
+    network,
+    outcome,
+    quality,
+    setup,
+    tell,
+    trained,
+)
+from mnasnet.study.setup import check_identity, read_setup, write_setup
 from mnasnet.study.storage import (
     INTERRUPTED,
-    METRICS,
     Place,
     StorageLostError,
-    check_identity,
     create_study,
     end_interrupted,
     find_study,
@@ -29,16 +40,14 @@ from mnasnet.study.storage import (
     kept_in,
     load_study,
     place_of,
-    read_setup,
     without_password,
-    write_setup,
 )
-from mnasnet.study.trial import read_trials
+from mnasnet.study.trial import read_trials, set_latency, set_network, set_quality
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mnasnet.study.conftest import MAX_MS, SPACE, latency, network, tell
+from mnasnet.study.conftest import SPACE, latency, network, tell
 from mnasnet.study.storage import create_study, place_of
 from mnasnet.study.trial import set_latency, set_network
 
@@ -46,7 +55,7 @@ study = create_study(place_of(Path(sys.argv[1]), None))
 tell(study, median_ms=1.0, correct=900)
 trial = study.ask(dict(SPACE.distributions))
 set_network(trial, network(trial))
-set_latency(trial, latency(1.5), max_ms=MAX_MS)
+set_latency(trial, latency(1.5))
 os.kill(os.getpid(), signal.SIGKILL)
 """
 """Tells one trial and dies in the next one, between its measurement and its training."""
@@ -76,7 +85,7 @@ def test_the_file_is_in_wal_mode_so_that_a_report_never_waits(study: optuna.Stud
 
 
 def test_the_dashboard_finds_the_names_of_both_values(study: optuna.Study, place: Place) -> None:
-    assert load_study(place).metric_names == METRICS
+    assert load_study(place).metric_names == ["accuracy", "latency_ms"]
 
 
 def test_creating_a_study_that_is_there_opens_it(study: optuna.Study, place: Place) -> None:
@@ -92,8 +101,8 @@ def test_the_setup_comes_back_as_it_was_written(study: optuna.Study, place: Plac
 
 def test_the_reward_of_a_setup_is_for_its_target_or_for_another(study: optuna.Study) -> None:
     # hard: nothing is lost at the target, half the accuracy at twice the target
-    assert setup().rewarded()(accuracy=0.8, latency_ms=2.0) == pytest.approx(0.4)
-    assert setup().rewarded(2.0)(accuracy=0.8, latency_ms=2.0) == pytest.approx(0.8)
+    assert setup().make_reward()(quality=0.8, latency_ms=2.0) == pytest.approx(0.4)
+    assert setup().make_reward(2.0)(quality=0.8, latency_ms=2.0) == pytest.approx(0.8)
 
 
 def test_the_same_identity_is_accepted() -> None:
@@ -127,9 +136,30 @@ def test_all_that_differs_is_named() -> None:
 
 
 def test_the_batch_is_not_named_beside_another_sampler_which_has_none() -> None:
-    other = {**setup().identity, "sampler": "tpe", "batch": None}
+    other = {**setup().identity, "sampler": "tpe", "ppo_batch": None}
     with pytest.raises(RequestError, match="search: `sampler` tpe here, ppo there; choose"):
         check_identity(setup(), other, where="runs/mine")
+
+
+def test_a_setup_of_version_0_1_is_read_as_one_of_today(study: optuna.Study) -> None:
+    fields = dataclasses.asdict(setup())
+    identity = {name: value for name, value in setup().identity.items() if name not in ("quality", "max_mb")}
+    identity["batch"] = identity.pop("ppo_batch")
+    old = {name: value for name, value in fields.items() if name not in ("quality", "limits")}
+    old |= {"max_ms": MAX_MS, "identity": identity, "reference": setup().reference.to_json()}
+    study.set_user_attr("setup", old)
+    assert read_setup(study) == setup()
+    # A search by another quality, or with a limit, is another search.
+    for name, value in (("quality", "balanced"), ("max_mb", 2.0)):
+        with pytest.raises(RequestError, match=f"`{name}` {value} here"):
+            check_identity(setup(), {**setup().identity, name: value}, where="runs/mine")
+
+
+def test_a_study_of_a_later_version_is_refused_with_the_way_out(study: optuna.Study) -> None:
+    write_setup(study, setup())
+    study.set_user_attr("setup", {**study.user_attrs["setup"], "version": 3})
+    with pytest.raises(RequestError, match=r"the study is of version 3, .* up to 2: take a newer mnasnet"):
+        read_setup(study)
 
 
 def test_what_an_older_version_did_not_keep_differs_from_nothing() -> None:
@@ -166,13 +196,13 @@ def test_what_a_killed_process_left_running_is_marked_with_the_reason(tmp_path: 
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     study = load_study(place_of(tmp_path, None))
-    assert [record.outcome for record in read_trials(study)] == ["trained", "running"]
+    assert [outcome(record) for record in read_trials(study)] == ["trained", "running"]
 
     assert end_interrupted(study) == 1
     told, interrupted = read_trials(load_study(place_of(tmp_path, None)))
-    assert (told.outcome, told.latency) == ("trained", latency(1.0))
-    assert (interrupted.outcome, interrupted.reason) == ("failed", INTERRUPTED)
-    assert interrupted.latency == latency(1.5)  # what was measured is kept
+    assert trained(told).latency == latency(1.0)
+    assert failed(interrupted).reason == INTERRUPTED
+    assert failed(interrupted).latency == latency(1.5)  # what was measured is kept
     assert end_interrupted(study) == 0
 
 
@@ -262,10 +292,12 @@ def test_a_storage_that_fails_while_a_search_runs_is_lost_and_says_why(place: Pl
 def test_another_process_reads_while_this_one_writes(study: optuna.Study, place: Place) -> None:
     tell(study, median_ms=1.0, correct=900)
     trial = study.ask(dict(SPACE.distributions))
-    assert [record.outcome for record in read_trials(load_study(place))] == ["trained", "running"]
-    trial.set_constraint("latency", 1.0 / MAX_MS - 1)
+    assert [outcome(record) for record in read_trials(load_study(place))] == ["trained", "running"]
+    set_network(trial, network(trial))
+    set_latency(trial, latency(1.0))
+    set_quality(trial, quality(900))
     study.tell(trial, (0.9, 1.0))
-    assert [record.outcome for record in read_trials(load_study(place))] == ["trained", "trained"]
+    assert [outcome(record) for record in read_trials(load_study(place))] == ["trained", "trained"]
 
 
 @pytest.mark.parametrize(

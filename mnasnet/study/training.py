@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mnasnet.arch.records import Score
 from mnasnet.base.errors import RequestError
 from mnasnet.base.files import replace_file
+from mnasnet.measures.score import Score
 
 TRAINING = "training.json"
 """Name of the record in a training's folder."""

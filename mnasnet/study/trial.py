@@ -1,91 +1,155 @@
 """One trial as it stands in the study: what was chosen, what network it is, and what became of it.
 
 Everything about a trial is in its Optuna record, so that `optuna-dashboard` and any script can read it: the
-two values (accuracy as a fraction, latency in ms) and these user attributes:
+two values (quality as a fraction, latency in ms) and these user attributes:
 
 | attribute | what it holds |
 |---|---|
 | `digest`, `architecture`, `parameters`, `multiply_adds` | the network that the choices decode to |
 | `latency` | the whole `Latency` record, set before any training |
-| `accuracy` | the whole `Accuracy` record |
+| `file size` | that quantity, where the search limits it |
+| `quality` | the whole `Quality` record; `accuracy` in studies of version 1 |
 | `copy_of` | number of the trial whose values this repeat of the same network took over |
 | `reason` | why a trial failed or was not trained |
 
-By how much a latency exceeds the limit is the Optuna constraint `latency`, positive where it was too slow.
+By which share a cost exceeds its limit is the Optuna constraint of the cost's name, positive where it does.
 """
 
-import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from mnasnet.arch.architecture import Architecture, architecture_from_json
-from mnasnet.arch.records import Accuracy, Latency, latency_from_json
 from mnasnet.graph.cost import count_multiply_adds, count_parameters
-from mnasnet.study.reward import Reward
+from mnasnet.measures.latency import Latency, latency_from_json
+from mnasnet.measures.limits import LATENCY, Limit
+from mnasnet.measures.quality import Quality, quality_from_json
+from mnasnet.measures.quantity import Quantity
+from mnasnet.measures.reward import Reward
 
-Outcome = Literal["trained", "too slow", "failed", "running"]
 
-OUTCOMES: Mapping[TrialState, Outcome] = {
-    TrialState.COMPLETE: "trained",
-    TrialState.PRUNED: "too slow",
-    TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "running",
-}
+@dataclass(frozen=True, kw_only=True)
+class TrialNetwork:
+    """The network that a trial's choices decode to."""
+
+    architecture: Architecture
+    digest: str
+    parameters: int
+    multiply_adds: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
-    """What the study knows of one trial. Values are None where the trial did not come that far."""
+    """What the study knows of one trial; its type says what became of it."""
 
     number: int
-    outcome: Outcome
     params: Mapping[str, Any]
-    digest: str | None
-    architecture: Architecture | None
-    parameters: int | None
-    multiply_adds: int | None
-    latency: Latency | None
-    accuracy: Accuracy | None
-    copy_of: int | None
-    """The trial whose values a repeat of the same network took over; it was not charged."""
-    reason: str | None
-
-    def worth(self, reward: Reward) -> float | None:
-        """The reward of the network; None where it was not trained."""
-        if self.accuracy is None or self.latency is None:
-            return None
-        return reward(accuracy=self.accuracy.top1, latency_ms=self.latency.median_ms)
+    copy_of: int | None = None
+    """The trial of the same network whose outcome this repeat took over."""
 
     @property
     def charged(self) -> bool:
-        """Whether a network was trained for it: what a search's `trials` count."""
-        return self.outcome == "trained" and self.copy_of is None
+        """Whether a network was trained for it: what `trials` counts."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposedTrial(TrialRecord):
+    """What was chosen; it runs, or waits to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedTrial(TrialRecord):
+    """Something went wrong; what is not None says how far it came."""
+
+    network: TrialNetwork | None
+    latency: Latency | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedTrial(TrialRecord):
+    """A network beyond a limit, which was not trained for that."""
+
+    network: TrialNetwork
+    latency: Latency | None
+    """None where another limit refused it before it was timed."""
+    excess: Mapping[str, float]
+    """By which share each cost that was looked at exceeds its limit, by the cost's name; not above 0 where it keeps
+    to it."""
+    reason: str
+
+    @property
+    def beyond(self) -> tuple[str, ...]:
+        """Names of the costs that exceed their limits."""
+        return tuple(name for name, excess in self.excess.items() if excess > 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedTrial(TrialRecord):
+    """A network that was measured and trained."""
+
+    network: TrialNetwork
+    latency: Latency
+    quality: Quality
+    excess: Mapping[str, float] = field(default_factory=dict)
+    """As of a refused one; none is above 0."""
+
+    @property
+    def charged(self) -> bool:
+        """As of every trial; a repeat was not trained anew."""
+        return self.copy_of is None
+
+    def score(self, reward: Reward) -> float:
+        """The reward of the network."""
+        return reward(quality=self.quality.value, latency_ms=self.latency.median_ms)
+
+
+def charged_trials(records: Iterable[TrialRecord]) -> list[TrainedTrial]:
+    """Those for which a network was trained."""
+    return [record for record in records if isinstance(record, TrainedTrial) and record.charged]
 
 
 def read_trial(trial: FrozenTrial) -> TrialRecord:
     """The record of an Optuna trial of a search."""
     attributes = trial.user_attrs
-    architecture = attributes.get("architecture")
-    latency = attributes.get("latency")
-    accuracy = attributes.get("accuracy")
-    return TrialRecord(
-        number=trial.number,
-        outcome=OUTCOMES[trial.state],
-        params=trial.params,
-        digest=attributes.get("digest"),
-        architecture=None if architecture is None else architecture_from_json(architecture),
-        parameters=attributes.get("parameters"),
-        multiply_adds=attributes.get("multiply_adds"),
-        latency=None if latency is None else latency_from_json(latency),
-        accuracy=None if accuracy is None else Accuracy(**accuracy),
-        copy_of=attributes.get("copy_of"),
-        reason=attributes.get("reason"),
+    number, params = trial.number, trial.params
+    network, latency, copy_of = _network_of(attributes), _latency_of(attributes), attributes.get("copy_of")
+    reason, quality = attributes.get("reason"), _quality_of(attributes)
+    match trial.state:
+        case TrialState.COMPLETE if network and latency and quality:
+            return TrainedTrial(
+                number=number,
+                params=params,
+                network=network,
+                latency=latency,
+                quality=quality,
+                excess=trial.constraints,
+                copy_of=copy_of,
+            )
+        case TrialState.PRUNED if network:
+            return RefusedTrial(
+                number=number,
+                params=params,
+                network=network,
+                latency=latency,
+                excess=trial.constraints,
+                copy_of=copy_of,
+                reason=reason or "beyond a limit",
+            )
+        case TrialState.RUNNING | TrialState.WAITING:
+            return ProposedTrial(number=number, params=params)
+    return FailedTrial(
+        number=number,
+        params=params,
+        network=network,
+        latency=latency,
+        copy_of=copy_of,
+        reason=reason or "its record is not whole",
     )
 
 
@@ -94,49 +158,87 @@ def read_trials(study: optuna.Study) -> list[TrialRecord]:
     return [read_trial(trial) for trial in study.get_trials(deepcopy=False)]
 
 
-def known_of_pruned(trial: FrozenTrial) -> tuple[None, float | None]:
-    """No accuracy, and the latency in ms: a network too slow to be trained was timed before it was pruned."""
-    latency = trial.user_attrs.get("latency")
-    return None, None if latency is None else latency_from_json(latency).median_ms
+def read_values(trial: FrozenTrial) -> tuple[float, float] | None:
+    """Quality and latency in ms of a trial that has both, whether it has ended or not; None of others."""
+    latency, quality = _latency_of(trial.user_attrs), _quality_of(trial.user_attrs)
+    return None if latency is None or quality is None else (quality.value, latency.median_ms)
+
+
+def read_known_values(trial: FrozenTrial) -> tuple[None, float | None]:
+    """What is known of a network that was not trained: no quality, and the latency in ms where it was timed."""
+    latency = _latency_of(trial.user_attrs)
+    return None, None if latency is None else latency.median_ms
 
 
 def set_network(trial: Trial, architecture: Architecture) -> None:
     """Write which network the trial's choices decode to."""
+    graph = architecture.lowered()
     trial.set_user_attr("digest", architecture.digest())
     trial.set_user_attr("architecture", architecture.to_json())
-    graph = architecture.lowered()
     trial.set_user_attr("parameters", count_parameters(graph))
     trial.set_user_attr("multiply_adds", count_multiply_adds(graph))
 
 
-def set_latency(trial: Trial, latency: Latency, *, max_ms: float) -> None:
-    """Write the latency, and by how much it breaks the limit of `max_ms`."""
-    trial.set_user_attr("latency", latency.to_json())
-    trial.set_constraint("latency", latency.median_ms / max_ms - 1)
+def set_latency(trial: Trial, latency: Latency) -> None:
+    """Write the latency."""
+    trial.set_user_attr(LATENCY, latency.to_json())
 
 
-def set_accuracy(trial: Trial, accuracy: Accuracy) -> None:
-    """Write the accuracy with its conditions."""
-    trial.set_user_attr("accuracy", dataclasses.asdict(accuracy))
+def set_cost(trial: Trial, cost: Quantity) -> None:
+    """Write another cost than latency."""
+    trial.set_user_attr(cost.name, {"value": cost.value, "unit": cost.unit, **cost.conditions})
 
 
-def front(
+def set_excess(trial: Trial, limit: Limit, cost: Quantity) -> bool:
+    """Write by which share the cost exceeds its limit, and with it the reason where it does; whether it does."""
+    excess = limit.excess(cost)
+    trial.set_constraint(limit.name, excess)
+    if excess > 0:
+        trial.set_user_attr("reason", limit.describe_excess(cost))
+    return excess > 0
+
+
+def set_quality(trial: Trial, quality: Quality) -> None:
+    """Write the quality with its conditions."""
+    trial.set_user_attr("quality", quality.to_json())
+
+
+def find_front(
     records: Iterable[TrialRecord], expected: Mapping[int, float] = MappingProxyType({})
-) -> list[TrialRecord]:
-    """The trained networks that no other one beats in both accuracy and latency, fastest first.
+) -> list[TrainedTrial]:
+    """The trained networks that no other one beats in both quality and latency, fastest first.
 
-    A repeat is not listed beside its original; of networks that tie in both values the first tried stands. An
-    accuracy that is `expected`, by a trial's number, counts instead of the one that was measured.
+    A repeat is not listed beside its original; of networks that tie in both values the first tried stands. A
+    quality that is `expected`, by a trial's number, counts instead of the one that was measured.
     """
     trained = [
-        (record.latency.median_ms, -expected.get(record.number, record.accuracy.top1), record.number, record)
-        for record in records
-        if record.charged and record.latency is not None and record.accuracy is not None
+        (record.latency.median_ms, -expected.get(record.number, record.quality.value), record.number, record)
+        for record in charged_trials(records)
     ]
-    kept: list[TrialRecord] = []
+    kept: list[TrainedTrial] = []
     best = float("-inf")
-    for _, negative_top1, _, record in sorted(trained, key=lambda entry: entry[:3]):
-        if -negative_top1 > best:
-            best = -negative_top1
+    for _, negative_quality, _, record in sorted(trained, key=lambda entry: entry[:3]):
+        if -negative_quality > best:
+            best = -negative_quality
             kept.append(record)
     return kept
+
+
+def _network_of(attributes: Mapping[str, Any]) -> TrialNetwork | None:
+    if "multiply_adds" not in attributes:  # which is written last
+        return None
+    return TrialNetwork(
+        architecture=architecture_from_json(attributes["architecture"]),
+        digest=attributes["digest"],
+        parameters=attributes["parameters"],
+        multiply_adds=attributes["multiply_adds"],
+    )
+
+
+def _latency_of(attributes: Mapping[str, Any]) -> Latency | None:
+    return latency_from_json(attributes[LATENCY]) if LATENCY in attributes else None
+
+
+def _quality_of(attributes: Mapping[str, Any]) -> Quality | None:
+    data = attributes.get("quality") or attributes.get("accuracy")
+    return None if data is None else quality_from_json(data)

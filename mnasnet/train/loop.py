@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Accuracy, Score
 from mnasnet.base.errors import RunError
 from mnasnet.base.progress import StepProgress
+from mnasnet.measures.accuracy import ACCURACY
+from mnasnet.measures.quality import Quality, QualityMeasure, judge_score
+from mnasnet.measures.score import Score
 from mnasnet.nn.network import Network
 from mnasnet.train.augment import batches, evaluation, training
 from mnasnet.train.data import ImageData, Images
@@ -273,7 +275,7 @@ def score_of(judged: Iterable[tuple[Tensor, Tensor]], *, classes: int) -> Score:
 
 @dataclass(frozen=True, kw_only=True)
 class ProxyTraining:
-    """The paper's accuracy of a candidate: a short training on the training images, judged on the held-out ones.
+    """The quality of a candidate: a short training on the training images, judged on the held-out ones.
 
     The test images are not touched: `data.test` is decoded only when it is first asked for, and nothing here
     asks.
@@ -282,9 +284,10 @@ class ProxyTraining:
     data: ImageData
     recipe: Recipe
     seed: int
+    quality: QualityMeasure = ACCURACY
     progress: StepProgress | None = None
 
-    def __call__(self, architecture: Architecture) -> Accuracy:
+    def __call__(self, architecture: Architecture) -> Quality:
         """Train and judge one architecture.
 
         Raises:
@@ -295,14 +298,14 @@ class ProxyTraining:
         network = train(
             architecture, self.data, train_images, self.recipe, seed=self.seed, progress=self.progress
         )
-        return Accuracy(
-            correct=count_correct(network, self.data, held_out),
-            images=len(held_out),
+        return judge_score(
+            self.quality,
+            score(network, self.data, held_out),
+            on="held-out",
             epochs=self.recipe.epochs,
             seed=self.seed,
-            on="held-out",
             train_images=len(train_images),
-            seconds=round(time.monotonic() - begun, 3),
+            seconds=time.monotonic() - begun,
         )
 
 

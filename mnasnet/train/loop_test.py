@@ -8,6 +8,8 @@ from torch import nn
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.block import parse_block
+from mnasnet.measures.accuracy import ACCURACY
+from mnasnet.measures.balanced_accuracy import BALANCED_ACCURACY
 from mnasnet.nn.layers import BN_MOMENTUM
 from mnasnet.nn.network import Network
 from mnasnet.train.augment import batches, evaluation, training
@@ -96,12 +98,18 @@ def test_neither_does_the_callers_random_state_matter_nor_does_it_change(digits:
     assert equal(*networks)
 
 
-def test_an_accuracy_comes_with_its_conditions(digits: ImageData) -> None:
-    accuracy = ProxyTraining(data=digits, recipe=LEARNING, seed=0)(TINY)
-    assert (accuracy.images, accuracy.train_images) == (287, 1151)
-    assert (accuracy.epochs, accuracy.seed, accuracy.on) == (5, 0, "held-out")
-    assert accuracy.seconds > 0
-    assert accuracy.top1 > 0.5  # a tenth is chance
+def test_a_quality_comes_with_its_conditions(digits: ImageData) -> None:
+    accuracy, balanced = (
+        ProxyTraining(data=digits, recipe=LEARNING, seed=0, quality=measure)(TINY)
+        for measure in (ACCURACY, BALANCED_ACCURACY)
+    )
+    assert (accuracy.name, balanced.name) == ("accuracy", "balanced accuracy")
+    for quality in (accuracy, balanced):
+        assert (quality.images, quality.train_images) == (287, 1151)
+        assert (quality.epochs, quality.seed, quality.on) == (5, 0, "held-out")
+        assert quality.seconds > 0
+        assert quality.value > 0.5  # a tenth is chance
+    assert accuracy.value != balanced.value
 
 
 def test_the_search_never_asks_for_the_test_images(digits: ImageData) -> None:

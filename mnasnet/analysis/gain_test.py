@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnasnet.report.conftest import card
-from mnasnet.report.gain import Difference, Gain, difference, gain
+from mnasnet.analysis.conftest import card
+from mnasnet.analysis.gain import Difference, Gain, difference, gain
 
 
 def test_the_interval_of_newcombes_example() -> None:

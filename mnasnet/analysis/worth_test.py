@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import stdtrit
 
-from mnasnet.report.conftest import SPACE
-from mnasnet.report.worth import Array, Effect, Worth, contrasts, discoveries, fit, worth
+from mnasnet.analysis.conftest import SPACE
+from mnasnet.analysis.worth import Array, Effect, Worth, contrasts, discoveries, fit, worth
 
 
 def drawn(networks: int, rng: np.random.Generator) -> list[dict[str, object]]:

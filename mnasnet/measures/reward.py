@@ -9,15 +9,15 @@ from mnasnet.base.errors import RequestError
 
 
 class Reward(Protocol):
-    """What the controller maximises. Accuracy is a fraction, latency is in milliseconds."""
+    """What the controller maximises. Quality is a fraction, latency in milliseconds."""
 
     @property
     def target_ms(self) -> float:
         """T, the latency aimed at."""
         ...
 
-    def __call__(self, *, accuracy: float, latency_ms: float) -> float:
-        """The reward of a network of this accuracy and latency."""
+    def __call__(self, *, quality: float, latency_ms: float) -> float:
+        """The reward of a network of this quality and latency."""
         ...
 
 
@@ -32,10 +32,10 @@ class WeightedProduct:
     def __post_init__(self) -> None:
         _check_target(self.target_ms)
 
-    def __call__(self, *, accuracy: float, latency_ms: float) -> float:
-        """The reward; `accuracy` as a fraction, `latency_ms` in milliseconds."""
+    def __call__(self, *, quality: float, latency_ms: float) -> float:
+        """The reward; `quality` as a fraction, `latency_ms` in milliseconds."""
         w = self.alpha if latency_ms <= self.target_ms else self.beta
-        return float(accuracy * (latency_ms / self.target_ms) ** w)
+        return float(quality * (latency_ms / self.target_ms) ** w)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +51,9 @@ class Absolute:
     def __post_init__(self) -> None:
         _check_target(self.target_ms)
 
-    def __call__(self, *, accuracy: float, latency_ms: float) -> float:
-        """The reward; `accuracy` as a fraction, `latency_ms` in milliseconds."""
-        return accuracy + self.beta * abs(latency_ms / self.target_ms - 1)
+    def __call__(self, *, quality: float, latency_ms: float) -> float:
+        """The reward; `quality` as a fraction, `latency_ms` in milliseconds."""
+        return quality + self.beta * abs(latency_ms / self.target_ms - 1)
 
 
 def soft(target_ms: float) -> WeightedProduct:

@@ -101,9 +101,9 @@ def gain(finalist: Card, control: Card) -> Gain:
             f"{finalist.name} was tested on the data {finalist.fingerprint} and {control.name} on "
             f"{control.fingerprint}: accuracies on different data do not compare"
         )
-    ours, theirs = finalist.accuracy, control.accuracy
+    ours, theirs = finalist.quality, control.quality
     points = difference(
-        100 * ours.top1, _times(100, ours.interval), 100 * theirs.top1, _times(100, theirs.interval)
+        100 * ours.value, _times(100, ours.interval), 100 * theirs.value, _times(100, theirs.interval)
     )
     caveats = []
     if ours.epochs != theirs.epochs:
