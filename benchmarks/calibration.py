@@ -21,9 +21,9 @@ from pathlib import Path
 import tyro
 from figures import machine
 
-from mnasnet.devices.calibrate import HEADINGS, calibrate, report_lines, rows
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.table import write_table
+from mnasnet.meters.calibrate import HEADINGS, calibrate, report_lines, rows
+from mnasnet.meters.table import write_table
 from mnasnet.space.hierarchical import SPACES
 
 

@@ -22,12 +22,12 @@ from figures import machine
 
 from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
 from mnasnet.arch.records import Latency, wilson_interval
-from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.timing import latency_of, timed
 from mnasnet.export.tflite import write_tflite
 from mnasnet.fakes.simulated import Disorder, SimulatedMachine
 from mnasnet.graph.weights import draw_weights
+from mnasnet.meters.comparison import LAUNCHES
 
 DISORDERS = {
     "as a shared machine": Disorder(),

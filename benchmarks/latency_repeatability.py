@@ -32,12 +32,12 @@ from figures import machine
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
-from mnasnet.devices.comparison import LAUNCHES, Timed, compare, verdict
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.untrained import Untrained
 from mnasnet.export.tflite import write_tflite
 from mnasnet.graph.cost import count_multiply_adds
 from mnasnet.graph.weights import draw_weights
+from mnasnet.meters.comparison import LAUNCHES, Timed, compare, verdict
+from mnasnet.meters.latency_meter import Untrained
 from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
 

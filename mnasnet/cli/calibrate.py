@@ -10,14 +10,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mnasnet.arch.records import Precision
+from mnasnet.base.errors import RequestError
 from mnasnet.cli.parse import called, flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.devices.calibrate import HEADINGS, TIMING, CalibrationError, calibrate, report_lines, rows
-from mnasnet.devices.device import DeviceError, UnsuitableError
-from mnasnet.devices.named import DeviceNameError
-from mnasnet.devices.options import DeviceOptions, OptionError, check_size, check_space
-from mnasnet.devices.table import write_table
-from mnasnet.devices.table_device import TableDevice
+from mnasnet.meters.calibrate import HEADINGS, TIMING, calibrate, report_lines, rows
+from mnasnet.meters.options import DeviceOptions, check_size, check_space
+from mnasnet.meters.table import write_table
+from mnasnet.meters.table_meter import TableDevice
 from mnasnet.space.hierarchical import SPACES
 
 
@@ -55,8 +54,6 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _calibrate(options),
         verb="calibrate",
         flags=FLAGS,
-        refused=(DeviceNameError, OptionError, CalibrationError, UnsuitableError),
-        failed=(DeviceError, OSError),
         kept=f"{options.output} was not written",
     )
 
@@ -65,9 +62,9 @@ def _calibrate(options: Options) -> None:
     check_size(options.image_size, options.width, classes=options.classes, in_channels=options.in_channels)
     check_space(options.space)
     if not 0 < options.minutes <= 24 * 60:
-        raise OptionError(f"--minutes {options.minutes:g}: give a number above 0, at most a day's 1440")
+        raise RequestError(f"--minutes {options.minutes:g}: give a number above 0, at most a day's 1440")
     if options.output.is_dir() or not options.output.parent.is_dir():
-        raise OptionError(f"-o {options.output}: give a file in a folder that is there")
+        raise RequestError(f"-o {options.output}: give a file in a folder that is there")
     size = {"image_size": options.image_size, "in_channels": options.in_channels, "classes": options.classes}
     space = SPACES[options.space](**size, width=options.width)
     console = plain_console()
@@ -83,7 +80,7 @@ def _calibrate(options: Options) -> None:
 
     with options.open() as device, Terminal(console=console, flags=FLAGS) as terminal:
         if isinstance(device, TableDevice):
-            raise OptionError(
+            raise RequestError(
                 f"--device {options.device}: is a table already; name a device, such as {device.table.device}"
             )
         terminal.say(f"calibrating {options.device} for {options.minutes:g} min")

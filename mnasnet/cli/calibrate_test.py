@@ -7,10 +7,10 @@ import pytest
 
 from mnasnet.arch.records import Artifact
 from mnasnet.cli.conftest import TINY, called
-from mnasnet.devices.calibrate import Calibration
 from mnasnet.devices.conftest import artifact as artifact
-from mnasnet.devices.conftest import calibration as calibration
-from mnasnet.devices.table import write_table
+from mnasnet.meters.calibrate import Calibration
+from mnasnet.meters.conftest import calibration as calibration
+from mnasnet.meters.table import write_table
 from mnasnet.study.card import read_cards
 
 SIZE = ("--image-size", "16", "--width", "0.35", "--in-channels", "1")

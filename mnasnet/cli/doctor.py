@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mnasnet.cli.parse import flags_of, parse, served
-from mnasnet.devices.device import DeviceError, UnsuitableError
-from mnasnet.devices.doctor import card_lines, examine, measured_lines
-from mnasnet.devices.named import DeviceNameError
-from mnasnet.devices.options import DeviceOptions, OptionError, check_size
-from mnasnet.devices.table_device import TableDevice
+from mnasnet.devices.card import device_card_lines
+from mnasnet.meters.doctor import examine, measured_lines
+from mnasnet.meters.options import DeviceOptions, check_size
+from mnasnet.meters.table_meter import TableDevice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +35,6 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _doctor(options),
         verb="doctor",
         flags=flags_of(Options),
-        refused=(DeviceNameError, OptionError, UnsuitableError),
-        failed=(DeviceError, OSError),
         kept="nothing was changed",
     )
 
@@ -53,7 +50,7 @@ def _doctor(options: Options) -> None:
     if options.json:
         print(json.dumps(found.to_json(), indent=2))
         return
-    for line in card_lines(found.card):
+    for line in device_card_lines(found.card):
         print(line)
     print(
         f"examined with networks for images of {options.image_size} px and {options.in_channels} channels, "
@@ -79,7 +76,7 @@ def _say_table(device: TableDevice, *, as_json: bool) -> None:
             )
         )
         return
-    for line in card_lines(card):
+    for line in device_card_lines(card):
         print(line)
     for one in table.accordance:
         print(

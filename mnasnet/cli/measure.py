@@ -12,12 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from mnasnet.arch.records import Latency
+from mnasnet.base.errors import RequestError
 from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.devices.comparison import FileError, Timed, busy, compare, verdict
-from mnasnet.devices.device import DeviceError, UnsuitableError
-from mnasnet.devices.named import DeviceNameError
-from mnasnet.devices.options import DeviceOptions
+from mnasnet.meters.comparison import Timed, busy, compare, verdict
+from mnasnet.meters.options import DeviceOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +41,13 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _measure(options),
         verb="measure",
         flags=FLAGS,
-        refused=(FileError, DeviceNameError, UnsuitableError),
-        failed=(DeviceError, OSError),
         kept="nothing was changed",
     )
 
 
 def _measure(options: Options) -> None:
     if not options.files:
-        raise FileError("give at least one FILE, a .tflite or .onnx")
+        raise RequestError("give at least one FILE, a .tflite or .onnx")
     console = Console(stderr=True) if options.json else plain_console()
     with options.open() as device, Terminal(console=console, flags=FLAGS) as terminal:
         timed = compare(device, options.files, progress=terminal.step)

@@ -8,14 +8,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mnasnet.arch.records import Precision
+from mnasnet.base.errors import RequestError
 from mnasnet.base.words import millions
 from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.devices.comparison import busy
-from mnasnet.devices.device import DeviceError, UnsuitableError
-from mnasnet.devices.named import DeviceNameError
-from mnasnet.devices.options import DeviceOptions, OptionError, check_size, check_space
-from mnasnet.devices.reach import SAMPLE, Reach, reach, rows, verdict_lines
+from mnasnet.meters.comparison import busy
+from mnasnet.meters.options import DeviceOptions, check_size, check_space
+from mnasnet.meters.reach import SAMPLE, Reach, reach, rows, verdict_lines
 from mnasnet.space.hierarchical import SPACES
 
 
@@ -53,8 +52,6 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _reach(options),
         verb="reach",
         flags=FLAGS,
-        refused=(DeviceNameError, OptionError, UnsuitableError),
-        failed=(DeviceError, OSError),
         kept="nothing was changed",
     )
 
@@ -63,11 +60,11 @@ def _reach(options: Options) -> None:
     check_size(options.image_size, options.width, classes=options.classes, in_channels=options.in_channels)
     check_space(options.space)
     if options.sample < 6:
-        raise OptionError(
+        raise RequestError(
             f"--sample {options.sample}: give at least 6, below which a median has no 95 % interval"
         )
     if options.target_ms is not None and not options.target_ms > 0:
-        raise OptionError(f"--target-ms {options.target_ms:g}: give a number above 0")
+        raise RequestError(f"--target-ms {options.target_ms:g}: give a number above 0")
     kind = {
         "image_size": options.image_size,
         "in_channels": options.in_channels,

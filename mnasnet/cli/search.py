@@ -7,7 +7,6 @@ from dataclasses import asdict
 from mnasnet.base.words import counted, some
 from mnasnet.cli.parse import called, flags_of, parse, served, write_flags
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.report.summary import front_table, summary_lines
 from mnasnet.search.run import search
 from mnasnet.search.settings import DEMONSTRATION, Settings
@@ -18,9 +17,6 @@ OWN = Settings(data=DIGITS)
 """What is taken where images are named, and only they: the defaults as `Settings` declares them."""
 
 FLAGS = flags_of(Settings)
-
-REFUSED = (UnsuitableError,)
-FAILED = (DeviceError,)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,8 +32,6 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _search(settings, command),
         verb="search",
         flags=FLAGS,
-        refused=REFUSED,
-        failed=FAILED,
         kept=f"what was finished is kept, `{report}` shows it, and the same command goes on: {shlex.join(command)}",
     )
 

@@ -6,17 +6,18 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from mnasnet.arch.records import Artifact, DeviceCard, Format, Latency
+from mnasnet.base.errors import RequestError, RunError
 
 ASK_AGAIN_S = 2.0
 """Between two questions to a device that is away."""
 
 
-class DeviceError(Exception):
-    """No latency could be measured; the message is one line that says why and what to do."""
+class DeviceError(RunError):
+    """Nothing could be timed; the message is one line that says why and what to do."""
 
 
-class UnsuitableError(DeviceError):
-    """What was asked can never be measured there, whatever becomes of the device: the request is at fault."""
+class UnsuitableError(RequestError):
+    """What was asked for can never be timed there, whatever becomes of the device."""
 
 
 class DeviceLostError(DeviceError):

@@ -14,14 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Artifact
+from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.host_test import ends
-from mnasnet.devices.named import DeviceNameError, open_device
+from mnasnet.devices.named import open_device
 from mnasnet.devices.ssh import Address, SshDevice, fault_of, known_as, parse_address
-from mnasnet.devices.untrained import Untrained
 from mnasnet.fakes.loopback_sshd import LoopbackSshd
 
 # As the ssh client does it: whatever follows the host, joined with spaces, is the business of a shell there.
@@ -119,14 +118,14 @@ def test_an_address_has_a_host_and_perhaps_a_user_and_a_port(text: str, address:
     ],
 )
 def test_what_is_no_address_is_refused_in_one_line(text: str, complaint: str) -> None:
-    with pytest.raises(DeviceNameError, match=complaint) as error:
+    with pytest.raises(RequestError, match=complaint) as error:
         open_device(f"ssh:{text}")
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("python", ["", "-c"])
 def test_a_python_that_is_an_option_is_refused(python: str) -> None:
-    with pytest.raises(DeviceNameError, match="a name or a path, not "):
+    with pytest.raises(RequestError, match="a name or a path, not "):
         open_device("ssh:pi@board", python=python)
 
 
@@ -516,27 +515,6 @@ def test_a_server_that_is_away_between_measurements_is_waited_for(
             wait_for(device, limit_s=0)
         wait_for(device, limit_s=30, sleep=lambda _: fresh.start())
         assert device.measure(artifact, reference=reference, agreed=None).median_ms > 0
-
-
-@pytest.mark.slow
-def test_a_search_waits_for_a_server_that_went_away_and_measures_again(fresh: LoopbackSshd) -> None:
-    network = MOBILENET_V2.scaled(0.35).fitted(32)
-    said: list[str] = []
-
-    def say(line: str) -> None:
-        said.append(line)
-        if not said[1:]:
-            fresh.start()
-
-    with board(fresh) as device, Untrained(device, network, agreed=None, say=say, wait_s=30) as untrained:
-        before = untrained.calibrate(launches=1)
-        fresh.stop()
-        after = untrained(network)
-    assert after.reference_ms == before.reference_ms
-    assert [line.rpartition("; ")[2] for line in said] == [
-        "waiting for it, at most 0.5 min",
-        "it is back, measuring again",
-    ]
 
 
 @pytest.mark.slow

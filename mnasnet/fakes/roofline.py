@@ -6,8 +6,8 @@ import numpy as np
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Artifact, Latency
-from mnasnet.devices.operators import Operator, Sort, operators
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.meters.operators import Operator, Sort, operators
 
 PER_US: dict[Sort, float] = {
     "pointwise": 14e3,

@@ -17,9 +17,9 @@ from mnasnet.base.progress import StepProgress
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import export
 from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted
-from mnasnet.devices.comparison import LAUNCHES
-from mnasnet.devices.untrained import Untrained
 from mnasnet.graph.cost import count_multiply_adds, count_parameters
+from mnasnet.meters.comparison import LAUNCHES
+from mnasnet.meters.latency_meter import Untrained
 from mnasnet.nn.checkpoint import load_network, save_network
 from mnasnet.nn.model import WEIGHTS, Model
 from mnasnet.nn.network import Network

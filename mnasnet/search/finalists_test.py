@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from mnasnet.arch.records import Artifact, Latency
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.untrained import Untrained
 from mnasnet.export.tflite import write_tflite
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.meters.latency_meter import Untrained
 from mnasnet.nn.network import fold
 from mnasnet.report.findings import Findings
 from mnasnet.search.conftest import CONTROL, RULER, SIZE, SPACE, TINY, Searched, device

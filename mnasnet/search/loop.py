@@ -11,7 +11,7 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Accuracy, Latency
 from mnasnet.base.errors import RunError
 from mnasnet.base.words import first_line
-from mnasnet.devices.device import DeviceError, DeviceLostError
+from mnasnet.devices.device import DeviceLostError, UnsuitableError
 from mnasnet.space.space import Space
 from mnasnet.study.storage import retry_interrupted
 from mnasnet.study.trial import (
@@ -34,9 +34,10 @@ CONVERGENCE_REPEATS = 27
 TOO_SLOW_IN_A_ROW = 200
 """So many networks in a row above the limit mean that the limit leaves nothing to train."""
 
-FAILURES = (RunError, DeviceError, RuntimeError, MemoryError)
+FAILURES = (RunError, UnsuitableError, RuntimeError, MemoryError)
 """What makes one trial fail and lets the search go on: a diverged training, an export, the device, memory, of which
-torch says so with a plain RuntimeError. A ValueError is none: it is a mistake of ours and ends the search loudly.
+torch says so with a plain RuntimeError. Any other ValueError is none: it is a mistake of ours and ends the search
+loudly.
 """
 
 

@@ -18,11 +18,10 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.base.errors import RequestError, RunError
 from mnasnet.base.words import counted, first_line
-from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError
-from mnasnet.devices.named import DeviceNameError
-from mnasnet.devices.table_device import TableDevice
-from mnasnet.devices.untrained import Untrained
+from mnasnet.meters.comparison import LAUNCHES
+from mnasnet.meters.latency_meter import Untrained
+from mnasnet.meters.table_meter import TableDevice
 from mnasnet.report.findings import Findings, find
 from mnasnet.report.report import write_report
 from mnasnet.samplers.named import sampler_named
@@ -117,7 +116,7 @@ def search(
         }
         space = (make_space or SPACES[settings.space])(**input_kind, width=settings.width)
         control = MOBILENET_V2.sized(**input_kind, width=settings.width)
-        with device or _device(settings) as device:
+        with device or settings.open() as device:
             identity = _identity(settings, data=data, space=space, device=device, sampler=sampler)
             setup = None if study is None else read_setup(study)
             if setup is not None:
@@ -198,7 +197,7 @@ def _finally(
     try:
         real = replace(settings, device=called).open()
         found = real.card().name
-    except (DeviceError, DeviceNameError) as error:
+    except (DeviceError, RequestError) as error:
         if real is not None:
             real.close()
         watcher.say(f"finalists keep the table's predictions, {called} is not at hand: {error}")
@@ -285,13 +284,6 @@ def _search_trials(
     except KeyboardInterrupt:
         end_interrupted(study)  # a report must not say that something still runs
         raise
-
-
-def _device(settings: Settings) -> Device:
-    try:
-        return settings.open()
-    except DeviceNameError as error:
-        raise RequestError(str(error)) from error
 
 
 def _recipe(settings: Settings, *, epochs: int) -> Recipe:

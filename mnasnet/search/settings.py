@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from mnasnet.arch.records import Precision
 from mnasnet.base.errors import RequestError
-from mnasnet.devices.options import DeviceOptions
+from mnasnet.meters.options import DeviceOptions
 from mnasnet.samplers.named import check_sampler
 from mnasnet.train.sources import DIGITS
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from mnasnet.arch.records import Artifact, Latency
-from mnasnet.devices.comparison import FileError, artifact_at, busy, compare, verdict
+from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.host import HostDevice
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.meters.comparison import artifact_at, busy, compare, verdict
 
 FILE = Artifact(path=Path("one.tflite"), format="tflite", digest="one", size_bytes=1)
 
@@ -70,7 +71,7 @@ def test_what_is_no_file_to_be_timed_is_refused_before_anything_is(
     tmp_path: Path, artifact: Artifact, name: str, said: str
 ) -> None:
     device = RecordedDevice(lambda digest: 1.0)
-    with pytest.raises(FileError, match=said):
+    with pytest.raises(RequestError, match=said):
         compare(device, [artifact.path, tmp_path / name])
     assert device.measured == []
 

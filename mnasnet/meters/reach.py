@@ -11,11 +11,11 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Latency, Precision
 from mnasnet.arch.zoo import ZOO
-from mnasnet.devices.comparison import LAUNCHES
-from mnasnet.devices.device import Device, DeviceError
-from mnasnet.devices.table_device import TableDevice
-from mnasnet.devices.untrained import Untrained
+from mnasnet.devices.device import Device, DeviceError, UnsuitableError
 from mnasnet.graph.cost import count_multiply_adds
+from mnasnet.meters.comparison import LAUNCHES
+from mnasnet.meters.latency_meter import Untrained
+from mnasnet.meters.table_meter import TableDevice
 from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.space import Space
 
@@ -115,7 +115,7 @@ def reach(
             progress(f"timing {name}", done, total)
             try:
                 latency = timed(architecture)
-            except DeviceError:
+            except (DeviceError, UnsuitableError):
                 if not isinstance(device, TableDevice) or name not in zoo:
                     raise
                 unknown.append(name)  # a table refuses what lies outside of its space

@@ -13,13 +13,14 @@ import pytest
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.block import parse_block
 from mnasnet.arch.records import Z_95, Artifact
-from mnasnet.devices.calibrate import Calibration
-from mnasnet.devices.conftest import unwritten
-from mnasnet.devices.device import Device, DeviceError
+from mnasnet.base.errors import RequestError
+from mnasnet.devices.device import Device, DeviceError, UnsuitableError
 from mnasnet.devices.device_contract import DeviceContract
-from mnasnet.devices.named import DeviceNameError, open_device
-from mnasnet.devices.table import Table, TableFileError, read_table, write_table
-from mnasnet.devices.table_device import TableDevice
+from mnasnet.meters.calibrate import Calibration
+from mnasnet.meters.conftest import unwritten
+from mnasnet.meters.options import DeviceOptions
+from mnasnet.meters.table import Table, read_table, write_table
+from mnasnet.meters.table_meter import TableDevice
 from mnasnet.space.extremes import random_network
 from mnasnet.space.hierarchical import mnasnet_space
 
@@ -123,17 +124,17 @@ def test_it_does_not_extrapolate(table: Table, network: Architecture, words: str
 def test_it_is_of_one_precision_and_one_format(table: Table) -> None:
     reference = unwritten(table.reference)
     int8 = replace(unwritten(some_network()), precision="int8")
-    with pytest.raises(DeviceError, match="is of tflite in fp32, not of tflite in int8"):
+    with pytest.raises(UnsuitableError, match="is of tflite in fp32, not of tflite in int8"):
         TableDevice(table).measure(int8, reference=reference, agreed=None)
     onnx = replace(unwritten(some_network()), format="onnx")
-    with pytest.raises(DeviceError, match="not of onnx in fp32"):
+    with pytest.raises(UnsuitableError, match="not of onnx in fp32"):
         TableDevice(table).measure(onnx, reference=reference, agreed=None)
 
 
 def test_its_unit_is_its_own_reference(table: Table) -> None:
     other = unwritten(replace(table.reference, head=640))
     with pytest.raises(
-        DeviceError,
+        UnsuitableError,
         match=r"of 64 px, 3 channels and 10 classes at width 0\.5: give the same reference",
     ):
         TableDevice(table).measure(unwritten(some_network()), reference=other, agreed=None)
@@ -149,11 +150,11 @@ def test_a_table_comes_back_from_its_file_as_it_was(table: Table, file: Path) ->
 
 
 def test_a_device_is_opened_by_its_file(table: Table, file: Path) -> None:
-    with open_device(f"table:{file}") as device:
+    with DeviceOptions(device=f"table:{file}").open() as device:
         assert device.name == f"table of recorded ({table.digest})"
         assert device.formats == ("tflite",)
-    with pytest.raises(DeviceNameError, match=r"--threads 4: .* was calibrated with 1"):
-        open_device(f"table:{file}", threads=4)
+    with pytest.raises(RequestError, match=r"--threads 4: .* was calibrated with 1"):
+        DeviceOptions(device=f"table:{file}", threads=4).open()
 
 
 def changed(**values: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -179,7 +180,7 @@ def test_a_damaged_file_is_refused_in_a_line(
     file: Path, damage: Callable[[dict[str, Any]], Any], words: str
 ) -> None:
     file.write_text(json.dumps(damage(json.loads(file.read_text()))))
-    with pytest.raises(TableFileError) as caught:
+    with pytest.raises(RequestError) as caught:
         read_table(file)
     assert f"{file} {words}" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -187,12 +188,12 @@ def test_a_damaged_file_is_refused_in_a_line(
 
 def test_half_a_file_and_none_are_refused(file: Path, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(DeviceNameError, match=f"--device table:{file}: .* is no table, or a damaged one"):
-        open_device(f"table:{file}")
+    with pytest.raises(RequestError, match=f"--device table:{file}: .* is no table, or a damaged one"):
+        DeviceOptions(device=f"table:{file}").open()
     file.write_bytes(b"\xff\x00")
-    with pytest.raises(TableFileError, match="is no table, or a damaged one"):
+    with pytest.raises(RequestError, match="is no table, or a damaged one"):
         read_table(file)
-    with pytest.raises(DeviceNameError, match="cannot be read"):
-        open_device(f"table:{tmp_path / 'nowhere.table'}")
-    with pytest.raises(DeviceNameError, match="cannot be read"):
-        open_device(f"table:{tmp_path}")
+    with pytest.raises(RequestError, match="cannot be read"):
+        DeviceOptions(device=f"table:{tmp_path / 'nowhere.table'}").open()
+    with pytest.raises(RequestError, match="cannot be read"):
+        DeviceOptions(device=f"table:{tmp_path}").open()

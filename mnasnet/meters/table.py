@@ -19,10 +19,11 @@ from mnasnet.arch.records import (
     device_card_from_json,
     latency_from_json,
 )
+from mnasnet.base.errors import RequestError
 from mnasnet.base.files import replace_file
 from mnasnet.devices.device import DeviceError
-from mnasnet.devices.extent import Extent
-from mnasnet.devices.prediction import Fit, Predictor
+from mnasnet.meters.extent import Extent
+from mnasnet.meters.prediction import Fit, Predictor
 
 KIND, VERSION = "mnasnet latency table", 1
 """How a file says that it is one. The version changes with what a fit means: with `prediction` and `operators`."""
@@ -35,10 +36,6 @@ measured, each predicted from the others."""
 BEYOND = 1.25
 """A network is outside when it would take this many times as long as the slowest measured, or as much less than the
 fastest: it has other numbers of layers."""
-
-
-class TableFileError(ValueError):
-    """No table can be read; the message is one line that names the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,20 +193,20 @@ def read_table(path: Path) -> Table:
     """The table at `path`.
 
     Raises:
-        TableFileError: it cannot be read, is no table or one of another version, or is damaged.
+        RequestError: it cannot be read, is no table or one of another version, or is damaged.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise TableFileError(
+        raise RequestError(
             f"{path} cannot be read ({error.strerror}): mnasnet calibrate writes one"
         ) from error
     except ValueError as error:
-        raise TableFileError(f"{path} is no table, or a damaged one: calibrate again") from error
+        raise RequestError(f"{path} is no table, or a damaged one: calibrate again") from error
     if not isinstance(data, Mapping) or data.get("kind") != KIND:
-        raise TableFileError(f"{path} is no table: give a file that mnasnet calibrate wrote")
+        raise RequestError(f"{path} is no table: give a file that mnasnet calibrate wrote")
     if data.get("version") != VERSION:
-        raise TableFileError(
+        raise RequestError(
             f"{path} is a table of version {data.get('version')}, and this mnasnet reads version {VERSION}: "
             "calibrate again"
         )
@@ -217,9 +214,7 @@ def read_table(path: Path) -> Table:
         table = _table_from_json(data)
         _ = table.predictor
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise TableFileError(
-            f"{path} is damaged ({type(error).__name__}: {error}): calibrate again"
-        ) from error
+        raise RequestError(f"{path} is damaged ({type(error).__name__}: {error}): calibrate again") from error
     return table
 
 

@@ -9,8 +9,8 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Artifact, DeviceCard, Latency
 from mnasnet.devices.device import DeviceError, DeviceLostError
-from mnasnet.devices.untrained import LOST_AT_MOST, Untrained
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.meters.latency_meter import LOST_AT_MOST, Untrained
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
 

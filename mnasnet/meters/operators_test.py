@@ -10,10 +10,10 @@ from ai_edge_litert import schema_py_generated as schema
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.block import parse_block
 from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
-from mnasnet.devices.operators import operators
 from mnasnet.export.tflite import write_tflite
 from mnasnet.graph.cost import count_multiply_adds
 from mnasnet.graph.weights import draw_weights
+from mnasnet.meters.operators import operators
 
 POOLED = Architecture(
     blocks=(

@@ -4,17 +4,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import Device
-from mnasnet.devices.named import DeviceNameError, open_device
+from mnasnet.devices.named import check_device_options, open_device, parse_device_name
 from mnasnet.devices.ssh import PYTHON
 from mnasnet.space.hierarchical import SPACES
 
 MOST_THREADS = 64
 """On a device whose cores are not known before it is asked."""
-
-
-class OptionError(ValueError):
-    """A request to measure that cannot be served; the message is one line with the value and the way out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,15 +31,22 @@ class DeviceOptions:
         """The device; nothing is asked of it yet.
 
         Raises:
-            DeviceNameError: no device can be meant, or something that it needs is missing.
+            RequestError: no device can be meant, or something that it needs is missing.
         """
         here = self.device.partition(":")[0] == "host"
         most = (os.cpu_count() or 1) if here else MOST_THREADS
         if not 1 <= self.threads <= most:
-            raise DeviceNameError(
+            raise RequestError(
                 f"--threads {self.threads}: give a whole number of at least 1 and at most {most}"
                 + (", the cores of this machine" if here else "")
             )
+        name = parse_device_name(self.device)
+        if name.kind == "table":
+            check_device_options(name, benchmark_model=self.benchmark_model, python=self.python)
+            # Imported when it is asked for: no other device needs scipy.
+            from mnasnet.meters.table_meter import open_table
+
+            return open_table(name, threads=self.threads)
         return open_device(
             self.device,
             threads=self.threads,
@@ -55,22 +59,22 @@ def check_size(image_size: int, width: float, *, classes: int = 1, in_channels: 
     """Nothing, where networks of such a size can be made.
 
     Raises:
-        OptionError: they cannot.
+        RequestError: they cannot.
     """
     if not 16 <= image_size <= 1024:
-        raise OptionError(f"--image-size {image_size}: give 16 to 1024")
+        raise RequestError(f"--image-size {image_size}: give 16 to 1024")
     if not 0.05 <= width <= 8:
-        raise OptionError(f"--width {width}: give 0.05 to 8")
+        raise RequestError(f"--width {width}: give 0.05 to 8")
     for flag, value in (("--classes", classes), ("--in-channels", in_channels)):
         if value < 1:
-            raise OptionError(f"{flag} {value}: give a whole number of at least 1")
+            raise RequestError(f"{flag} {value}: give a whole number of at least 1")
 
 
 def check_space(name: str) -> None:
     """Nothing, where there is a space of this name.
 
     Raises:
-        OptionError: there is none.
+        RequestError: there is none.
     """
     if name not in SPACES:
-        raise OptionError(f"--space {name}: give one of {', '.join(SPACES)}")
+        raise RequestError(f"--space {name}: give one of {', '.join(SPACES)}")

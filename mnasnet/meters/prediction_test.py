@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.devices.prediction import Predictor, fitted, informative
 from mnasnet.fakes.roofline import truth_ms
+from mnasnet.meters.prediction import Predictor, fitted, informative
 from mnasnet.space.extremes import random_network
 from mnasnet.space.hierarchical import mnasnet_space
 

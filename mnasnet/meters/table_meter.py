@@ -7,9 +7,11 @@ from pathlib import Path
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Z_95, Artifact, DeviceCard, Format, Latency
+from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import Device, UnsuitableError
-from mnasnet.devices.extent import FLAGS
-from mnasnet.devices.table import Table
+from mnasnet.devices.named import DeviceName
+from mnasnet.meters.extent import FLAGS
+from mnasnet.meters.table import Table, read_table
 
 
 class TableDevice(Device):
@@ -128,3 +130,21 @@ class TableDevice(Device):
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def open_table(name: DeviceName, *, threads: int) -> TableDevice:
+    """The table in the file that is named.
+
+    Raises:
+        RequestError: the file holds none, or one of another number of threads.
+    """
+    path = Path(name.address)
+    try:
+        table = read_table(path)
+    except RequestError as error:
+        raise RequestError(f"--device {name.text}: {error}") from error
+    if threads != table.card.threads:
+        raise RequestError(
+            f"--threads {threads}: {path} was calibrated with {table.card.threads}; give that, or calibrate again"
+        )
+    return TableDevice(table)

@@ -14,13 +14,14 @@ from sklearn.linear_model import RidgeCV
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Z_95, DeviceCard, Format, Latency, Precision
-from mnasnet.devices.comparison import LAUNCHES
+from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError
-from mnasnet.devices.extent import Extent
-from mnasnet.devices.prediction import fitted, informative
-from mnasnet.devices.table import Accordance, Measured, Table
-from mnasnet.devices.untrained import Untrained
 from mnasnet.graph.cost import count_multiply_adds
+from mnasnet.meters.comparison import LAUNCHES
+from mnasnet.meters.extent import Extent
+from mnasnet.meters.latency_meter import Untrained
+from mnasnet.meters.prediction import fitted, informative
+from mnasnet.meters.table import Accordance, Measured, Table
 from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.space import Space
 
@@ -48,10 +49,6 @@ TIMING = "timing networks"
 """What most of the minutes go into, as `step` hears it."""
 FAILED_AT_MOST = 10
 """Networks that fail so often are left out of the table; where there are more, it is the device that fails."""
-
-
-class CalibrationError(ValueError):
-    """What was asked for cannot be calibrated; the message is one line with the way out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +97,7 @@ def calibrate(
     how far it is and how far it will go, `say` what the user should read.
 
     Raises:
-        CalibrationError: the minutes hold too few measurements, or the space too few networks.
+        RequestError: the minutes hold too few measurements, or the space too few networks.
         DeviceError: the device cannot run the networks, was lost, or is a table itself.
     """
     begun = time.monotonic()
@@ -155,7 +152,7 @@ def measure(
     taken ends late rather than with less than a table needs.
 
     Raises:
-        CalibrationError: the minutes hold too few measurements, or the space too few networks.
+        RequestError: the minutes hold too few measurements, or the space too few networks.
         DeviceError: as of `time_one`, for more than `FAILED_AT_MOST` networks.
     """
     held_out, pool = _drawn(space, random.Random(seed))
@@ -196,7 +193,7 @@ def measure(
     fits = PACE + int((end - clock()) / each_s)
     if fits < least:
         needed = math.ceil((started - begun + (least + least // 10) * each_s) / 60)
-        raise CalibrationError(
+        raise RequestError(
             f"--minutes {minutes:g}: a measurement takes {each_s:.2g} s there, and a table needs {least} of them: "
             f"give --minutes {needed}"
         )
@@ -244,7 +241,7 @@ def _drawn(space: Space, generator: random.Random) -> tuple[list[Architecture], 
         if len(drawn) == wanted:
             break
     if len(drawn) < HELD_OUT[1] + DRAWN:
-        raise CalibrationError(
+        raise RequestError(
             f"the space has few networks ({len(drawn)} found): search it by measuring, without a table"
         )
     networks = list(drawn.values())

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from mnasnet.arch.records import Artifact, Core, DeviceCard, Latency
-from mnasnet.devices.doctor import Examination, card_lines, examine, measured_lines
+from mnasnet.devices.card import device_card_lines
 from mnasnet.devices.host import HostDevice
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.meters.doctor import Examination, examine, measured_lines
 
 FILE = Artifact(path=Path("v2.tflite"), format="tflite", digest="v2", size_bytes=1)
 LATENCY = RecordedDevice(lambda digest: 1.0).measure(FILE, reference=FILE, agreed=None, launches=5)
@@ -88,7 +89,7 @@ def test_where_nothing_runs_on_it_nobody_is_told_to_stop_anything() -> None:
 
 
 def test_the_card_shows_the_clusters_fastest_first() -> None:
-    lines = "\n".join((*card_lines(QUIET.card), *measured_lines(QUIET)))
+    lines = "\n".join((*device_card_lines(QUIET.card), *measured_lines(QUIET)))
     assert "cores 2, 3: up to 2400 MHz, governor performance\ncores 0, 1: up to 1800 MHz" in lines
     assert "noise floor: ± 1.01%" in lines
 

@@ -12,10 +12,10 @@ import numpy as np
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Artifact, Format, Latency, Precision
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError, wait_for
-from mnasnet.devices.table_device import TableDevice
 from mnasnet.export.quantize import in_precision
 from mnasnet.export.tflite import write_tflite
 from mnasnet.graph.weights import draw_weights
+from mnasnet.meters.table_meter import TableDevice
 
 CALIBRATION_IMAGES = 4
 """Of noise: untrained activations need a range that is theirs, and no more."""

@@ -10,10 +10,10 @@ from typing import Any
 
 from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
 from mnasnet.arch.records import DeviceCard, Latency
-from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.device import Device
 from mnasnet.devices.timing import HOT_C, student
-from mnasnet.devices.untrained import Untrained
+from mnasnet.meters.comparison import LAUNCHES
+from mnasnet.meters.latency_meter import Untrained
 
 # Where a person should be told. The figures are in docs/measuring.md.
 FREE = 0.9
@@ -174,22 +174,6 @@ def _problems(found: Examination) -> Iterator[Problem]:
             what="measurements are not pinned to a core, and move between fast and slow ones",
             todo="nothing can be done on a system that has no call for it; expect more noise",
         )
-
-
-def card_lines(card: DeviceCard) -> Iterator[str]:
-    """The card in words."""
-    yield f"device: {card.name}, {card.system}, {card.abi}"
-    yield f"runtime: {', '.join(card.runtimes)}; {card.clock}, threads: {card.threads}"
-    for cluster in card.clusters:
-        most_mhz = cluster[0].most_mhz
-        speed = "frequency not told" if most_mhz is None else f"up to {most_mhz:.0f} MHz"
-        numbers = ", ".join(str(core.number) for core in cluster)
-        governors = {core.governor for core in cluster}
-        governor = ", ".join(sorted(one or "not told" for one in governors))
-        yield f"cores {numbers}: {speed}, governor {governor}"
-    pinned = ", ".join(map(str, card.pinned))
-    yield "measurements are not pinned" if not card.pinned else f"measurements run on core {pinned}"
-    yield "temperature: " + ("not told" if card.temperature_c is None else f"{card.temperature_c:.0f} °C")
 
 
 def measured_lines(found: Examination) -> Iterator[str]:

@@ -24,7 +24,7 @@ from scipy.optimize import least_squares, minimize
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Z_95
-from mnasnet.devices.operators import Operator, Sort, operators
+from mnasnet.meters.operators import Operator, Sort, operators
 
 Floats = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.devices.operators import operators
+from mnasnet.meters.operators import operators
 
 FIXED = ("image_size", "in_channels", "classes", "stem", "stem_stride", "head", "activation", "padding")
 """What all networks of a table have in common."""

@@ -5,9 +5,9 @@ import pytest
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Artifact, Latency
 from mnasnet.arch.zoo import ZOO
-from mnasnet.devices.reach import Reach, order_rank, reach, rows, verdict_lines
 from mnasnet.fakes.recorded import RecordedDevice
 from mnasnet.graph.cost import count_multiply_adds
+from mnasnet.meters.reach import Reach, order_rank, reach, rows, verdict_lines
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
 

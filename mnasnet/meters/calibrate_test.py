@@ -9,11 +9,13 @@ import pytest
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Latency
-from mnasnet.devices.calibrate import (
+from mnasnet.base.errors import RequestError
+from mnasnet.devices.device import DeviceError
+from mnasnet.fakes.roofline import RooflineDevice, truth_ms
+from mnasnet.meters.calibrate import (
     HEADINGS,
     HELD_OUT,
     Calibration,
-    CalibrationError,
     Measurements,
     accordance,
     calibrate,
@@ -21,10 +23,8 @@ from mnasnet.devices.calibrate import (
     report_lines,
     rows,
 )
-from mnasnet.devices.conftest import unwritten
-from mnasnet.devices.device import DeviceError
-from mnasnet.devices.table_device import TableDevice
-from mnasnet.fakes.roofline import RooflineDevice, truth_ms
+from mnasnet.meters.conftest import unwritten
+from mnasnet.meters.table_meter import TableDevice
 from mnasnet.space.extremes import random_network
 from mnasnet.space.hierarchical import BlockSpace, Skeleton, mnasnet_space
 
@@ -110,9 +110,7 @@ def test_minutes_that_hold_too_little_are_refused_with_what_is_needed() -> None:
     asked = Asked(seconds_each=6.0)
     # 50 measurements in five minutes; 17 chosen networks, 100 random ones, 50 held out twice, and a tenth more of
     # all that are 24 minutes.
-    with pytest.raises(
-        CalibrationError, match=r"--minutes 5: a measurement takes 6 s there, .* --minutes 24$"
-    ):
+    with pytest.raises(RequestError, match=r"--minutes 5: a measurement takes 6 s there, .* --minutes 24$"):
         measured(asked, asked, minutes=5)
     assert len(asked.networks) == 10
 
@@ -146,7 +144,7 @@ def test_networks_that_the_device_cannot_run_are_left_out_unless_they_are_many(
 @pytest.mark.slow
 def test_files_are_written_and_timed_until_the_minutes_are_known_to_be_too_few() -> None:
     steps: list[str] = []
-    with pytest.raises(CalibrationError, match=r"--minutes 0\.001: a measurement takes"):
+    with pytest.raises(RequestError, match=r"--minutes 0\.001: a measurement takes"):
         calibrate(
             RooflineDevice(),
             called="roofline",
@@ -166,7 +164,7 @@ def test_a_space_of_few_networks_is_refused() -> None:
     small = BlockSpace(
         name="small", skeletons=(Skeleton(filters=16, layers=2, stride=1),), kernels=(3,), image_size=32
     )
-    with pytest.raises(CalibrationError, match="few networks"):
+    with pytest.raises(RequestError, match="few networks"):
         measure(
             Asked(1.0), space=small, minutes=9, begun=0.0, seed=0, step=lambda *_: None, clock=lambda: 0.0
         )

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from mnasnet.arch.records import Artifact, Format, Latency
+from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import Device
 from mnasnet.devices.model_file import ModelFileError, open_model_file
-from mnasnet.devices.table_device import TableDevice
 from mnasnet.export.metadata import MetadataError
+from mnasnet.meters.table_meter import TableDevice
 
 FORMATS: dict[str, Format] = {".tflite": "tflite", ".onnx": "onnx"}
 """By how the names of files end."""
@@ -22,10 +23,6 @@ DISTURBED = 0.5
 """Share of blocks thrown away from which on milliseconds are said to be those of a busy machine."""
 
 Verdict = Literal["faster", "slower", "tied"]
-
-
-class FileError(ValueError):
-    """No file that can be timed; the message is one line that names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +39,14 @@ def artifact_at(path: Path) -> Artifact:
     """The file at `path`, ours or not.
 
     Raises:
-        FileError: it is not there, or of no format that can be timed.
+        RequestError: it is not there, or of no format that can be timed.
     """
     if path.suffix not in FORMATS:
-        raise FileError(f"{path}: give a file whose name ends in {' or '.join(FORMATS)}")
+        raise RequestError(f"{path}: give a file whose name ends in {' or '.join(FORMATS)}")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise FileError(f"{path}: {error.strerror}") from error
+        raise RequestError(f"{path}: {error.strerror}") from error
     digest = hashlib.sha256(content).hexdigest()[:12]
     return Artifact(path=path, format=FORMATS[path.suffix], digest=digest, size_bytes=len(content))
 
@@ -61,7 +58,7 @@ def _with_architecture(artifact: Artifact) -> Artifact:
     except MetadataError:
         return artifact
     except ModelFileError as error:
-        raise FileError(str(error)) from error
+        raise RequestError(str(error)) from error
     return replace(artifact, architecture=metadata.architecture, precision=metadata.precision)
 
 
@@ -79,12 +76,12 @@ def compare(
     by `mnasnet`.
 
     Raises:
-        FileError: one of them is no file to be timed; nothing has been timed then.
+        RequestError: one of them is no file to be timed; nothing has been timed then.
         DeviceError: one of them cannot be run, or the device was lost.
     """
     for number, path in enumerate(paths):
         if path in paths[:number]:
-            raise FileError(f"{path}: is given twice; give a copy of it to see the noise")
+            raise RequestError(f"{path}: is given twice; give a copy of it to see the noise")
     artifacts = [artifact_at(path) for path in paths]
     first, agreed = artifacts[0], None
     if isinstance(device, TableDevice):
