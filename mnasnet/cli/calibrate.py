@@ -11,7 +11,7 @@ from rich.table import Table
 
 from mnasnet.arch.records import Precision
 from mnasnet.base.errors import RequestError
-from mnasnet.cli.parse import called, flags_of, parse, served
+from mnasnet.cli.parse import called, flags_of, parse, served, write_flags
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.meters.calibrate import HEADINGS, TIMING, calibrate, report_lines, rows
 from mnasnet.meters.options import DeviceOptions, check_size, check_space
@@ -62,7 +62,9 @@ def _calibrate(options: Options) -> None:
     check_size(options.image_size, options.width, classes=options.classes, in_channels=options.in_channels)
     check_space(options.space)
     if not 0 < options.minutes <= 24 * 60:
-        raise RequestError(f"--minutes {options.minutes:g}: give a number above 0, at most a day's 1440")
+        raise RequestError(
+            "give a number above 0, at most a day's 1440", field="minutes", value=options.minutes
+        )
     if options.output.is_dir() or not options.output.parent.is_dir():
         raise RequestError(f"-o {options.output}: give a file in a folder that is there")
     size = {"image_size": options.image_size, "in_channels": options.in_channels, "classes": options.classes}
@@ -81,7 +83,9 @@ def _calibrate(options: Options) -> None:
     with options.open() as device, Terminal(console=console, flags=FLAGS) as terminal:
         if isinstance(device, TableDevice):
             raise RequestError(
-                f"--device {options.device}: is a table already; name a device, such as {device.table.device}"
+                f"is a table already; name a device, such as {device.table.device}",
+                field="device",
+                value=options.device,
             )
         terminal.say(f"calibrating {options.device} for {options.minutes:g} min")
         found = calibrate(
@@ -105,7 +109,7 @@ def _calibrate(options: Options) -> None:
         table.add_row(*row)
     console.print(table)
     for line in report_lines(found):
-        console.print(line)
+        console.print(write_flags(line, FLAGS))
     program = called("search", ())[0]
     console.print(f"table: {options.output}")
     console.print(

@@ -31,7 +31,9 @@ def check_threads(threads: int, cores: int, *, called: str) -> None:
         UnsuitableError: it has fewer.
     """
     if 0 < cores < threads:
-        raise UnsuitableError(f"--threads {threads}: {called} has {cores} cores; give at most that")
+        raise UnsuitableError(
+            f"{called} has {cores} cores; give at most that", field="threads", value=threads
+        )
 
 
 class Device(Protocol):

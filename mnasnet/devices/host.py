@@ -23,7 +23,8 @@ class HostDevice(ResidentDevice):
         The default of `limit_s` is a hundred times what a launch takes with MnasNet-A1 at 224 px.
 
         Raises:
-            ValueError: `threads` is less than 1, or `limit_s` not positive.
+            RequestError: `threads` is less than 1.
+            ValueError: `limit_s` is not positive.
         """
         place = Place(
             called="host" if format is None else f"host:{format}",

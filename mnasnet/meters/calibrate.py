@@ -194,8 +194,9 @@ def measure(
     if fits < least:
         needed = math.ceil((started - begun + (least + least // 10) * each_s) / 60)
         raise RequestError(
-            f"--minutes {minutes:g}: a measurement takes {each_s:.2g} s there, and a table needs {least} of them: "
-            f"give --minutes {needed}"
+            f"a measurement takes {each_s:.2g} s there, and a table needs {least} of them: give `minutes` {needed}",
+            field="minutes",
+            value=minutes,
         )
     count = min(HELD_OUT[1], max(HELD_OUT[0], int(HELD_OUT_SHARE * fits / 2)))
     held_out, spare = held_out[:count], held_out[count:]
@@ -420,5 +421,5 @@ def report_lines(found: Calibration) -> Iterator[str]:
     if found.refused:
         yield (
             f"{found.refused} of the {len(table.held_out)} would be refused, as outside of what was calibrated: "
-            "give more --minutes"
+            "give more `minutes`"
         )

@@ -9,7 +9,7 @@ from typing import Literal
 from mnasnet.arch.records import Artifact, Format, Latency
 from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import Device
-from mnasnet.devices.model_file import ModelFileError, open_model_file
+from mnasnet.devices.model_file import open_model_file
 from mnasnet.export.metadata import MetadataError
 from mnasnet.meters.table_meter import TableDevice
 
@@ -57,8 +57,6 @@ def _with_architecture(artifact: Artifact) -> Artifact:
         metadata = open_model_file(artifact.path).metadata
     except MetadataError:
         return artifact
-    except ModelFileError as error:
-        raise RequestError(str(error)) from error
     return replace(artifact, architecture=metadata.architecture, precision=metadata.precision)
 
 

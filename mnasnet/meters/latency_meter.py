@@ -97,7 +97,7 @@ class Untrained:
         if agreed is not None and latency.runtime != agreed.runtime and latency.predicted == agreed.predicted:
             raise DeviceError(
                 f"the runtime is {latency.runtime} now, and was {agreed.runtime} when the unit was agreed on, so "
-                "that their milliseconds do not compare: begin with another --out, or bring back the former one"
+                "that their milliseconds do not compare: begin with another `out`, or bring back the former one"
             )
         return latency
 

@@ -1,4 +1,4 @@
-"""Which device, and what it needs: the flags that every verb that measures has."""
+"""Which device, and what it needs: the fields that every request to measure has."""
 
 import os
 from dataclasses import dataclass
@@ -36,9 +36,11 @@ class DeviceOptions:
         here = self.device.partition(":")[0] == "host"
         most = (os.cpu_count() or 1) if here else MOST_THREADS
         if not 1 <= self.threads <= most:
+            cores = ", the cores of this machine" if here else ""
             raise RequestError(
-                f"--threads {self.threads}: give a whole number of at least 1 and at most {most}"
-                + (", the cores of this machine" if here else "")
+                f"give a whole number of at least 1 and at most {most}{cores}",
+                field="threads",
+                value=self.threads,
             )
         name = parse_device_name(self.device)
         if name.kind == "table":
@@ -62,12 +64,12 @@ def check_size(image_size: int, width: float, *, classes: int = 1, in_channels: 
         RequestError: they cannot.
     """
     if not 16 <= image_size <= 1024:
-        raise RequestError(f"--image-size {image_size}: give 16 to 1024")
+        raise RequestError("give 16 to 1024", field="image_size", value=image_size)
     if not 0.05 <= width <= 8:
-        raise RequestError(f"--width {width}: give 0.05 to 8")
-    for flag, value in (("--classes", classes), ("--in-channels", in_channels)):
+        raise RequestError("give 0.05 to 8", field="width", value=width)
+    for field, value in (("classes", classes), ("in_channels", in_channels)):
         if value < 1:
-            raise RequestError(f"{flag} {value}: give a whole number of at least 1")
+            raise RequestError("give a whole number of at least 1", field=field, value=value)
 
 
 def check_space(name: str) -> None:
@@ -77,4 +79,4 @@ def check_space(name: str) -> None:
         RequestError: there is none.
     """
     if name not in SPACES:
-        raise RequestError(f"--space {name}: give one of {', '.join(SPACES)}")
+        raise RequestError(f"give one of {', '.join(SPACES)}", field="space", value=name)

@@ -10,7 +10,7 @@ from mnasnet.arch.records import Z_95, Artifact, DeviceCard, Format, Latency
 from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import Device, UnsuitableError
 from mnasnet.devices.named import DeviceName
-from mnasnet.meters.extent import FLAGS
+from mnasnet.meters.extent import FIELDS
 from mnasnet.meters.table import Table, read_table
 
 
@@ -65,7 +65,9 @@ class TableDevice(Device):
         asked, own_reference = self._known(reference), table.reference
         if asked.digest() != own_reference.digest():
             others = {
-                flag for name, flag in FLAGS.items() if getattr(asked, name) != getattr(own_reference, name)
+                f"`{field}`"
+                for name, field in FIELDS.items()
+                if getattr(asked, name) != getattr(own_reference, name)
             }
             raise UnsuitableError(
                 f"the table is for images of {own_reference.image_size} px, {own_reference.in_channels} channels "
@@ -115,8 +117,8 @@ class TableDevice(Device):
         )
         if asked != known:
             raise UnsuitableError(
-                f"the table is of {' in '.join(known)}, not of {' in '.join(asked)}: calibrate again for that, "
-                "with mnasnet calibrate --precision"
+                f"the table is of {' in '.join(known)}, not of {' in '.join(asked)}: calibrate again in that "
+                "precision, with mnasnet calibrate"
             )
         return artifact.architecture
 
@@ -142,9 +144,11 @@ def open_table(name: DeviceName, *, threads: int) -> TableDevice:
     try:
         table = read_table(path)
     except RequestError as error:
-        raise RequestError(f"--device {name.text}: {error}") from error
+        raise RequestError(str(error), field="device", value=name.text) from error
     if threads != table.card.threads:
         raise RequestError(
-            f"--threads {threads}: {path} was calibrated with {table.card.threads}; give that, or calibrate again"
+            f"{path} was calibrated with {table.card.threads}; give that, or calibrate again",
+            field="threads",
+            value=threads,
         )
     return TableDevice(table)
