@@ -15,7 +15,7 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Z_95, DeviceCard, Format, Latency, Precision
 from mnasnet.base.errors import RequestError
-from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError
+from mnasnet.devices.device import Device, DeviceError, DeviceLostError
 from mnasnet.graph.cost import count_multiply_adds
 from mnasnet.meters.comparison import LAUNCHES
 from mnasnet.meters.extent import Extent
@@ -169,7 +169,7 @@ def measure(
         for _ in range(TRIES):
             try:
                 return time_one(network).ratio
-            except (DeviceLostError, UnsuitableError):
+            except DeviceLostError:
                 raise
             except DeviceError as error:
                 last = error
