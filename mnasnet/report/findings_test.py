@@ -9,6 +9,7 @@ import pytest
 from optuna.trial import TrialState
 from rich.console import Console
 
+from mnasnet.base.errors import RequestError
 from mnasnet.report.conftest import add_failed
 from mnasnet.report.findings import find
 from mnasnet.report.report import page
@@ -71,7 +72,7 @@ def test_a_new_target_is_no_change_where_it_is_the_old_one(study: optuna.Study, 
 
 
 def test_a_target_that_is_no_time_is_refused(study: optuna.Study, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="positive number of milliseconds, not -8"):
+    with pytest.raises(RequestError, match=r"^`target_ms` -8: give"):
         find(study, tmp_path, target_ms=-8)
 
 
