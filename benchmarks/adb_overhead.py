@@ -64,10 +64,10 @@ def main(arguments: Arguments) -> None:
             beyond = rows[f"{size}: beyond the runs"] = []
             whole = rows[f"{size}: the whole measurement"] = []
             with AndroidDevice(phone.address, phone.benchmark_model) as device:
-                device.card()
+                device.read_card()
                 for _ in range(arguments.repeats):
                     begun, ran_s = time.perf_counter(), phone.run_s
-                    device.measure(a1, reference=v2, agreed=None)
+                    device.time_file(a1, reference=v2)
                     whole.append(time.perf_counter() - begun)
                     beyond.append(whole[-1] - (phone.run_s - ran_s))
     print(table("s", rows, decimals=2))

@@ -15,15 +15,18 @@ minutes, 327 networks: mean error 1.0 %, τ 0.973 against 0.973.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import tyro
 from figures import machine
 
 from mnasnet.devices.host import HostDevice
-from mnasnet.meters.calibrate import HEADINGS, calibrate, report_lines, rows
+from mnasnet.meters.calibrate import calibrate
+from mnasnet.meters.calibration import CalibrationRequest
+from mnasnet.meters.network_size import NetworkSize
 from mnasnet.meters.table import write_table
+from mnasnet.meters.table_fit import QUALITY_HEADINGS, calibration_lines, quality_rows
 from mnasnet.space.hierarchical import SPACES
 
 
@@ -43,23 +46,21 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     """Calibrates, tests and prints the table of both."""
     print(f"{machine('ai-edge-litert')}; space {arguments.space}\n")
-    size = {"image_size": arguments.image_size, "in_channels": 3, "classes": 10}
-    space = SPACES[arguments.space](**size, width=arguments.width)
+    size = NetworkSize(image_size=arguments.image_size, in_channels=3, classes=10, width=arguments.width)
+    request = CalibrationRequest(
+        device_name="host",
+        space=SPACES[arguments.space](**asdict(size)),
+        size=size,
+        minutes=arguments.minutes,
+        seed=arguments.seed,
+    )
     begun = time.perf_counter()
     with HostDevice() as host:
-        found = calibrate(
-            host,
-            called="host",
-            space=space,
-            **size,
-            width=arguments.width,
-            minutes=arguments.minutes,
-            seed=arguments.seed,
-        )
-    for row in (HEADINGS, ("---",) * len(HEADINGS), *rows(found.table)):
+        found = calibrate(host, request)
+    for row in (QUALITY_HEADINGS, ("---",) * len(QUALITY_HEADINGS), *quality_rows(found.table)):
         print(f"| {' | '.join(row)} |")
     print()
-    for line in report_lines(found):
+    for line in calibration_lines(found):
         print(line)
     print(f"{time.perf_counter() - begun - found.seconds:.0f} s beside the measuring")
     if arguments.output is not None:

@@ -22,6 +22,7 @@ from mnasnet.arch.zoo import ZOO
 from mnasnet.devices.host import HostDevice
 from mnasnet.export.tflite import write_tflite
 from mnasnet.graph.weights import draw_weights
+from mnasnet.meters.latency import measure_latency
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ def main(arguments: Arguments) -> None:
                 drawn = time.perf_counter()
                 artifact = write_tflite(architecture, weights, folder / "network.tflite")
                 written = time.perf_counter()
-                latency = host.measure(artifact, reference=reference, agreed=None)
+                latency = measure_latency(host, artifact, reference=reference, unit=None)
                 known = time.perf_counter()
                 if run:
                     drawing.append(drawn - begun)
@@ -64,7 +65,7 @@ def main(arguments: Arguments) -> None:
         for _ in range(arguments.first_runs):
             with HostDevice() as host:
                 begun = time.perf_counter()
-                host.measure(artifact, reference=reference, agreed=None)
+                measure_latency(host, artifact, reference=reference, unit=None)
                 starting.append(time.perf_counter() - begun)
 
     print(

@@ -18,7 +18,8 @@ from mnasnet.cli.conftest import called
 from mnasnet.deploy.classifier import open_classifier
 from mnasnet.deploy.export import export
 from mnasnet.devices.named import open_device
-from mnasnet.meters.options import DeviceOptions, check_size, check_space
+from mnasnet.meters.network_size import NetworkSize
+from mnasnet.meters.options import DeviceOptions, check_space
 from mnasnet.nn.model import open_model
 from mnasnet.search.run import search
 from mnasnet.search.settings import Settings
@@ -86,11 +87,11 @@ def searching(**changed: Any) -> Callable[[], object]:
 
 
 def opening(**how: Any) -> Callable[[], object]:
-    return lambda: DeviceOptions(**how).open()
+    return lambda: DeviceOptions(**how).open_meter()
 
 
 def checking(**size: Any) -> Callable[[], object]:
-    return lambda: check_size(**{"image_size": 64, "width": 0.5, **size})
+    return lambda: NetworkSize(**{"image_size": 64, "width": 0.5, "classes": 10, "in_channels": 3, **size})
 
 
 def naming(name: str, **size: Any) -> Callable[[], object]:

@@ -102,7 +102,7 @@ def test_a_corrupt_image_among_good_ones_is_named_and_the_summary_counts_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A real device takes seconds more and has nothing to do with images.
-    monkeypatch.setattr(Settings, "open", lambda settings: device())
+    monkeypatch.setattr(Settings, "open_device", lambda settings: device())
     pictures(tmp_path / "pets" / "val", cat=4, dog=4)
     pictures(tmp_path / "pets" / "train", cat=10, dog=10)
     (tmp_path / "pets" / "train" / "cat" / "torn.png").write_bytes(b"no picture")

@@ -1,6 +1,7 @@
-"""Small model files for the tests of devices."""
+"""Small model files for the tests of devices, and what these tests look at in timings."""
 
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.block import parse_block
 from mnasnet.arch.records import Artifact
+from mnasnet.devices.timing import TimedBlock, Timings
 from mnasnet.export.tflite import write_tflite
 from mnasnet.graph.weights import draw_weights
 
@@ -37,3 +39,13 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     path = tmp_path_factory.mktemp("models") / "broken.tflite"
     path.write_text("no flatbuffer")
     return Artifact(path=path, format="tflite", digest="broken", size_bytes=path.stat().st_size)
+
+
+def blocks_of(timings: Timings) -> list[TimedBlock]:
+    """All blocks, of whatever load and launch."""
+    return [block for launch in timings.launches for load in launch for block in load]
+
+
+def median_ratio(timings: Timings) -> float:
+    """Candidate over reference, over all blocks."""
+    return median(block.ratio for block in blocks_of(timings))

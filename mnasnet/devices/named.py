@@ -8,7 +8,7 @@ from mnasnet.base.errors import RequestError
 from mnasnet.base.libraries import MissingLibraryError
 from mnasnet.devices.device import Device
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.ssh import PYTHON, SshDevice, parse_address
+from mnasnet.devices.ssh import BOARD_PYTHON, SshDevice, parse_address
 
 DEVICE_NAMES = ("host", "host:onnx", "android[:SERIAL]", "ssh:USER@HOST[:PORT]", "table:FILE")
 DEVICE_KINDS = ("host", "android", "ssh", "table")
@@ -57,12 +57,12 @@ def check_device_options(name: DeviceName, *, benchmark_model: Path | None, pyth
         ("benchmark_model", benchmark_model, "android"),
         ("python", python, "ssh"),
     ):
-        if value not in (None, PYTHON) and name.kind != kind:
+        if value not in (None, BOARD_PYTHON) and name.kind != kind:
             raise RequestError(f"is for {kind}, and `device` is {name.text}", field=field, value=value)
 
 
 def open_device(
-    device: str, *, threads: int = 1, benchmark_model: Path | None = None, python: str = PYTHON
+    device: str, *, threads: int = 1, benchmark_model: Path | None = None, python: str = BOARD_PYTHON
 ) -> Device:
     """The device that is called so; nothing is asked of it yet.
 

@@ -1,425 +1,261 @@
-"""A table for a device: which networks to measure, and how well the table does on those that it has not seen."""
+"""A calibration: which networks to measure on a device, until the minutes are over, for a table of it."""
 
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.linear_model import RidgeCV
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.networks import MOBILENET_V2
-from mnasnet.arch.records import Z_95, DeviceCard, Format, Latency, Precision
+from mnasnet.arch.records import Latency
 from mnasnet.base.errors import RequestError
+from mnasnet.base.progress import StageProgress
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError
-from mnasnet.graph.cost import count_multiply_adds
-from mnasnet.meters.comparison import LAUNCHES
+from mnasnet.meters.calibration import Calibration, CalibrationRequest, Measurements
 from mnasnet.meters.extent import Extent
-from mnasnet.meters.latency_meter import Untrained
-from mnasnet.meters.prediction import fitted, informative
-from mnasnet.meters.table import Accordance, Measured, Table
+from mnasnet.meters.latency import RELIABLE_LAUNCHES
+from mnasnet.meters.latency_meter import LatencyMeter
+from mnasnet.meters.prediction import choose_informative, fit_predictor
+from mnasnet.meters.table import MeasuredNetwork
+from mnasnet.meters.table_fit import fit_table
 from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.space import Space
 
-Floats = NDArray[np.float64]
-
-DRAWN = 100
-"""Random networks that every table is made of, beside those chosen first: the prediction from whole networks has
-these and no others."""
-MOST = 800
+RANDOM_NETWORKS = 100
+"""That every table is made of, beside those chosen first: the prediction from whole networks has these and no
+others."""
+MOST_NETWORKS = 800
 """What more of them would gain is lost in the noise of a measurement, and the fit would take minutes."""
-HELD_OUT = (50, 100)
-"""Networks that the table is tested on, at least and at most; each is measured twice."""
+HELD_OUT_NETWORKS = (50, 100)
+"""That the table is tested on, at least and at most; each is measured twice."""
 HELD_OUT_SHARE = 0.25
 """Of all measurements, for these tests, between the two."""
-POOL = 1000
-"""Random networks to choose from."""
-DRAWS = 5
+POOL_NETWORKS = 1000
+"""Random ones to choose from."""
+DRAWS_PER_NETWORK = 5
 """For each different network wanted of a space; one that gives fewer is too small to calibrate on."""
-PACE = 10
+PACE_NETWORKS = 10
 """Measurements that tell how many the minutes hold."""
-BOOTSTRAPS = 1000
-TRIES = 3
+TRIES_PER_NETWORK = 3
 """For a measurement that fails."""
-TIMING = "timing networks"
-"""What most of the minutes go into, as `step` hears it."""
-FAILED_AT_MOST = 10
-"""Networks that fail so often are left out of the table; where there are more, it is the device that fails."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Calibration:
-    """A table and what it took."""
-
-    table: Table
-    seconds: float
-    """Of measuring."""
-    refused: int
-    """Networks held out that lie outside of what was calibrated; in the table's errors they count all the same."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measurements:
-    """What a calibration measured, in units of the reference."""
-
-    training: Sequence[Measured]
-    """In the order in which they were measured."""
-    drawn: Sequence[Measured]
-    """Of these, the ones that were not chosen for what they tell."""
-    held_out: Sequence[Measured]
-    again: Sequence[float]
-    """Of each network held out the second measurement; all of them come after the first ones."""
-    seconds: float
+MOST_FAILED_NETWORKS = 10
+"""That are left out of the table; where there are more, it is the device that fails."""
+TIMING_STAGE = "timing networks"
+"""What most of the minutes go into, as `progress` hears it."""
 
 
 def calibrate(
     device: Device,
+    request: CalibrationRequest,
     *,
-    called: str,
-    space: Space,
-    image_size: int,
-    classes: int,
-    in_channels: int,
-    width: float,
-    minutes: float,
-    precision: Precision = "fp32",
-    seed: int = 0,
     say: Callable[[str], None] = lambda line: None,
-    step: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: StageProgress = lambda stage, done, total: None,
 ) -> Calibration:
-    """Measures networks of `space` on `device` for so many minutes, fits a table to them and tests it.
-
-    `called` is the device as the user named it; `space` was made with the same sizes. `step` hears what is done,
-    how far it is and how far it will go, `say` what the user should read.
+    """Measures networks on `device` for the minutes that are asked for, fits a table to them and tests it.
 
     Raises:
         RequestError: the minutes hold too few measurements, or the space too few networks.
-        DeviceError: the device cannot run the networks, was lost, or is a table itself.
+        UnsuitableError: the device can never measure what was asked for.
+        DeviceError: the device cannot run the networks, or was lost.
     """
-    begun = time.monotonic()
-    card = device.card()
-    reference = MOBILENET_V2.sized(
-        image_size=image_size, in_channels=in_channels, classes=classes, width=width
-    )
-    with Untrained(device, reference, agreed=None, precision=precision, say=say) as timed:
-        step("timing MobileNetV2", 0, 1)
-        agreed = timed.calibrate(launches=LAUNCHES)
-        step("timing MobileNetV2", 1, 1)
-        if agreed.predicted:
-            raise DeviceError(f"{called} is a table already: name the device itself")
-        measurements = measure(
-            timed,
-            space=space,
-            minutes=minutes,
-            begun=begun,
-            seed=seed,
-            step=step,
-            clock=time.monotonic,
+    begun_s = time.monotonic()
+    card = device.read_card()
+    reference = request.size.reference
+    with LatencyMeter(device, reference, precision=request.precision, say=say) as meter:
+        progress("timing MobileNetV2", 0, 1)
+        unit = meter.measure_reference(launches=RELIABLE_LAUNCHES)
+        progress("timing MobileNetV2", 1, 1)
+        measurements = measure_networks(
+            meter.measure_network, request, begun_s=begun_s, progress=progress, clock_s=time.monotonic
         )
+        format = meter.format
     say(f"fitting the table to {len(measurements.training)} networks")
-    return fit(
-        measurements,
-        called=called,
-        space=space,
-        width=width,
-        precision=precision,
-        format=timed.format,
-        card=card,
-        reference=reference,
-        agreed=agreed,
-    )
+    return fit_table(measurements, request, format=format, card=card, unit=unit)
 
 
-def measure(
-    time_one: Callable[[Architecture], Latency],
+def measure_networks(
+    measure: Callable[[Architecture], Latency],
+    request: CalibrationRequest,
     *,
-    space: Space,
-    minutes: float,
-    begun: float,
-    seed: int,
-    step: Callable[[str, int, int], None],
-    clock: Callable[[], float],
+    begun_s: float,
+    progress: StageProgress,
+    clock_s: Callable[[], float],
 ) -> Measurements:
     """Measures what a table is made of and, between them, the networks that it is tested on.
 
     The first are the ends of the space, networks that between them have the fewest and the most channels of every
-    kind of operator on every map, and `DRAWN` random ones; after them come those that tell most about all others.
-    The minutes are counted from `begun`, in seconds of `clock`; a device that has become slower since its pace was
-    taken ends late rather than with less than a table needs.
+    kind of operator on every map, and `RANDOM_NETWORKS`; after them come those that tell most about all others.
+    The minutes are counted from `begun_s`, in seconds of `clock_s`; a device that has become slower since its pace
+    was taken ends late rather than with less than a table needs.
 
     Raises:
         RequestError: the minutes hold too few measurements, or the space too few networks.
-        DeviceError: as of `time_one`, for more than `FAILED_AT_MOST` networks.
+        DeviceError: as of `measure`, for more than `MOST_FAILED_NETWORKS`.
     """
-    held_out, pool = _drawn(space, random.Random(seed))
-    chosen, drawn = _first(space, pool, besides=held_out)
-    queue = [*chosen, *drawn]
-    first = len(queue)
-    training: list[Measured] = []
-    started = clock()
-    failed = 0
+    held_out, pool = _draw_networks(request.space, random.Random(request.seed))
+    chosen, drawn = _choose_first(request.space, pool, besides=held_out)
+    campaign = _Campaign(measure=measure, pool=pool, held_out=held_out, queue=[*chosen, *drawn])
+    first = len(campaign.queue)
+    fewest = first + 2 * HELD_OUT_NETWORKS[0]
+    started_s = clock_s()
+    while len(campaign.training) < PACE_NETWORKS:
+        progress(TIMING_STAGE, len(campaign.training), fewest)
+        campaign.train_next()
+    each_s = (clock_s() - started_s) / PACE_NETWORKS
+    end_s = begun_s + 60 * request.minutes
+    affordable = PACE_NETWORKS + int((end_s - clock_s()) / each_s)
+    if affordable < fewest:
+        needed = math.ceil((started_s - begun_s + (fewest + fewest // 10) * each_s) / 60)
+        raise RequestError(
+            f"a measurement takes {each_s:.2g} s there, and a table needs {fewest} of them: give `minutes` "
+            f"{needed}",
+            field="minutes",
+            value=request.minutes,
+        )
+    campaign.choose_tests(affordable)
+    while True:
+        done = max((clock_s() - started_s) / (end_s - started_s), len(campaign.training) / MOST_NETWORKS)
+        if not campaign.queue and done < 1:
+            campaign.refill_queue()
+        enough = done >= 1 and len(campaign.training) >= first
+        if campaign.is_tested and (enough or not campaign.queue):
+            break
+        measured = len(campaign.training) + len(campaign.tested)
+        progress(TIMING_STAGE, measured, max(fewest, round(measured / min(done, 1.0))))
+        if campaign.is_test_due(done):
+            campaign.test_next()
+        else:
+            campaign.train_next()
+    return campaign.collect(drawn, seconds=clock_s() - begun_s)
 
-    def attempt(network: Architecture) -> float | None:
-        """Its latency in units of the reference; None where it fails each time."""
-        nonlocal failed
-        for _ in range(TRIES):
+
+@dataclass(kw_only=True)
+class _Campaign:
+    """The measurements of a calibration while they are made: networks to train on, and others to test on."""
+
+    measure: Callable[[Architecture], Latency]
+    pool: Sequence[Architecture]
+    """Networks that may be queued."""
+    held_out: list[Architecture]
+    """Networks to test on, each to be measured twice: all of them once, then all again."""
+    queue: list[Architecture]
+    """Networks to train on next."""
+    spare: list[Architecture] = field(default_factory=list)
+    """For those held out that cannot be measured."""
+    training: list[MeasuredNetwork] = field(default_factory=list)
+    tested: list[float] = field(default_factory=list)
+    """Ratios of `held_out`, in order."""
+    failed: int = 0
+    """Networks that could not be measured."""
+
+    def train_next(self) -> None:
+        """Measures the first of the queue."""
+        network = self.queue.pop(0)
+        ratio = self._try_to_measure(network)
+        if ratio is not None:
+            self.training.append(MeasuredNetwork(architecture=network, ratio=ratio))
+
+    def choose_tests(self, affordable: int) -> None:
+        """Settles how many networks are held out, from how many measurements can be made in all."""
+        fewest, most = HELD_OUT_NETWORKS
+        count = min(most, max(fewest, int(HELD_OUT_SHARE * affordable / 2)))
+        self.held_out, self.spare = self.held_out[:count], self.held_out[count:]
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether all networks held out were measured twice."""
+        return len(self.tested) == 2 * len(self.held_out)
+
+    def is_test_due(self, done: float) -> bool:
+        """Whether tests are behind the share of all that is `done`, or nothing else is left."""
+        return not self.is_tested and (len(self.tested) < 2 * len(self.held_out) * done or not self.queue)
+
+    def test_next(self) -> None:
+        """Measures the next of those held out; where it cannot be measured a spare one takes its place."""
+        count = len(self.held_out)
+        ratio = self._try_to_measure(self.held_out[len(self.tested) % count])
+        if ratio is not None:
+            self.tested.append(ratio)
+        elif len(self.tested) < count and self.spare:
+            self.held_out[len(self.tested)] = self.spare.pop(0)
+
+    def refill_queue(self) -> None:
+        """Queues the networks of the pool that tell most, as many as were measured already."""
+        measured = {network.architecture.digest() for network in self.training}
+        unmeasured = [network for network in self.pool if network.digest() not in measured]
+        if unmeasured:
+            predictor = fit_predictor(
+                [network.architecture for network in self.training],
+                [network.ratio for network in self.training],
+            )
+            self.queue += choose_informative(predictor, unmeasured, len(self.training))
+
+    def collect(self, drawn: Sequence[Architecture], *, seconds: float) -> Measurements:
+        """Everything measured; `drawn` are the random networks among those trained on."""
+        count = len(self.held_out)
+        random_digests = {network.digest() for network in drawn}
+        return Measurements(
+            training=self.training,
+            drawn=[network for network in self.training if network.architecture.digest() in random_digests],
+            held_out=[
+                MeasuredNetwork(architecture=network, ratio=ratio)
+                for network, ratio in zip(self.held_out, self.tested[:count], strict=True)
+            ],
+            second_ratios=self.tested[count:],
+            seconds=seconds,
+        )
+
+    def _try_to_measure(self, network: Architecture) -> float | None:
+        """Its latency in units of the reference; None where it fails each time.
+
+        Raises:
+            DeviceLostError: the device went away.
+            DeviceError: too many networks have failed.
+        """
+        for _ in range(TRIES_PER_NETWORK):
             try:
-                return time_one(network).ratio
+                return self.measure(network).ratio
             except DeviceLostError:
                 raise
             except DeviceError as error:
                 last = error
-        failed += 1
-        if failed > FAILED_AT_MOST:
+        self.failed += 1
+        if self.failed > MOST_FAILED_NETWORKS:
             raise last
         return None
 
-    def train() -> None:
-        network = queue.pop(0)
-        ratio = attempt(network)
-        if ratio is not None:
-            training.append(Measured(architecture=network, ratio=ratio))
 
-    least = first + 2 * HELD_OUT[0]
-    while len(training) < PACE:
-        step(TIMING, len(training), least)
-        train()
-    each_s = (clock() - started) / PACE
-    end = begun + 60 * minutes
-    fits = PACE + int((end - clock()) / each_s)
-    if fits < least:
-        needed = math.ceil((started - begun + (least + least // 10) * each_s) / 60)
-        raise RequestError(
-            f"a measurement takes {each_s:.2g} s there, and a table needs {least} of them: give `minutes` {needed}",
-            field="minutes",
-            value=minutes,
-        )
-    count = min(HELD_OUT[1], max(HELD_OUT[0], int(HELD_OUT_SHARE * fits / 2)))
-    held_out, spare = held_out[:count], held_out[count:]
-    tested: list[float] = []
-    while True:
-        done = max((clock() - started) / (end - started), len(training) / MOST)
-        if not queue and done < 1:
-            queue += _next(training, pool)
-        if done >= 1 and len(tested) == 2 * count and (len(training) >= first or not queue):
-            break
-        measured = len(training) + len(tested)
-        step(TIMING, measured, max(least, round(measured / min(done, 1.0))))
-        if len(tested) < 2 * count and (len(tested) < 2 * count * done or not queue):
-            ratio = attempt(held_out[len(tested) % count])
-            if ratio is not None:
-                tested.append(ratio)
-            elif len(tested) < count and spare:
-                held_out[len(tested)] = spare.pop(0)
-        elif queue:
-            train()
-        else:
-            break
-    random_ones = {one.digest() for one in drawn}
-    return Measurements(
-        training=training,
-        drawn=[one for one in training if one.architecture.digest() in random_ones],
-        held_out=[
-            Measured(architecture=one, ratio=ratio)
-            for one, ratio in zip(held_out, tested[:count], strict=True)
-        ],
-        again=tested[count:],
-        seconds=clock() - begun,
-    )
-
-
-def _drawn(space: Space, generator: random.Random) -> tuple[list[Architecture], list[Architecture]]:
+def _draw_networks(space: Space, generator: random.Random) -> tuple[list[Architecture], list[Architecture]]:
     """Different random networks: those to hold out, and those to choose from."""
     drawn: dict[str, Architecture] = {}
-    wanted = HELD_OUT[1] + POOL
-    for _ in range(DRAWS * wanted):
+    _, held_out = HELD_OUT_NETWORKS
+    wanted = held_out + POOL_NETWORKS
+    for _ in range(DRAWS_PER_NETWORK * wanted):
         network = random_network(space, generator)
         drawn.setdefault(network.digest(), network)
         if len(drawn) == wanted:
             break
-    if len(drawn) < HELD_OUT[1] + DRAWN:
+    if len(drawn) < held_out + RANDOM_NETWORKS:
         raise RequestError(
             f"the space has few networks ({len(drawn)} found): search it by measuring, without a table"
         )
     networks = list(drawn.values())
-    return networks[: HELD_OUT[1]], networks[HELD_OUT[1] :]
+    return networks[:held_out], networks[held_out:]
 
 
-def _first(
+def _choose_first(
     space: Space, pool: Sequence[Architecture], *, besides: Sequence[Architecture]
 ) -> tuple[list[Architecture], list[Architecture]]:
-    """The ends of the space and, by greed, networks that cover what all of `pool` has; and `DRAWN` others of it."""
-    away = {one.digest() for one in besides}
+    """The ends of the space and, by greed, networks that cover what all of `pool` has; and random others of it."""
+    away = {network.digest() for network in besides}
     ends = [one for one in (smallest_network(space), largest_network(space)) if one.digest() not in away]
-    extent = Extent.of([*ends, *pool])
-    corners = [extent.corners(one) for one in pool]
-    missing = set().union(*corners).difference(*(extent.corners(one) for one in ends))
-    chosen = {one.digest(): one for one in ends}
+    extent = Extent.from_architectures([*ends, *pool])
+    corners = [extent.corners(network) for network in pool]
+    missing = set().union(*corners).difference(*(extent.corners(end) for end in ends))
+    chosen = {end.digest(): end for end in ends}
     while missing:
         best = max(range(len(pool)), key=lambda index: len(corners[index] & missing))
         missing -= corners[best]
         chosen[pool[best].digest()] = pool[best]
-    return list(chosen.values()), [one for one in pool if one.digest() not in chosen][:DRAWN]
-
-
-def _next(training: Sequence[Measured], pool: Sequence[Architecture]) -> list[Architecture]:
-    """The networks of `pool` that tell most, as many as there are already."""
-    known = {one.architecture.digest() for one in training}
-    unknown = [one for one in pool if one.digest() not in known]
-    if not unknown:
-        return []
-    predictor = fitted([one.architecture for one in training], [one.ratio for one in training])
-    return informative(predictor, unknown, len(training))
-
-
-def fit(
-    measurements: Measurements,
-    *,
-    called: str,
-    space: Space,
-    width: float,
-    precision: Precision,
-    format: Format,
-    card: DeviceCard,
-    reference: Architecture,
-    agreed: Latency,
-) -> Calibration:
-    """The table that measurements give, held against the networks held out and against other ways to predict."""
-    training, held_out = measurements.training, measurements.held_out
-    predictor = fitted([one.architecture for one in training], [one.ratio for one in training])
-    networks = [one.architecture for one in held_out]
-    truth = np.array([one.ratio for one in held_out])
-    predicted, spread = predictor(networks)
-    ways = {
-        "the table": predicted,
-        "multiply-adds alone": _by_multiply_adds(training, networks),
-        f"{len(measurements.drawn)} random networks": _by_choices(measurements.drawn, networks, space),
-        "the device again": np.array(measurements.again),
-    }
-    generator = np.random.default_rng(0)
-    table = Table(
-        device=called,
-        format=format,
-        precision=precision,
-        space=space.name,
-        width=width,
-        card=card,
-        reference=reference,
-        agreed=agreed,
-        measured=tuple(training),
-        held_out=tuple(held_out),
-        again=tuple(measurements.again),
-        accordance=tuple(accordance(way, told, truth, generator) for way, told in ways.items()),
-        coverage=float((np.abs(np.log(predicted / truth)) <= Z_95 * spread).mean()),
-        fit=predictor.fit,
-        calibrated_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    refused = sum(_refuses(table, one) for one in networks)
-    return Calibration(table=table, seconds=measurements.seconds, refused=refused)
-
-
-def _refuses(table: Table, network: Architecture) -> bool:
-    try:
-        table.predict(network)
-    except DeviceError:
-        return True
-    return False
-
-
-def _by_multiply_adds(training: Sequence[Measured], networks: Sequence[Architecture]) -> Floats:
-    """Latency as a power of multiply-adds: the straight line between their logarithms."""
-    adds = np.log([count_multiply_adds(one.architecture.lowered()) for one in training])
-    line = np.polyfit(adds, np.log([one.ratio for one in training]), 1)
-    found: Floats = np.exp(np.polyval(line, np.log([count_multiply_adds(one.lowered()) for one in networks])))
-    return found
-
-
-def _by_choices(training: Sequence[Measured], networks: Sequence[Architecture], space: Space) -> Floats:
-    """Latency as a sum over the choices of whole networks, by ridge regression.
-
-    On this project's host it did better than the logarithm's sum and than a Gaussian process over choices.
-    """
-    options = [(name, option) for name, choice in space.distributions.items() for option in choice.choices]
-
-    def chosen(architecture: Architecture) -> list[float]:
-        params = space.encode(architecture)
-        return [float(params.get(name) == option) for name, option in options]
-
-    ratios = np.array([one.ratio for one in training])
-    ridge = RidgeCV(alphas=np.logspace(-3, 3, 13))
-    ridge.fit([chosen(one.architecture) for one in training], ratios)
-    found: Floats = np.maximum(ridge.predict([chosen(one) for one in networks]), ratios.min())
-    return found
-
-
-def accordance(way: str, told: Floats, truth: Floats, generator: np.random.Generator) -> Accordance:
-    """How well latencies told in some `way` agree with measured ones."""
-    errors = np.abs(told / truth - 1)
-    # How often each network is drawn in each bootstrap, [bootstraps, networks], the sample itself in front.
-    draws = generator.integers(len(truth), size=(BOOTSTRAPS, len(truth)))
-    times = np.array([np.bincount(draw, minlength=len(truth)) for draw in [np.arange(len(truth)), *draws]])
-    tau = _kendall(told, truth, times)
-    low, high = np.quantile(tau[1:], (0.025, 0.975))
-    return Accordance(
-        way=way,
-        within_10=float((errors <= 0.1).mean()),
-        within_5=float((errors <= 0.05).mean()),
-        mean_error=float(errors.mean()),
-        tau=float(tau[0]),
-        tau_low=float(low),
-        tau_high=float(high),
-    )
-
-
-def _kendall(one: Floats, other: Floats, times: NDArray[np.int64]) -> Floats:
-    """Kendall's τ-b of two series in which each value stands so many times, for each row of `times`."""
-    order, order_of_other = (np.sign(values[:, None] - values) for values in (one, other))
-
-    def summed(pairs: Floats) -> Floats:
-        found: Floats = ((times @ pairs) * times).sum(1)
-        return found
-
-    pairs = np.sqrt(summed(order**2) * summed(order_of_other**2))
-    # Without pairs there is no order: a draw of one network alone.
-    return summed(order * order_of_other) / np.maximum(pairs, 1.0)
-
-
-HEADINGS = ("prediction by", "within ± 10 %", "± 5 %", "mean error", "Kendall's τ", "95 % interval of τ")
-"""Of `rows`."""
-
-
-def rows(table: Table) -> list[tuple[str, ...]]:
-    """The ways to tell a latency, side by side; one text for each of `HEADINGS`."""
-    return [
-        (
-            one.way,
-            f"{one.within_10:.0%}",
-            f"{one.within_5:.0%}",
-            f"{one.mean_error:.1%}",
-            f"{one.tau:.3f}",
-            f"{one.tau_low:.3f} to {one.tau_high:.3f}",
-        )
-        for one in table.accordance
-    ]
-
-
-def report_lines(found: Calibration) -> Iterator[str]:
-    """What stands under the table of `rows`: what it was made of, and what its intervals are worth."""
-    table = found.table
-    common = table.measured[0].architecture
-    yield (
-        f"from {len(table.measured)} networks of {table.space} at {common.image_size} px and width "
-        f"{table.width:g}, {table.precision}, measured in {found.seconds / 60:.1f} min; tested on "
-        f"{len(table.held_out)} others, each measured twice"
-    )
-    yield f"device: {table.card.name}, {table.agreed.runtime}, threads: {table.card.threads}"
-    yield f"{table.coverage:.0%} of the table's 95 % intervals hold what was measured"
-    if found.refused:
-        yield (
-            f"{found.refused} of the {len(table.held_out)} would be refused, as outside of what was calibrated: "
-            "give more `minutes`"
-        )
+    others = [network for network in pool if network.digest() not in chosen]
+    return list(chosen.values()), others[:RANDOM_NETWORKS]

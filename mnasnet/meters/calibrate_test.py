@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,18 +14,15 @@ from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import DeviceError
 from mnasnet.fakes.roofline import RooflineDevice, truth_ms
 from mnasnet.meters.calibrate import (
-    HEADINGS,
-    HELD_OUT,
-    Calibration,
-    Measurements,
-    accordance,
+    HELD_OUT_NETWORKS,
     calibrate,
-    measure,
-    report_lines,
-    rows,
+    measure_networks,
 )
+from mnasnet.meters.calibration import Calibration, CalibrationRequest, Measurements
 from mnasnet.meters.conftest import unwritten
-from mnasnet.meters.table_meter import TableDevice
+from mnasnet.meters.latency import measure_latency
+from mnasnet.meters.network_size import NetworkSize
+from mnasnet.meters.table_fit import QUALITY_HEADINGS, calibration_lines, quality_rows, rate_predictions
 from mnasnet.space.extremes import random_network
 from mnasnet.space.hierarchical import BlockSpace, Skeleton, mnasnet_space
 
@@ -50,8 +48,8 @@ def test_nine_of_ten_networks_never_seen_are_told_to_ten_percent(calibration: Ca
 
 def test_the_table_says_how_well_it_does_beside_the_other_ways(calibration: Calibration) -> None:
     table = calibration.table
-    own, adds, whole, again = table.accordance
-    assert [one.way for one in table.accordance] == [
+    own, adds, whole, again = table.qualities
+    assert [one.way for one in table.qualities] == [
         "the table",
         "multiply-adds alone",
         "100 random networks",
@@ -62,14 +60,14 @@ def test_the_table_says_how_well_it_does_beside_the_other_ways(calibration: Cali
     assert again.tau - own.tau < 0.05
     assert own.mean_error < min(adds.mean_error, whole.mean_error) / 2
     assert own.tau_low > max(adds.tau_high, whole.tau_high)
-    assert all(one.tau_low <= one.tau <= one.tau_high for one in table.accordance)
+    assert all(one.tau_low <= one.tau <= one.tau_high for one in table.qualities)
     assert calibration.refused == 0
 
 
 def test_a_share_of_the_minutes_is_for_networks_held_out(calibration: Calibration) -> None:
     table = calibration.table
     # 240 measurements of a second in four minutes, a quarter of which would be 30 networks, measured twice.
-    assert len(table.held_out) == len(table.again) == HELD_OUT[0] == 50
+    assert len(table.held_out) == len(table.second_ratios) == HELD_OUT_NETWORKS[0] == 50
     assert len(table.measured) == 240 - 2 * 50
     assert calibration.seconds == 240
     held_out = {one.architecture.digest() for one in table.held_out}
@@ -77,6 +75,11 @@ def test_a_share_of_the_minutes_is_for_networks_held_out(calibration: Calibratio
     assert len(held_out) == 50
     assert len(measured) == 140
     assert not held_out & measured
+
+
+def requested(minutes: float) -> CalibrationRequest:
+    size = NetworkSize(image_size=32, in_channels=3, classes=10, width=0.35)
+    return CalibrationRequest(device_name="roofline", space=SPACE, size=size, minutes=minutes)
 
 
 class Asked:
@@ -90,19 +93,17 @@ class Asked:
         self.seconds += self.seconds_each
         self.networks.append(architecture.digest())
         file = unwritten(architecture)
-        return RooflineDevice().measure(file, reference=file, agreed=None)
+        return measure_latency(RooflineDevice(), file, reference=file, unit=None)
 
 
 def measured(asked: Asked, time_one: Callable[[Architecture], Latency], *, minutes: float) -> Measurements:
     """So many minutes of the clock of `asked`."""
-    return measure(
+    return measure_networks(
         time_one,
-        space=SPACE,
-        minutes=minutes,
-        begun=0.0,
-        seed=0,
-        step=lambda *_: None,
-        clock=lambda: asked.seconds,
+        requested(minutes),
+        begun_s=0.0,
+        progress=lambda *_: None,
+        clock_s=lambda: asked.seconds,
     )
 
 
@@ -137,7 +138,7 @@ def test_networks_that_the_device_cannot_run_are_left_out_unless_they_are_many(
     told = {one.architecture.digest() for one in (*found.training, *found.held_out)}
     assert crashes
     assert not told & crashes
-    assert len(found.held_out) == len(found.again) >= HELD_OUT[0]
+    assert len(found.held_out) == len(found.second_ratios) >= HELD_OUT_NETWORKS[0]
     assert len(found.training) >= 100
 
 
@@ -147,14 +148,8 @@ def test_files_are_written_and_timed_until_the_minutes_are_known_to_be_too_few()
     with pytest.raises(RequestError, match=r"^`minutes` 0\.001: a measurement takes"):
         calibrate(
             RooflineDevice(),
-            called="roofline",
-            space=SPACE,
-            image_size=32,
-            in_channels=3,
-            classes=10,
-            width=0.35,
-            minutes=0.001,
-            step=lambda what, done, total: steps.append(f"{what} {done}"),
+            requested(0.001),
+            progress=lambda stage, done, total: steps.append(f"{stage} {done}"),
         )
     assert steps[0] == "timing MobileNetV2 0"
     assert steps[-1] == "timing networks 9"
@@ -165,29 +160,19 @@ def test_a_space_of_few_networks_is_refused() -> None:
         name="small", skeletons=(Skeleton(filters=16, layers=2, stride=1),), kernels=(3,), image_size=32
     )
     with pytest.raises(RequestError, match="few networks"):
-        measure(
-            Asked(1.0), space=small, minutes=9, begun=0.0, seed=0, step=lambda *_: None, clock=lambda: 0.0
+        measure_networks(
+            Asked(1.0),
+            replace(requested(9), space=small),
+            begun_s=0.0,
+            progress=lambda *_: None,
+            clock_s=lambda: 0.0,
         )
 
 
-def test_a_table_is_not_made_of_a_table(calibration: Calibration) -> None:
-    with pytest.raises(DeviceError, match="table:a is a table already"):
-        calibrate(
-            TableDevice(calibration.table),
-            called="table:a",
-            space=SPACE,
-            image_size=64,
-            in_channels=3,
-            classes=10,
-            width=0.5,
-            minutes=9,
-        )
-
-
-def test_accordance_of_numbers_worked_by_hand() -> None:
+def test_the_quality_of_predictions_worked_by_hand() -> None:
     truth = np.array([1.0, 2.0, 3.0, 4.0])
     told = np.array([1.04, 2.0, 4.5, 3.7])
-    found = accordance("guess", told, truth, np.random.default_rng(0))
+    found = rate_predictions("guess", told, truth, np.random.default_rng(0))
     assert found.within_5 == 2 / 4  # 4 %, 0 %, 50 % and 7.5 % off
     assert found.within_10 == 3 / 4
     assert found.mean_error == pytest.approx((0.04 + 0 + 0.5 + 0.075) / 4)
@@ -197,13 +182,13 @@ def test_accordance_of_numbers_worked_by_hand() -> None:
 def test_equal_values_count_as_kendalls_tau_b_has_them() -> None:
     truth, told = np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 2.0])
     # Two pairs agree, one is tied on one side: 2 / √(3 × 2).
-    found = accordance("guess", told, truth, np.random.default_rng(0))
+    found = rate_predictions("guess", told, truth, np.random.default_rng(0))
     assert found.tau == pytest.approx(2 / 6**0.5)
 
 
 def test_the_report_is_a_table_and_what_it_was_made_of(calibration: Calibration) -> None:
-    assert all(len(row) == len(HEADINGS) for row in rows(calibration.table))
-    first, device, coverage = report_lines(calibration)
+    assert all(len(row) == len(QUALITY_HEADINGS) for row in quality_rows(calibration.table))
+    first, device, coverage = calibration_lines(calibration)
     assert first == (
         "from 140 networks of mnasnet at 64 px and width 0.5, fp32, measured in 4.0 min; tested on 50 others, each "
         "measured twice"

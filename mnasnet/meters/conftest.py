@@ -1,18 +1,20 @@
 """A calibration of a device whose truth is known, beside the small model files for the tests of devices."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Artifact, Latency
 from mnasnet.devices.conftest import artifact as artifact
 from mnasnet.devices.conftest import broken as broken
 from mnasnet.devices.conftest import reference as reference
 from mnasnet.fakes.roofline import RooflineDevice
-from mnasnet.meters.calibrate import Calibration, fit, measure
+from mnasnet.meters.calibrate import measure_networks
+from mnasnet.meters.calibration import Calibration, CalibrationRequest
+from mnasnet.meters.latency import measure_latency
+from mnasnet.meters.network_size import NetworkSize
+from mnasnet.meters.table_fit import fit_table
 from mnasnet.space.hierarchical import mnasnet_space
 
 
@@ -26,33 +28,26 @@ def unwritten(architecture: Architecture) -> Artifact:
 @pytest.fixture(scope="session")
 def calibration() -> Calibration:
     """Of a simulated device that takes a second for each measurement, in four minutes."""
-    space = mnasnet_space(image_size=64, classes=10, width=0.5)
-    control = replace(MOBILENET_V2.scaled(0.5).fitted(64), classes=10)
+    request = CalibrationRequest(
+        device_name="roofline",
+        space=mnasnet_space(image_size=64, classes=10, width=0.5),
+        size=NetworkSize(image_size=64, width=0.5, classes=10, in_channels=3),
+        minutes=4,
+    )
     device = RooflineDevice()
-    agreed = device.measure(unwritten(control), reference=unwritten(control), agreed=None, launches=5)
+    reference = unwritten(request.size.reference)
+    unit = measure_latency(device, reference, reference=reference, unit=None, launches=5)
     seconds = [0.0]
 
     def time_one(architecture: Architecture) -> Latency:
         seconds[0] += 1
-        return device.measure(unwritten(architecture), reference=unwritten(control), agreed=agreed)
+        return measure_latency(device, unwritten(architecture), reference=reference, unit=unit)
 
-    measured = measure(
+    measurements = measure_networks(
         time_one,
-        space=space,
-        minutes=4,
-        begun=0.0,
-        seed=0,
-        step=lambda what, done, total: None,
-        clock=lambda: seconds[0],
+        request,
+        begun_s=0.0,
+        progress=lambda stage, done, total: None,
+        clock_s=lambda: seconds[0],
     )
-    return fit(
-        measured,
-        called="roofline",
-        space=space,
-        width=0.5,
-        precision="fp32",
-        format="tflite",
-        card=device.card(),
-        reference=control,
-        agreed=agreed,
-    )
+    return fit_table(measurements, request, format="tflite", card=device.read_card(), unit=unit)

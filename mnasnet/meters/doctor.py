@@ -8,22 +8,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
+from mnasnet.arch.networks import MNASNET_A1
 from mnasnet.arch.records import DeviceCard, Latency
 from mnasnet.devices.device import Device
-from mnasnet.devices.timing import HOT_C, student
-from mnasnet.meters.comparison import LAUNCHES
-from mnasnet.meters.latency_meter import Untrained
+from mnasnet.devices.timing import HOT_C
+from mnasnet.meters.latency import RELIABLE_LAUNCHES, student_quantile
+from mnasnet.meters.latency_meter import LatencyMeter
+from mnasnet.meters.network_size import NetworkSize
 
 # Where a person should be told. The figures are in docs/measuring.md.
-FREE = 0.9
+IDLE_SHARE = 0.9
 """A core of which less than this is left is kept busy by something: an idle one has 98 to 100 %."""
-QUIET = 0.02
+QUIET_NOISE = 0.02
 """Half-width of the interval of a network against itself that a quiet device stays below: this project's aim."""
-STEADY = 0.10
+STEADY_SPREAD = 0.10
 """Raw times that move by more than this say nothing from one measurement to the next: it is twice what makes a
 block a disturbed one."""
-DISTURBED = 0.3
+DISTURBED_SHARE = 0.3
 """Share of blocks thrown away from which on a device is called disturbed: with both cores busy it was 37 %."""
 
 
@@ -62,7 +63,7 @@ class Examination:
     def single_noise(self) -> float | None:
         """The same for one launch, as a search times its candidates; None where the sentinel had too few."""
         spread = self.sentinel.launch_spread
-        return None if spread is None else math.exp(student(self.sentinel.launches) * spread) - 1
+        return None if spread is None else math.exp(student_quantile(self.sentinel.launches) * spread) - 1
 
     @property
     def raw_spread(self) -> float:
@@ -71,7 +72,7 @@ class Examination:
 
     def problems(self) -> list[Problem]:
         """What is wrong with the device for measuring, the worst first."""
-        return list(_problems(self))
+        return list(_find_problems(self))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `json.dump`."""
@@ -90,46 +91,45 @@ class Examination:
         }
 
 
-def examine(
-    device: Device, *, image_size: int = 224, width: float = 1.0, classes: int = 1000, in_channels: int = 3
-) -> Examination:
+def examine_device(device: Device, size: NetworkSize) -> Examination:
     """Asks and measures `device`, with networks of the size that will be searched.
 
     Raises:
+        UnsuitableError: it can never measure as it was asked to.
         DeviceError: it does not answer or cannot measure.
     """
-    card = device.card()
-    sentinel_network, candidate_network = (
-        network.sized(image_size=image_size, in_channels=in_channels, classes=classes, width=width)
-        for network in (MOBILENET_V2, MNASNET_A1)
-    )
-    with Untrained(device, sentinel_network, agreed=None) as timed:
-        idle = device.idle()
+    card = device.read_card()
+    with LatencyMeter(device, size.reference) as meter:
+        meter.prepare()
+        idle = device.measure_idle_shares()
         begun = time.monotonic()
-        sentinel = timed.calibrate(launches=LAUNCHES)
+        sentinel = meter.measure_reference(launches=RELIABLE_LAUNCHES)
         finalist_s = time.monotonic() - begun
         begun = time.monotonic()
-        candidate = timed.of(timed.write(candidate_network, "candidate"), launches=1, may_fall_back=True)
-        return Examination(
-            card=card,
-            idle=idle,
-            sentinel=sentinel,
-            candidate=candidate,
-            candidate_s=time.monotonic() - begun,
-            finalist_s=finalist_s,
+        candidate = meter.measure_file(
+            meter.write_network(size.resize(MNASNET_A1), "candidate"), lenient=True
         )
+        candidate_s = time.monotonic() - begun
+    return Examination(
+        card=card,
+        idle=idle,
+        sentinel=sentinel,
+        candidate=candidate,
+        candidate_s=candidate_s,
+        finalist_s=finalist_s,
+    )
 
 
-def _problems(found: Examination) -> Iterator[Problem]:
+def _find_problems(found: Examination) -> Iterator[Problem]:
     card = found.card
     # Idle cores that are slow now and then belong to a machine of which others have a share.
     quieter = (
         "nothing was seen to run there, so it is others on the same machine: come back in a quieter hour"
-        if found.idle and min(found.idle.values()) >= FREE
+        if found.idle and min(found.idle.values()) >= IDLE_SHARE
         else "stop what else runs there"
     )
     for core, share in found.idle.items():
-        if share < FREE:
+        if share < IDLE_SHARE:
             measured = " on which measurements run" if core in card.pinned else ""
             yield Problem(
                 what=f"something else keeps core {core} busy{measured}: {share:.0%} of it is left",
@@ -145,18 +145,18 @@ def _problems(found: Examination) -> Iterator[Problem]:
             what=f"it is {card.temperature_c:.0f} °C warm, and slows itself down when it gets hotter",
             todo=f"let it cool below {HOT_C:.0f} °C, out of its case and off its charger",
         )
-    if found.noise > QUIET:
+    if found.noise > QUIET_NOISE:
         yield Problem(
             what=f"a network differs from a copy of itself by up to {found.noise:.1%}, where a quiet device has "
-            f"{QUIET:.0%}",
+            f"{QUIET_NOISE:.0%}",
             todo=f"{quieter}, or take differences below that for nothing",
         )
-    if found.sentinel.disturbed > DISTURBED:
+    if found.sentinel.disturbed > DISTURBED_SHARE:
         yield Problem(
             what=f"{found.sentinel.disturbed:.0%} of the blocks were disturbed and thrown away",
             todo=f"{quieter}; measurements take up to twice as long",
         )
-    if found.raw_spread > STEADY:
+    if found.raw_spread > STEADY_SPREAD:
         yield Problem(
             what=f"the same network's raw times moved by {found.raw_spread:.0%}",
             todo="trust ratios measured alternately, as all of mnasnet's are, and no raw time",
@@ -176,7 +176,7 @@ def _problems(found: Examination) -> Iterator[Problem]:
         )
 
 
-def measured_lines(found: Examination) -> Iterator[str]:
+def examination_lines(found: Examination) -> Iterator[str]:
     """What was measured, in words."""
     if found.idle:
         left = ", ".join(f"core {core} {share:.0%}" for core, share in found.idle.items())
@@ -187,7 +187,10 @@ def measured_lines(found: Examination) -> Iterator[str]:
         f"({found.raw_spread:.0%}), {found.sentinel.disturbed:.0%} thrown away"
     )
     single = "" if found.single_noise is None else f", ± {found.single_noise:.2%} in a single one"
-    yield f"noise floor: ± {found.noise:.2%}, MobileNetV2 against a copy of itself in {LAUNCHES} launches{single}"
+    yield (
+        f"noise floor: ± {found.noise:.2%}, MobileNetV2 against a copy of itself in {RELIABLE_LAUNCHES} "
+        f"launches{single}"
+    )
     latency = found.candidate
     yield (
         f"MnasNet-A1: {latency.median_ms:.4g} [{latency.low_ms:.4g}, {latency.high_ms:.4g}] ms, raw median "

@@ -33,7 +33,7 @@ class Extent:
     """Of each kind of operator on each size of map, the different inputs and outputs."""
 
     @staticmethod
-    def of(architectures: Sequence[Architecture]) -> "Extent":
+    def from_architectures(architectures: Sequence[Architecture]) -> "Extent":
         """That of `architectures`, of which there is at least one."""
         channels: dict[tuple[str, int], set[tuple[int, int]]] = {}
         for architecture in architectures:

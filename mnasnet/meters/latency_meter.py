@@ -1,11 +1,10 @@
-"""Latency of an architecture: the untrained network written to a file and timed on a device."""
+"""Latency on a device: the untrained network written to a file and timed against a reference."""
 
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -15,101 +14,127 @@ from mnasnet.devices.device import Device, DeviceError, DeviceLostError, Unsuita
 from mnasnet.export.quantize import in_precision
 from mnasnet.export.tflite import write_tflite
 from mnasnet.graph.weights import draw_weights
-from mnasnet.meters.table_meter import TableDevice
+from mnasnet.meters.latency import measure_latency
+from mnasnet.meters.meter import ReferencedMeter
 
-CALIBRATION_IMAGES = 4
-"""Of noise: untrained activations need a range that is theirs, and no more."""
+NOISE_IMAGES = 4
+"""That int8 files are calibrated on: untrained activations need a range that is theirs, and no more."""
 
-WAIT_S = 600.0
+DEVICE_WAIT_S = 600.0
 """For a device that went away: a phone that restarts is back after two minutes, a cable after somebody saw it."""
 
-LOST_AT_MOST = 5
+MOST_LOSSES = 5
 """So often for one network: a device that goes away each time it runs a network was not unplugged."""
 
 
-class Untrained:
+class LatencyMeter(ReferencedMeter):
     """Times networks with random weights against one reference network, in a folder that goes with it.
 
     What a network computes does not decide how long it takes, so it is timed before any training. A device that
     goes away is waited for, and the network measured again.
     """
 
+    calibrated_device = None
+
     def __init__(
         self,
         device: Device,
-        reference: Architecture,
+        reference: Architecture | None = None,
         *,
-        agreed: Latency | None,
+        unit: Latency | None = None,
         precision: Precision = "fp32",
         say: Callable[[str], None] = lambda line: None,
-        wait_s: float = WAIT_S,
+        wait_s: float | None = DEVICE_WAIT_S,
     ) -> None:
-        """`agreed` is the study's own measurement of the reference; None to `calibrate` it.
+        """Nothing is asked of `device` yet, which is closed with the meter.
 
-        Reference and candidates are timed in `precision`: their order is another in another one. `say` hears when
-        a device is waited for, at most `wait_s` at a time.
-
-        Raises:
-            DeviceError: the device does not answer.
+        Without a `reference` one has to be given by `use_reference`. `unit` is the study's own measurement of the
+        reference; None until `measure_reference`. Networks are timed in `precision`: their order is another in
+        another one. `say` hears when the device is waited for, at most `wait_s` at a time; None does not wait.
         """
-        self._device, self.precision = device, precision
+        self.unit, self.precision = unit, precision
+        self._device, self._reference_network = device, reference
         self._say, self._wait_s = say, wait_s
-        self.format: Format = device.formats[0]
-        """Of the files that are timed."""
         self._folder = tempfile.TemporaryDirectory(prefix="mnasnet-")
-        self.reference = self.write(reference, "reference")
-        self.agreed = agreed
+        self._reference_file: Artifact | None = None
 
     @property
-    def predicts(self) -> bool:
-        """Whether latencies come from a table."""
-        return isinstance(self._device, TableDevice)
+    def name(self) -> str:
+        """As the protocol says: the device's."""
+        return self._device.name
 
-    def calibrate(self, *, launches: int) -> Latency:
-        """Time the reference itself; what it takes now is the unit from here on."""
-        self.agreed = self.of(self.reference, launches=launches)
-        return self.agreed
+    @cached_property
+    def format(self) -> Format:
+        """As the protocol says: of those that the device runs the first."""
+        return self._device.formats[0]
 
-    def __call__(self, architecture: Architecture) -> Latency:
-        """Time one candidate.
-
-        Raises:
-            DeviceLostError: the device went away and did not come back.
-            DeviceError: as of `of`.
-            OSError: the file cannot be written.
-        """
-        return self.of(self.write(architecture, "candidate"), launches=1)
-
-    def of(self, artifact: Artifact, *, launches: int, may_fall_back: bool = False) -> Latency:
-        """Time a file that is there already.
+    @property
+    def reference(self) -> Artifact:
+        """The file that others are timed against.
 
         Raises:
-            DeviceLostError: the device went away and did not come back.
-            DeviceError: it cannot run the file, or not with all of it on its delegate unless it `may_fall_back`;
-                or its runtime is not the one that the unit was agreed on with.
+            ValueError: none was given.
         """
-        latency = self._timed(artifact, launches=launches)
-        if latency.not_delegated and not may_fall_back:
+        if self._reference_file is None:
+            if self._reference_network is None:
+                raise ValueError("give a reference: the network or the file that others are timed against")
+            self._reference_file = self.write_network(self._reference_network, "reference")
+        return self._reference_file
+
+    def prepare(self) -> None:
+        """As the protocol says: the file of the reference is written."""
+        _ = self.reference
+
+    def use_reference(self, artifact: Artifact) -> None:
+        """As the protocol says."""
+        self._reference_file = artifact
+
+    def measure_reference(self, *, launches: int, lenient: bool = False) -> Latency:
+        """As the protocol says."""
+        self.unit = self.measure_file(self.reference, launches=launches, lenient=lenient)
+        return self.unit
+
+    def measure_network(self, architecture: Architecture) -> Latency:
+        """As the protocol says."""
+        return self.measure_file(self.write_network(architecture, "candidate"))
+
+    def measure_file(self, artifact: Artifact, *, launches: int = 1, lenient: bool = False) -> Latency:
+        """As the protocol says.
+
+        Raises:
+            UnsuitableError: the device runs no such files.
+            DeviceLostError: the device went away and did not come back.
+            DeviceError: it cannot run the file; or, unless `lenient`, not with all of it on its delegate, or not
+                with the runtime that the unit was measured with.
+            ValueError: `launches` is less than 1.
+        """
+        latency = self._measure(artifact, launches=launches)
+        if lenient:
+            return latency
+        if latency.not_delegated:
             raise DeviceError(
                 f"{', '.join(latency.not_delegated)} of it would fall back to slower kernels ({latency.runtime})"
             )
-        agreed = self.agreed
-        if agreed is not None and latency.runtime != agreed.runtime and latency.predicted == agreed.predicted:
+        unit = self.unit
+        if unit is not None and latency.runtime != unit.runtime and not unit.predicted:
             raise DeviceError(
-                f"the runtime is {latency.runtime} now, and was {agreed.runtime} when the unit was agreed on, so "
+                f"the runtime is {latency.runtime} now, and was {unit.runtime} when the unit was agreed on, so "
                 "that their milliseconds do not compare: begin with another `out`, or bring back the former one"
             )
         return latency
 
-    def _timed(self, artifact: Artifact, *, launches: int) -> Latency:
+    def _measure(self, artifact: Artifact, *, launches: int) -> Latency:
         measure = partial(
-            self._device.measure,
+            measure_latency,
+            self._device,
             artifact,
             reference=self.reference,
-            agreed=self.agreed,
+            unit=self.unit,
             launches=launches,
         )
-        for _ in range(LOST_AT_MOST - 1):
+        if self._wait_s is None:
+            return measure()
+        for _ in range(MOST_LOSSES - 1):
             try:
                 return measure()
             except DeviceLostError as error:
@@ -119,10 +144,15 @@ class Untrained:
         try:
             return measure()
         except DeviceLostError as error:
-            raise DeviceError(f"lost {LOST_AT_MOST} times with the same network: {error}") from error
+            raise DeviceError(f"lost {MOST_LOSSES} times with the same network: {error}") from error
 
-    def write(self, architecture: Architecture, name: str) -> Artifact:
-        """The network with random weights, as a file of the device's format that is called `name`."""
+    def write_network(self, architecture: Architecture, name: str) -> Artifact:
+        """The network with random weights, as a file of the device's format that is called `name`.
+
+        Raises:
+            UnsuitableError: networks are not written so.
+            OSError: the file cannot be written.
+        """
         path = Path(self._folder.name) / f"{name}.{self.format}"
         if self.format == "onnx":
             # Torch's exporter: seconds a network, and torch itself.
@@ -134,13 +164,10 @@ class Untrained:
         generator = np.random.default_rng(0)
         artifact = write_tflite(architecture, draw_weights(architecture.lowered(), generator), path)
         shape = (architecture.image_size, architecture.image_size, architecture.in_channels)
-        images = generator.standard_normal((CALIBRATION_IMAGES, 1, *shape), dtype=np.float32)
+        images = generator.standard_normal((NOISE_IMAGES, 1, *shape), dtype=np.float32)
         return replace(in_precision(artifact, self.precision, images, path), architecture=architecture)
 
-    def __enter__(self) -> "Untrained":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """As the protocol says."""
         self._folder.cleanup()
+        self._device.close()

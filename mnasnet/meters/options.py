@@ -1,13 +1,18 @@
-"""Which device, and what it needs: the fields that every request to measure has."""
+"""Which device or table, and what it needs: the fields that every request to measure has."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.records import Latency, Precision
 from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import Device
-from mnasnet.devices.named import check_device_options, open_device, parse_device_name
-from mnasnet.devices.ssh import PYTHON
+from mnasnet.devices.named import DeviceName, check_device_options, open_device, parse_device_name
+from mnasnet.devices.ssh import BOARD_PYTHON
+from mnasnet.meters.latency_meter import DEVICE_WAIT_S, LatencyMeter
+from mnasnet.meters.meter import ReferencedMeter
 from mnasnet.space.hierarchical import SPACES
 
 MOST_THREADS = 64
@@ -24,14 +29,60 @@ class DeviceOptions:
     """Threads of the measured network."""
     benchmark_model: Path | None = None
     """LiteRT's tool of this name for the phone; docs/measuring.md says where it is published."""
-    python: str = PYTHON
+    python: str = BOARD_PYTHON
     """Interpreter on a board behind ssh that has ai-edge-litert or onnxruntime."""
 
-    def open(self) -> Device:
+    def open_device(self) -> Device:
         """The device; nothing is asked of it yet.
 
         Raises:
+            RequestError: no device can be meant, or something that it needs is missing; or it is a table.
+        """
+        name = self._parse_name()
+        if name.kind == "table":
+            # Imported when it is asked for: nothing else needs scipy.
+            from mnasnet.meters.table_meter import read_named_table
+
+            table = read_named_table(name, threads=self.threads)
+            own = table.qualities[0]
+            raise RequestError(
+                f"is a table already, which tells {own.within_10:.0%} of {len(table.held_out)} networks that it "
+                f"had not seen to ± 10 %; name a device, such as {table.device}",
+                field="device",
+                value=self.device,
+            )
+        return open_device(
+            self.device, threads=self.threads, benchmark_model=self.benchmark_model, python=self.python
+        )
+
+    def open_meter(
+        self,
+        reference: Architecture | None = None,
+        *,
+        unit: Latency | None = None,
+        precision: Precision = "fp32",
+        say: Callable[[str], None] = lambda line: None,
+        wait_s: float | None = DEVICE_WAIT_S,
+    ) -> ReferencedMeter:
+        """What times networks on the device, or predicts from the table; arguments as of `LatencyMeter`.
+
+        Raises:
             RequestError: no device can be meant, or something that it needs is missing.
+        """
+        name = self._parse_name()
+        if name.kind == "table":
+            from mnasnet.meters.table_meter import TableMeter, read_named_table
+
+            table = read_named_table(name, threads=self.threads)
+            return TableMeter(table, reference, unit=unit, precision=precision)
+        device = self.open_device()
+        return LatencyMeter(device, reference, unit=unit, precision=precision, say=say, wait_s=wait_s)
+
+    def _parse_name(self) -> DeviceName:
+        """What `device` names.
+
+        Raises:
+            RequestError: nothing that there is, or the other options do not go with it.
         """
         here = self.device.partition(":")[0] == "host"
         most = (os.cpu_count() or 1) if here else MOST_THREADS
@@ -43,33 +94,8 @@ class DeviceOptions:
                 value=self.threads,
             )
         name = parse_device_name(self.device)
-        if name.kind == "table":
-            check_device_options(name, benchmark_model=self.benchmark_model, python=self.python)
-            # Imported when it is asked for: no other device needs scipy.
-            from mnasnet.meters.table_meter import open_table
-
-            return open_table(name, threads=self.threads)
-        return open_device(
-            self.device,
-            threads=self.threads,
-            benchmark_model=self.benchmark_model,
-            python=self.python,
-        )
-
-
-def check_size(image_size: int, width: float, *, classes: int = 1, in_channels: int = 1) -> None:
-    """Nothing, where networks of such a size can be made.
-
-    Raises:
-        RequestError: they cannot.
-    """
-    if not 16 <= image_size <= 1024:
-        raise RequestError("give 16 to 1024", field="image_size", value=image_size)
-    if not 0.05 <= width <= 8:
-        raise RequestError("give 0.05 to 8", field="width", value=width)
-    for field, value in (("classes", classes), ("in_channels", in_channels)):
-        if value < 1:
-            raise RequestError("give a whole number of at least 1", field=field, value=value)
+        check_device_options(name, benchmark_model=self.benchmark_model, python=self.python)
+        return name
 
 
 def check_space(name: str) -> None:

@@ -26,7 +26,7 @@ from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Z_95
 from mnasnet.meters.operators import Operator, Sort, operators
 
-Floats = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
 
 SORTS: tuple[Sort, ...] = get_args(Sort)
 
@@ -55,7 +55,7 @@ STRENGTH_SPREAD = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fit:
+class PredictorParameters:
     """What was learned from measurements, beside the measurements."""
 
     rates: tuple[float, ...]
@@ -70,69 +70,73 @@ class Fit:
 class Predictor:
     """Predicts latencies, in the unit of those measured, from the networks that were measured."""
 
-    def __init__(self, measured: Sequence[Architecture], latencies: Sequence[float], fit: Fit) -> None:
-        """`fit` as `fitted` found it for the same measurements."""
-        self.fit = fit
-        self._networks = _Networks.of(measured, np.array(fit.rates))
+    def __init__(
+        self, measured: Sequence[Architecture], latencies: Sequence[float], parameters: PredictorParameters
+    ) -> None:
+        """`parameters` as `fit_predictor` found them for the same measurements."""
+        self.parameters = parameters
+        self._networks = _Networks.from_architectures(measured, np.array(parameters.rates))
         self._residuals = np.log(latencies) - self._networks.log_base
         parts = _parts(self._networks, self._networks, self._networks)
-        covariance = _covariance(parts, fit.strengths)
-        covariance[np.diag_indices_from(covariance)] += fit.strengths[-1] ** 2
+        covariance = _covariance(parts, parameters.strengths)
+        covariance[np.diag_indices_from(covariance)] += parameters.strengths[-1] ** 2
         self._lower = cholesky(covariance, lower=True)
         self._weights = cho_solve((self._lower, True), self._residuals)
 
-    def __call__(self, architectures: Sequence[Architecture]) -> tuple[Floats, Floats]:
+    def __call__(self, architectures: Sequence[Architecture]) -> tuple[FloatArray, FloatArray]:
         """Of each network the latency, and the standard deviation of a measurement's logarithm around its own."""
-        networks = _Networks.of(architectures, np.array(self.fit.rates))
-        cross = _covariance(_parts(networks, self._networks, self._networks), self.fit.strengths)
-        variance = _variance(networks, self.fit.strengths)
+        networks = _Networks.from_architectures(architectures, np.array(self.parameters.rates))
+        cross = _covariance(_parts(networks, self._networks, self._networks), self.parameters.strengths)
+        variance = _variance(networks, self.parameters.strengths)
         # [measured, networks]
         variance -= (solve_triangular(self._lower, cross.T, lower=True) ** 2).sum(0)
-        spread = np.sqrt(np.maximum(variance, 0.0) + self.fit.strengths[-1] ** 2)
-        return np.exp(networks.log_base + cross @ self._weights), self.fit.stretch * spread
+        spread = np.sqrt(np.maximum(variance, 0.0) + self.parameters.strengths[-1] ** 2)
+        return np.exp(networks.log_base + cross @ self._weights), self.parameters.stretch * spread
 
-    def unknown(self, architectures: Sequence[Architecture]) -> Floats:
+    def unknown(self, architectures: Sequence[Architecture]) -> FloatArray:
         """What is not known of the logarithms of their latencies: the covariance of each with each."""
-        networks = _Networks.of(architectures, np.array(self.fit.rates))
-        cross = _covariance(_parts(networks, self._networks, self._networks), self.fit.strengths)
+        networks = _Networks.from_architectures(architectures, np.array(self.parameters.rates))
+        cross = _covariance(_parts(networks, self._networks, self._networks), self.parameters.strengths)
         explained = solve_triangular(self._lower, cross.T, lower=True)
-        own = _covariance(_parts(networks, networks, self._networks), self.fit.strengths)
-        remains: Floats = own - explained.T @ explained
+        own = _covariance(_parts(networks, networks, self._networks), self.parameters.strengths)
+        remains: FloatArray = own - explained.T @ explained
         return remains
 
-    def left_out(self) -> tuple[Floats, Floats]:
+    def left_out(self) -> tuple[FloatArray, FloatArray]:
         """Of each network measured how far off its logarithm is when it is predicted from the others, and the
         standard deviation that this prediction has, not stretched (Rasmussen and Williams 2006, equation 5.12)."""
         precision = np.diag(cho_solve((self._lower, True), np.eye(len(self._weights))))
         return self._weights / precision, 1 / np.sqrt(precision)
 
 
-def fitted(measured: Sequence[Architecture], latencies: Sequence[float]) -> Predictor:
+def fit_predictor(measured: Sequence[Architecture], latencies: Sequence[float]) -> Predictor:
     """The predictor that measurements give, of which there must be at least 20."""
     logs = np.log(latencies)
     rates = _rates(_loads(measured), logs)
-    networks = _Networks.of(measured, rates)
+    networks = _Networks.from_architectures(measured, rates)
     parts = _parts(networks, networks, networks)
     strengths = _strengths(parts, logs - networks.log_base)
-    fit = Fit(rates=tuple(rates.tolist()), strengths=tuple(strengths.tolist()), stretch=1.0)
-    predictor = Predictor(measured, latencies, fit)
+    parameters = PredictorParameters(
+        rates=tuple(rates.tolist()), strengths=tuple(strengths.tolist()), stretch=1.0
+    )
+    predictor = Predictor(measured, latencies, parameters)
     off, spread = predictor.left_out()
     # One more network lies below the k-th of n with a chance of k / (n + 1).
     share = min(1.0, 0.95 * (len(off) + 1) / len(off))
     within = float(np.quantile(np.abs(off) / spread, share, method="higher"))
     # Strengths were fitted to the same networks, and flatter them: never less than they say.
-    predictor.fit = replace(fit, stretch=max(1.0, within / Z_95))
+    predictor.parameters = replace(parameters, stretch=max(1.0, within / Z_95))
     return predictor
 
 
-def informative(predictor: Predictor, pool: Sequence[Architecture], count: int) -> list[Architecture]:
+def choose_informative(predictor: Predictor, pool: Sequence[Architecture], count: int) -> list[Architecture]:
     """The networks of `pool` to measure next, at most `count` and one after the other.
 
     Each is the one after which least is left unknown of all of `pool` (an I-optimal design, chosen greedily): the
     sum of its squared covariances over its own variance, given all that was measured or chosen before.
     """
     unknown = predictor.unknown(pool)
-    noise = predictor.fit.strengths[-1] ** 2
+    noise = predictor.parameters.strengths[-1] ** 2
     left = np.ones(len(pool), dtype=bool)
     chosen = []
     for _ in range(min(count, len(pool))):
@@ -144,42 +148,42 @@ def informative(predictor: Predictor, pool: Sequence[Architecture], count: int) 
     return chosen
 
 
-def _loads(architectures: Sequence[Architecture]) -> Floats:
-    """What each network asks for of each rate, in the order of `Fit.rates`."""
+def _loads(architectures: Sequence[Architecture]) -> FloatArray:
+    """What each network asks for of each rate, in the order of `PredictorParameters.rates`."""
     return np.array([sum(_load(operator) for operator in operators(one)) for one in architectures])
 
 
-def _load(operator: Operator) -> Floats:
+def _load(operator: Operator) -> FloatArray:
     load = np.zeros((len(SORTS), 4))
     load[SORTS.index(operator.sort)] = 1, operator.multiply_adds, operator.values, operator.weights
     return load.ravel()
 
 
-def _rates(loads: Floats, logs: Floats) -> Floats:
+def _rates(loads: FloatArray, logs: FloatArray) -> FloatArray:
     usual = np.log([rate for sort in SORTS for rate in USUAL_RATES[sort]])
     usual += (logs - np.log(loads @ np.exp(usual))).mean()
 
-    def off(rates: Floats) -> Floats:
+    def off(rates: FloatArray) -> FloatArray:
         return np.concatenate(
             [(np.log(loads @ np.exp(rates)) - logs) / RATE_NOISE, (rates - usual) / RATE_SPREAD]
         )
 
-    def slope(rates: Floats) -> Floats:
+    def slope(rates: FloatArray) -> FloatArray:
         taken = loads * np.exp(rates)
         return np.concatenate(
             [taken / taken.sum(1, keepdims=True) / RATE_NOISE, np.eye(len(rates)) / RATE_SPREAD]
         )
 
-    found: Floats = least_squares(off, usual, jac=slope).x
+    found: FloatArray = least_squares(off, usual, jac=slope).x
     return found
 
 
-def _strengths(parts: Floats, residuals: Floats) -> Floats:
+def _strengths(parts: FloatArray, residuals: FloatArray) -> FloatArray:
     """Those that make the residuals most likely, given what is believed of strengths."""
     usual = np.log(USUAL_STRENGTHS)
     identity = np.eye(len(residuals))
 
-    def surprise(strengths: Floats) -> tuple[float, Floats]:
+    def surprise(strengths: FloatArray) -> tuple[float, FloatArray]:
         squares = np.exp(2 * strengths)
         lower = cholesky(np.einsum("p,pij->ij", squares[:-1], parts) + squares[-1] * identity, lower=True)
         inverse = cho_solve((lower, True), identity)
@@ -190,7 +194,7 @@ def _strengths(parts: Floats, residuals: Floats) -> Floats:
         slopes = np.append(np.einsum("pij,ij->p", parts, blame), np.trace(blame))
         return value, slopes * squares + beliefs / STRENGTH_SPREAD
 
-    found: Floats = minimize(surprise, usual, jac=True, method="L-BFGS-B").x
+    found: FloatArray = minimize(surprise, usual, jac=True, method="L-BFGS-B").x
     return np.exp(found)
 
 
@@ -198,15 +202,15 @@ def _strengths(parts: Floats, residuals: Floats) -> Floats:
 class _Networks:
     """Networks as their operators' shares in the time that the rates give."""
 
-    log_base: Floats
+    log_base: FloatArray
     """Logarithm of the time that the rates give, `[networks]`."""
     shapes: tuple[Operator, ...]
     """The different operators of all of them."""
-    shares: Floats
+    shares: FloatArray
     """Of each operator in a network's time, `[networks, shapes]`."""
 
     @staticmethod
-    def of(architectures: Sequence[Architecture], rates: Floats) -> "_Networks":
+    def from_architectures(architectures: Sequence[Architecture], rates: FloatArray) -> "_Networks":
         column: dict[Operator, int] = {}
         cells = [
             (row, column.setdefault(operator, len(column)))
@@ -221,21 +225,21 @@ class _Networks:
         return _Networks(log_base=np.log(base), shapes=tuple(column), shares=taken / base[:, None])
 
 
-def _covariance(parts: Floats, strengths: Sequence[float]) -> Floats:
-    found: Floats = np.einsum("p,pij->ij", np.square(strengths[:-1]), parts)
+def _covariance(parts: FloatArray, strengths: Sequence[float]) -> FloatArray:
+    found: FloatArray = np.einsum("p,pij->ij", np.square(strengths[:-1]), parts)
     return found
 
 
-def _variance(networks: _Networks, strengths: Sequence[float]) -> Floats:
+def _variance(networks: _Networks, strengths: Sequence[float]) -> FloatArray:
     """The diagonal of the covariance of `networks` with themselves."""
     alike = _alike(networks.shapes, networks.shapes)
     corrections = [((networks.shares @ one) * networks.shares).sum(1) for one in alike]
     ones = np.ones(len(networks.log_base))
-    found: Floats = np.square(strengths[:-1]) @ np.array([ones, *corrections, ones])
+    found: FloatArray = np.square(strengths[:-1]) @ np.array([ones, *corrections, ones])
     return found
 
 
-def _parts(left: _Networks, right: _Networks, scale: _Networks) -> Floats:
+def _parts(left: _Networks, right: _Networks, scale: _Networks) -> FloatArray:
     """Covariance of each network of `left` with each of `right`, for each strength but the last at 1.
 
     What is not additive is scaled by how the networks of `scale` spread.
@@ -249,11 +253,11 @@ def _parts(left: _Networks, right: _Networks, scale: _Networks) -> Floats:
     return np.array([np.ones_like(profile), *corrections, profile])
 
 
-def _alike(left: Sequence[Operator], right: Sequence[Operator]) -> list[Floats]:
+def _alike(left: Sequence[Operator], right: Sequence[Operator]) -> list[FloatArray]:
     """How much alike corrections of operators are, for each of `LENGTHS` and for the same shape alone."""
     kinds = sorted({operator.kind for operator in (*left, *right)})
 
-    def place(shapes: Sequence[Operator]) -> tuple[NDArray[np.int64], Floats]:
+    def place(shapes: Sequence[Operator]) -> tuple[NDArray[np.int64], FloatArray]:
         sides = np.log2([(one.inputs, one.outputs, one.size) for one in shapes])
         return np.array([kinds.index(one.kind) for one in shapes]), sides
 
@@ -266,7 +270,7 @@ def _alike(left: Sequence[Operator], right: Sequence[Operator]) -> list[Floats]:
     ]
 
 
-def _profile(networks: _Networks, scale: _Networks) -> Floats:
+def _profile(networks: _Networks, scale: _Networks) -> FloatArray:
     """Columns that tell how a network's time is shared out: by sort and map, and the logarithm of all of it."""
     columns = {key: index for index, key in enumerate(sorted({(one.sort, one.size) for one in scale.shapes}))}
     belongs = np.zeros((len(networks.shapes), len(columns)))

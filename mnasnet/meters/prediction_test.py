@@ -7,7 +7,7 @@ import pytest
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.fakes.roofline import truth_ms
-from mnasnet.meters.prediction import Predictor, fitted, informative
+from mnasnet.meters.prediction import Predictor, choose_informative, fit_predictor
 from mnasnet.space.extremes import random_network
 from mnasnet.space.hierarchical import mnasnet_space
 
@@ -26,7 +26,7 @@ def measured() -> list[Architecture]:
 
 @pytest.fixture(scope="module")
 def predictor(measured: list[Architecture]) -> Predictor:
-    return fitted(measured, [truth_ms(one) for one in measured])
+    return fit_predictor(measured, [truth_ms(one) for one in measured])
 
 
 def test_networks_never_seen_are_told_from_sixty(predictor: Predictor) -> None:
@@ -40,7 +40,7 @@ def test_networks_never_seen_are_told_from_sixty(predictor: Predictor) -> None:
 def test_twice_the_latency_everywhere_is_twice_the_prediction(
     predictor: Predictor, measured: list[Architecture]
 ) -> None:
-    twice = fitted(measured, [2 * truth_ms(one) for one in measured])
+    twice = fit_predictor(measured, [2 * truth_ms(one) for one in measured])
     networks = drawn(5, seed=1)
     assert twice(networks)[0] == pytest.approx(2 * predictor(networks)[0], rel=1e-3)
 
@@ -58,23 +58,23 @@ def test_a_network_left_out_is_predicted_from_the_others(
     latencies = [truth_ms(one) for one in measured]
     off, spread = predictor.left_out()
     # The covariance scales what is not additive by the spread over all networks measured: nearly, not exactly.
-    without = Predictor(measured[1:], latencies[1:], predictor.fit)
+    without = Predictor(measured[1:], latencies[1:], predictor.parameters)
     (told,), (known,) = without(measured[:1])
     assert np.log(latencies[0] / told) == pytest.approx(off[0], abs=0.01)
-    assert known / predictor.fit.stretch == pytest.approx(spread[0], rel=0.05)
+    assert known / predictor.parameters.stretch == pytest.approx(spread[0], rel=0.05)
 
 
 def test_the_next_networks_leave_less_unknown_than_any(
     predictor: Predictor, measured: list[Architecture]
 ) -> None:
     pool = drawn(200, seed=2)
-    best = informative(predictor, pool, 10)
+    best = choose_informative(predictor, pool, 10)
     assert len({one.digest() for one in best}) == 10
 
     def unknown(chosen: list[Architecture]) -> float:
         # Only what is measured where decides what is left unknown, not what comes out.
         networks = [*measured, *chosen]
-        told = Predictor(networks, [truth_ms(one) for one in networks], predictor.fit)
+        told = Predictor(networks, [truth_ms(one) for one in networks], predictor.parameters)
         return float(np.trace(told.unknown(pool)))
 
     assert unknown(best) < unknown(pool[:10])

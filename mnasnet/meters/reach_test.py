@@ -3,14 +3,18 @@
 import pytest
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.records import Artifact
 from mnasnet.arch.zoo import ZOO
+from mnasnet.devices.timing import Timings
 from mnasnet.fakes.recorded import RecordedDevice
 from mnasnet.graph.cost import count_multiply_adds
-from mnasnet.meters.reach import Reach, order_rank, reach, rows, verdict_lines
+from mnasnet.meters.latency_meter import LatencyMeter
+from mnasnet.meters.network_size import NetworkSize
+from mnasnet.meters.reach import Reach, measure_reach, median_rank, reach_rows, target_lines
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
 
+SIZE = NetworkSize(image_size=16, in_channels=1, classes=10, width=0.35)
 SPACE = mnasnet_space(image_size=16, in_channels=1, classes=10, width=0.35)
 
 
@@ -20,12 +24,9 @@ class ByMultiplyAdds(RecordedDevice):
     def __init__(self) -> None:
         super().__init__(lambda digest: None)
 
-    def measure(
-        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
-    ) -> Latency:
-        own, unit = (ms(one.architecture) for one in (artifact, reference))
-        clock = RecordedDevice({artifact.digest: own, reference.digest: unit}.get)
-        return clock.measure(artifact, reference=reference, agreed=agreed, launches=launches)
+    def time_file(self, artifact: Artifact, *, reference: Artifact, launches: int = 1) -> Timings:
+        recorded_ms = {file.digest: ms(file.architecture) for file in (artifact, reference)}
+        return RecordedDevice(recorded_ms.get).time_file(artifact, reference=reference, launches=launches)
 
 
 def ms(architecture: Architecture | None) -> float:
@@ -35,7 +36,8 @@ def ms(architecture: Architecture | None) -> float:
 
 @pytest.fixture(scope="module")
 def found() -> Reach:
-    return reach(ByMultiplyAdds(), SPACE, image_size=16, in_channels=1, classes=10, width=0.35, sample=7)
+    with LatencyMeter(ByMultiplyAdds(), SIZE.reference) as meter:
+        return measure_reach(meter, SPACE, SIZE, sample=7)
 
 
 def test_the_ends_of_a_space_are_those_of_the_fewest_and_the_most_multiply_adds(found: Reach) -> None:
@@ -49,9 +51,9 @@ def test_the_ends_of_a_space_are_those_of_the_fewest_and_the_most_multiply_adds(
 
 
 def test_the_zoo_stands_among_the_space(found: Reach) -> None:
-    names = [name for name, *_ in rows(found)]
+    names = [name for name, *_ in reach_rows(found)]
     assert set(ZOO) | {"space, fastest", "space, median", "space, slowest"} == set(names)
-    latencies = [latency for _, latency, *_ in rows(found)]
+    latencies = [latency for _, latency, *_ in reach_rows(found)]
     assert latencies == sorted(latencies)
 
 
@@ -59,7 +61,7 @@ def test_a_target_is_judged_before_any_training(found: Reach) -> None:
     fastest_ms, slowest_ms = found.smallest.latency.median_ms, found.largest.latency.median_ms
 
     def said(target_ms: float) -> str:
-        (line,) = verdict_lines(found, target_ms)
+        (line,) = target_lines(found, target_ms)
         return line
 
     assert "out of reach" in said(0.9 * fastest_ms)
@@ -71,4 +73,4 @@ def test_a_target_is_judged_before_any_training(found: Reach) -> None:
 @pytest.mark.parametrize(("count", "rank"), [(3, 0), (5, 0), (6, 0), (9, 1), (15, 3), (50, 17)])
 def test_the_interval_of_a_median_goes_by_order(count: int, rank: int) -> None:
     # From the tables of the sign test: of 15 the 4th to the 12th, of 50 the 18th to the 33rd.
-    assert order_rank(count) == rank
+    assert median_rank(count) == rank

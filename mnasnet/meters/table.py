@@ -23,23 +23,23 @@ from mnasnet.base.errors import RequestError
 from mnasnet.base.files import replace_file
 from mnasnet.devices.device import DeviceError
 from mnasnet.meters.extent import Extent
-from mnasnet.meters.prediction import Fit, Predictor
+from mnasnet.meters.prediction import Predictor, PredictorParameters
 
-KIND, VERSION = "mnasnet latency table", 1
+TABLE_KIND, TABLE_VERSION = "mnasnet latency table", 1
 """How a file says that it is one. The version changes with what a fit means: with `prediction` and `operators`."""
 
-MOST_UNKNOWN = 2.0
+OUTSIDE_TIMES_SPREAD = 2.0
 """A network is outside of what was calibrated when its uncertainty is this many times the largest among those
 measured, each predicted from the others."""
 
 
-BEYOND = 1.25
+OUTSIDE_TIMES_LATENCY = 1.25
 """A network is outside when it would take this many times as long as the slowest measured, or as much less than the
 fastest: it has other numbers of layers."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredNetwork:
     """A network and how long it took in units of the reference."""
 
     architecture: Architecture
@@ -47,14 +47,14 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accordance:
-    """How well something agrees with the first measurement of networks that no table has seen."""
+class PredictionQuality:
+    """How well a way to predict agrees with the first measurement of networks that no table has seen."""
 
     way: str
-    """By which the latencies were told, in words."""
+    """Which way, in words."""
     within_10: float
     within_5: float
-    """Share of the networks told to within ± 10 % and ± 5 %, as fractions."""
+    """Share of the networks predicted to within ± 10 % and ± 5 %, as fractions."""
     mean_error: float
     """Mean of the absolute relative errors, as a fraction."""
     tau: float
@@ -78,19 +78,19 @@ class Table:
     width: float
     card: DeviceCard
     reference: Architecture
-    agreed: Latency
+    unit: Latency
     """The reference against itself in several launches, before all else."""
-    measured: tuple[Measured, ...]
+    measured: tuple[MeasuredNetwork, ...]
     """What predictions are made from."""
-    held_out: tuple[Measured, ...]
+    held_out: tuple[MeasuredNetwork, ...]
     """Networks that it has not seen, with their first measurement."""
-    again: tuple[float, ...]
+    second_ratios: tuple[float, ...]
     """Their second one."""
-    accordance: tuple[Accordance, ...]
+    qualities: tuple[PredictionQuality, ...]
     """Of the table, of other ways to predict and of the device with itself, on `held_out`."""
     coverage: float
     """Share of the 95 % intervals that hold the first measurement of `held_out`."""
-    fit: Fit
+    parameters: PredictorParameters
     calibrated_at: str
     """UTC, ISO 8601."""
 
@@ -108,16 +108,16 @@ class Table:
     def predictor(self) -> Predictor:
         """Its unit is one run of the reference."""
         return Predictor(
-            [one.architecture for one in self.measured], [one.ratio for one in self.measured], self.fit
+            [one.architecture for one in self.measured], [one.ratio for one in self.measured], self.parameters
         )
 
     @cached_property
     def _extent(self) -> Extent:
-        return Extent.of([one.architecture for one in self.measured])
+        return Extent.from_architectures([one.architecture for one in self.measured])
 
     @cached_property
     def _most_spread(self) -> float:
-        return MOST_UNKNOWN * self.fit.stretch * float(self.predictor.left_out()[1].max())
+        return OUTSIDE_TIMES_SPREAD * self.parameters.stretch * float(self.predictor.left_out()[1].max())
 
     def predict(self, architecture: Architecture) -> tuple[float, float]:
         """Latency in units of the reference, and the standard deviation of its logarithm.
@@ -129,8 +129,8 @@ class Table:
             raise DeviceError(f"{outside}: calibrate again for that, with mnasnet calibrate")
         (ratio,), (spread,) = self.predictor([architecture])
         least, most = (end(one.ratio for one in self.measured) for end in (min, max))
-        if not least / BEYOND <= ratio <= most * BEYOND:
-            unit_ms = self.agreed.reference_ms
+        if not least / OUTSIDE_TIMES_LATENCY <= ratio <= most * OUTSIDE_TIMES_LATENCY:
+            unit_ms = self.unit.reference_ms
             raise DeviceError(
                 f"the network would take {ratio * unit_ms:.3g} ms, and those that the table was made of took "
                 f"{least * unit_ms:.3g} to {most * unit_ms:.3g}: "
@@ -148,25 +148,25 @@ class Table:
         common = self.measured[0].architecture.to_json()
         del common["blocks"]
         return {
-            "kind": KIND,
-            "version": VERSION,
+            "kind": TABLE_KIND,
+            "version": TABLE_VERSION,
             "device": self.device,
             "format": self.format,
             "precision": self.precision,
             "space": self.space,
             "width": self.width,
             "calibrated_at": self.calibrated_at,
-            "accordance": [asdict(one) for one in self.accordance],
+            "accordance": [asdict(one) for one in self.qualities],
             "coverage": self.coverage,
             "card": self.card.to_json(),
             "reference": self.reference.to_json(),
-            "agreed": self.agreed.to_json(),
-            "fit": asdict(self.fit),
+            "agreed": self.unit.to_json(),
+            "fit": asdict(self.parameters),
             "networks": common,
             "measured": [[_blocks(one.architecture), one.ratio] for one in self.measured],
             "held_out": [
                 [_blocks(one.architecture), one.ratio, again]
-                for one, again in zip(self.held_out, self.again, strict=True)
+                for one, again in zip(self.held_out, self.second_ratios, strict=True)
             ],
         }
 
@@ -203,11 +203,11 @@ def read_table(path: Path) -> Table:
         ) from error
     except ValueError as error:
         raise RequestError(f"{path} is no table, or a damaged one: calibrate again") from error
-    if not isinstance(data, Mapping) or data.get("kind") != KIND:
+    if not isinstance(data, Mapping) or data.get("kind") != TABLE_KIND:
         raise RequestError(f"{path} is no table: give a file that mnasnet calibrate wrote")
-    if data.get("version") != VERSION:
+    if data.get("version") != TABLE_VERSION:
         raise RequestError(
-            f"{path} is a table of version {data.get('version')}, and this mnasnet reads version {VERSION}: "
+            f"{path} is a table of version {data.get('version')}, and this mnasnet reads version {TABLE_VERSION}: "
             "calibrate again"
         )
     try:
@@ -231,19 +231,19 @@ def _table_from_json(data: Mapping[str, Any]) -> Table:
         width=data["width"],
         card=device_card_from_json(data["card"]),
         reference=architecture_from_json(data["reference"]),
-        agreed=latency_from_json(data["agreed"]),
+        unit=latency_from_json(data["agreed"]),
         measured=tuple(
-            Measured(architecture=network(blocks), ratio=_positive(ratio))
+            MeasuredNetwork(architecture=network(blocks), ratio=_positive(ratio))
             for blocks, ratio in data["measured"]
         ),
         held_out=tuple(
-            Measured(architecture=network(blocks), ratio=_positive(ratio))
+            MeasuredNetwork(architecture=network(blocks), ratio=_positive(ratio))
             for blocks, ratio, _ in data["held_out"]
         ),
-        again=tuple(_positive(again) for _, _, again in data["held_out"]),
-        accordance=tuple(Accordance(**one) for one in data["accordance"]),
+        second_ratios=tuple(_positive(again) for _, _, again in data["held_out"]),
+        qualities=tuple(PredictionQuality(**one) for one in data["accordance"]),
         coverage=data["coverage"],
-        fit=Fit(
+        parameters=PredictorParameters(
             rates=tuple(fit["rates"]), strengths=tuple(fit["strengths"]), stretch=_positive(fit["stretch"])
         ),
         calibrated_at=data["calibrated_at"],

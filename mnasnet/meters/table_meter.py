@@ -1,27 +1,36 @@
-"""A calibrated table as a device: what it says of a latency was predicted, and says so."""
+"""Latency predicted from a calibrated table: nothing is run, and every record says so."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Z_95, Artifact, DeviceCard, Format, Latency
+from mnasnet.arch.records import Z_95, Artifact, Format, Latency, Precision
 from mnasnet.base.errors import RequestError
-from mnasnet.devices.device import Device, UnsuitableError
+from mnasnet.devices.device import UnsuitableError
 from mnasnet.devices.named import DeviceName
 from mnasnet.meters.extent import FIELDS
+from mnasnet.meters.meter import CalibratedDevice, ReferencedMeter
 from mnasnet.meters.table import Table, read_table
 
 
-class TableDevice(Device):
-    """Predicts what a device would measure; runs nothing.
+class TableMeter(ReferencedMeter):
+    """Predicts what a device would take.
 
-    It knows networks by `Artifact.architecture`. The interval of a latency is the table's own uncertainty.
+    It knows networks, and files by the `architecture` of their `Artifact`. The interval of a latency is the table's
+    own uncertainty.
     """
 
-    def __init__(self, table: Table) -> None:
-        self.table = table
+    def __init__(
+        self,
+        table: Table,
+        reference: Architecture | None = None,
+        *,
+        unit: Latency | None = None,
+        precision: Precision = "fp32",
+    ) -> None:
+        """`reference` and `precision` are those of a study, and must be the table's; None is its own reference."""
+        self.table, self.unit, self.precision = table, unit, precision
+        self._reference = reference or table.reference
 
     @property
     def name(self) -> str:
@@ -29,55 +38,84 @@ class TableDevice(Device):
         return f"table of {self.table.card.name} ({self.table.digest})"
 
     @property
-    def formats(self) -> tuple[Format, ...]:
+    def format(self) -> Format:
         """As the protocol says: of the files that were timed."""
-        return (self.table.format,)
+        return self.table.format
 
     @property
-    def reference(self) -> Artifact:
-        """The network that its latencies are in units of; there is no such file."""
-        table = self.table
-        return Artifact(
-            path=Path("MobileNetV2"),
-            format=table.format,
-            digest=table.reference.digest(),
-            size_bytes=0,
-            architecture=table.reference,
-            precision=table.precision,
-        )
+    def calibrated_device(self) -> CalibratedDevice:
+        """As the protocol says."""
+        return CalibratedDevice(name=self.table.device, card=self.table.card)
 
-    def measure(
-        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
-    ) -> Latency:
-        """As the protocol says; the file is not opened.
+    def prepare(self) -> None:
+        """As the protocol says: the table must be of such networks."""
+        self._check_files(self.table.format, self.precision)
+        self._check_reference()
 
-        The reference against itself takes what it took when the table was calibrated, with that interval.
+    def use_reference(self, artifact: Artifact) -> None:
+        """As the protocol says: its own stays."""
+
+    def measure_reference(self, *, launches: int, lenient: bool = False) -> Latency:
+        """As the protocol says: what it took when the table was calibrated, with that interval."""
+        self._check_files(self.table.format, self.precision)
+        self.unit = self._predict(self._reference, launches=launches)
+        return self.unit
+
+    def measure_network(self, architecture: Architecture) -> Latency:
+        """As the protocol says.
 
         Raises:
-            DeviceError: the network lies outside of what was calibrated, or is not known at all; or the reference
-                is another one.
+            UnsuitableError: the table is of other files, or in units of another reference.
+            DeviceError: the network lies outside of what was calibrated.
+        """
+        self._check_files(self.table.format, self.precision)
+        return self._predict(architecture, launches=1)
+
+    def measure_file(self, artifact: Artifact, *, launches: int = 1, lenient: bool = False) -> Latency:
+        """As the protocol says; the file is not opened.
+
+        Raises:
+            UnsuitableError: nothing is known of the file; or as of `measure_network`.
+            DeviceError: as of `measure_network`.
             ValueError: `launches` is less than 1.
         """
+        if artifact.architecture is None:
+            raise UnsuitableError(
+                f"{artifact.path}: a table knows networks that mnasnet wrote itself, not files; measure it on "
+                f"{self.table.device}"
+            )
+        self._check_files(artifact.format, artifact.precision)
+        return self._predict(artifact.architecture, launches=launches)
+
+    def _check_files(self, format: Format, precision: Precision) -> None:
+        asked, known = (format, precision), (self.table.format, self.table.precision)
+        if asked != known:
+            raise UnsuitableError(
+                f"the table is of {' in '.join(known)}, not of {' in '.join(asked)}: calibrate again in that "
+                "precision, with mnasnet calibrate"
+            )
+
+    def _check_reference(self) -> None:
+        own, asked = self.table.reference, self._reference
+        if asked.digest() == own.digest():
+            return
+        others = {
+            f"`{field}`" for name, field in FIELDS.items() if getattr(asked, name) != getattr(own, name)
+        }
+        raise UnsuitableError(
+            f"the table is for images of {own.image_size} px, {own.in_channels} channels "
+            f"and {own.classes} classes at width {self.table.width:g}: give the same "
+            f"{' and '.join(sorted(others)) or 'reference'}, or calibrate again, with mnasnet calibrate"
+        )
+
+    def _predict(self, network: Architecture, *, launches: int) -> Latency:
         if launches < 1:
             raise ValueError(f"a measurement takes at least 1 launch, not {launches}")
-        table = self.table
-        network = self._known(artifact)
-        asked, own_reference = self._known(reference), table.reference
-        if asked.digest() != own_reference.digest():
-            others = {
-                f"`{field}`"
-                for name, field in FIELDS.items()
-                if getattr(asked, name) != getattr(own_reference, name)
-            }
-            raise UnsuitableError(
-                f"the table is for images of {own_reference.image_size} px, {own_reference.in_channels} channels "
-                f"and {own_reference.classes} classes at width {table.width:g}: give the same "
-                f"{' and '.join(sorted(others)) or 'reference'}, or calibrate again, with mnasnet calibrate"
-            )
-        own = table.agreed
-        unit_ms = own.reference_ms if agreed is None else agreed.reference_ms
-        itself = network.digest() == table.reference.digest()
-        if itself:
+        self._check_reference()
+        table, own = self.table, self.table.unit
+        unit_ms = own.reference_ms if self.unit is None else self.unit.reference_ms
+        is_reference = network.digest() == table.reference.digest()
+        if is_reference:
             ratio, low, high = 1.0, own.low_ms / own.median_ms, own.high_ms / own.median_ms
         else:
             ratio, spread = table.predict(network)
@@ -98,44 +136,18 @@ class TableDevice(Device):
             threads=table.card.threads,
             cores=own.cores,
             measured_at=table.calibrated_at,
-            launch_spread=own.launch_spread if itself else None,
-            reference_half=own.reference_half if itself else None,
+            launch_spread=own.launch_spread if is_reference else None,
+            reference_half=own.reference_half if is_reference else None,
             statistic=own.statistic,
             predicted=True,
         )
-
-    def _known(self, artifact: Artifact) -> Architecture:
-        table = self.table
-        if artifact.architecture is None:
-            raise UnsuitableError(
-                f"{artifact.path}: a table knows networks that mnasnet wrote itself, not files; measure it on "
-                f"{table.device}"
-            )
-        asked, known = (
-            (artifact.format, artifact.precision),
-            (table.format, table.precision),
-        )
-        if asked != known:
-            raise UnsuitableError(
-                f"the table is of {' in '.join(known)}, not of {' in '.join(asked)}: calibrate again in that "
-                "precision, with mnasnet calibrate"
-            )
-        return artifact.architecture
-
-    def card(self) -> DeviceCard:
-        """The device's, as it was when the table was calibrated, under the table's name."""
-        return replace(self.table.card, name=self.name)
-
-    def idle(self) -> Mapping[int, float]:
-        """Nothing runs on a table."""
-        return {}
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def open_table(name: DeviceName, *, threads: int) -> TableDevice:
-    """The table in the file that is named.
+def read_named_table(name: DeviceName, *, threads: int) -> Table:
+    """The table in the file that a name holds.
 
     Raises:
         RequestError: the file holds none, or one of another number of threads.
@@ -151,4 +163,4 @@ def open_table(name: DeviceName, *, threads: int) -> TableDevice:
             field="threads",
             value=threads,
         )
-    return TableDevice(table)
+    return table

@@ -12,15 +12,16 @@ import pytest
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.block import parse_block
-from mnasnet.arch.records import Z_95, Artifact
+from mnasnet.arch.records import Z_95, Artifact, Latency
 from mnasnet.base.errors import RequestError
-from mnasnet.devices.device import Device, DeviceError, UnsuitableError
-from mnasnet.devices.device_contract import DeviceContract
-from mnasnet.meters.calibrate import Calibration
+from mnasnet.devices.device import DeviceError, UnsuitableError
+from mnasnet.meters.calibration import Calibration
 from mnasnet.meters.conftest import unwritten
+from mnasnet.meters.meter import CalibratedDevice, ReferencedMeter
+from mnasnet.meters.meter_contract import MeterContract, OpenMeter
 from mnasnet.meters.options import DeviceOptions
 from mnasnet.meters.table import Table, read_table, write_table
-from mnasnet.meters.table_meter import TableDevice
+from mnasnet.meters.table_meter import TableMeter
 from mnasnet.space.extremes import random_network
 from mnasnet.space.hierarchical import mnasnet_space
 
@@ -45,28 +46,24 @@ def some_network(
     return random_network(space, generator)
 
 
-def predicted_ms(table: Table, network: Architecture) -> float:
-    latency = TableDevice(table).measure(
-        unwritten(network), reference=unwritten(table.reference), agreed=table.agreed
-    )
-    return latency.median_ms
-
-
-class TestTableDevice(DeviceContract):
+class TestTableMeter(MeterContract):
     @pytest.fixture(scope="class")
     @classmethod
-    def device(cls, table: Table) -> Device:
-        return TableDevice(table)
+    def open_meter(cls, table: Table) -> OpenMeter:
+        def open_meter(unit: Latency | None) -> ReferencedMeter:
+            return TableMeter(table, table.reference, unit=unit)
+
+        return open_meter
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def network(cls) -> Architecture:
+        return some_network()
 
     @pytest.fixture(scope="class")
     @classmethod
     def artifact(cls) -> Artifact:
         return unwritten(some_network())
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def reference(cls, table: Table) -> Artifact:
-        return unwritten(table.reference)
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -77,21 +74,18 @@ class TestTableDevice(DeviceContract):
 def test_the_interval_is_the_tables_own_uncertainty(table: Table) -> None:
     network = some_network()
     ratio, spread = table.predict(network)
-    latency = TableDevice(table).measure(
-        unwritten(network), reference=unwritten(table.reference), agreed=table.agreed
-    )
+    latency = TableMeter(table, unit=table.unit).measure_network(network)
     assert latency.predicted
     assert latency.high_ms / latency.median_ms == pytest.approx(math.exp(Z_95 * spread))
     assert latency.median_ms / latency.low_ms == pytest.approx(math.exp(Z_95 * spread))
-    assert latency.median_ms == ratio * table.agreed.reference_ms
+    assert latency.median_ms == ratio * table.unit.reference_ms
 
 
 def test_the_reference_takes_exactly_what_it_took(table: Table) -> None:
-    device, reference = TableDevice(table), unwritten(table.reference)
-    latency = device.measure(reference, reference=reference, agreed=None, launches=5)
+    latency = TableMeter(table).measure_reference(launches=5)
     assert latency.ratio == 1
-    assert latency.median_ms == latency.reference_ms == table.agreed.reference_ms
-    assert latency.launch_spread == table.agreed.launch_spread
+    assert latency.median_ms == latency.reference_ms == table.unit.reference_ms
+    assert latency.launch_spread == table.unit.launch_spread
 
 
 @pytest.mark.parametrize(
@@ -116,28 +110,31 @@ def test_the_reference_takes_exactly_what_it_took(table: Table) -> None:
 )
 def test_it_does_not_extrapolate(table: Table, network: Architecture, words: str) -> None:
     with pytest.raises(DeviceError, match="calibrate again for") as caught:
-        predicted_ms(table, network)
+        TableMeter(table).measure_network(network)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_it_is_of_one_precision_and_one_format(table: Table) -> None:
-    reference = unwritten(table.reference)
     int8 = replace(unwritten(some_network()), precision="int8")
     with pytest.raises(UnsuitableError, match="is of tflite in fp32, not of tflite in int8"):
-        TableDevice(table).measure(int8, reference=reference, agreed=None)
+        TableMeter(table).measure_file(int8)
+    searched = TableMeter(table, precision="int8")
+    for asked in (searched.prepare, lambda: searched.measure_network(some_network())):
+        with pytest.raises(UnsuitableError, match="is of tflite in fp32, not of tflite in int8"):
+            asked()
     onnx = replace(unwritten(some_network()), format="onnx")
     with pytest.raises(UnsuitableError, match="not of onnx in fp32"):
-        TableDevice(table).measure(onnx, reference=reference, agreed=None)
+        TableMeter(table).measure_file(onnx)
 
 
 def test_its_unit_is_its_own_reference(table: Table) -> None:
-    other = unwritten(replace(table.reference, head=640))
+    other = replace(table.reference, head=640)
     with pytest.raises(
         UnsuitableError,
         match=r"of 64 px, 3 channels and 10 classes at width 0\.5: give the same reference",
     ):
-        TableDevice(table).measure(unwritten(some_network()), reference=other, agreed=None)
+        TableMeter(table, other).measure_network(some_network())
 
 
 def test_a_table_comes_back_from_its_file_as_it_was(table: Table, file: Path) -> None:
@@ -149,12 +146,25 @@ def test_a_table_comes_back_from_its_file_as_it_was(table: Table, file: Path) ->
         assert back.predict(network) == table.predict(network)
 
 
-def test_a_device_is_opened_by_its_file(table: Table, file: Path) -> None:
-    with DeviceOptions(device=f"table:{file}").open() as device:
-        assert device.name == f"table of recorded ({table.digest})"
-        assert device.formats == ("tflite",)
+def test_a_table_is_opened_by_its_file(table: Table, file: Path) -> None:
+    with DeviceOptions(device=f"table:{file}").open_meter() as meter:
+        assert meter.name == f"table of recorded ({table.digest})"
+        assert meter.format == "tflite"
+        assert meter.calibrated_device == CalibratedDevice(name="roofline", card=table.card)
     with pytest.raises(RequestError, match=r"^`threads` 4: .* was calibrated with 1"):
-        DeviceOptions(device=f"table:{file}", threads=4).open()
+        DeviceOptions(device=f"table:{file}", threads=4).open_meter()
+
+
+def test_a_table_is_no_device_and_says_how_well_it_predicts_and_of_what_it_is(
+    table: Table, file: Path
+) -> None:
+    with pytest.raises(RequestError) as refused:
+        DeviceOptions(device=f"table:{file}").open_device()
+    share = table.qualities[0].within_10
+    assert str(refused.value) == (
+        f"`device` table:{file}: is a table already, which tells {share:.0%} of 50 networks that it had not seen "
+        "to ± 10 %; name a device, such as roofline"
+    )
 
 
 def changed(**values: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -189,11 +199,11 @@ def test_a_damaged_file_is_refused_in_a_line(
 def test_half_a_file_and_none_are_refused(file: Path, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(RequestError, match=f"^`device` table:{file}: .* is no table, or a damaged one"):
-        DeviceOptions(device=f"table:{file}").open()
+        DeviceOptions(device=f"table:{file}").open_meter()
     file.write_bytes(b"\xff\x00")
     with pytest.raises(RequestError, match="is no table, or a damaged one"):
         read_table(file)
     with pytest.raises(RequestError, match="cannot be read"):
-        DeviceOptions(device=f"table:{tmp_path / 'nowhere.table'}").open()
+        DeviceOptions(device=f"table:{tmp_path / 'nowhere.table'}").open_meter()
     with pytest.raises(RequestError, match="cannot be read"):
-        DeviceOptions(device=f"table:{tmp_path}").open()
+        DeviceOptions(device=f"table:{tmp_path}").open_meter()

@@ -52,7 +52,7 @@ class Estimate(Protocol):
 class Measure(Protocol):
     """Latency of an architecture, untrained, on the device."""
 
-    def __call__(self, architecture: Architecture) -> Latency:
+    def __call__(self, architecture: Architecture, /) -> Latency:
         """Time `architecture`."""
         ...
 

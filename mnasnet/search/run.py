@@ -19,15 +19,15 @@ from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.base.errors import RequestError, RunError
 from mnasnet.base.words import counted, first_line
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError
-from mnasnet.meters.comparison import LAUNCHES
-from mnasnet.meters.latency_meter import Untrained
-from mnasnet.meters.table_meter import TableDevice
+from mnasnet.meters.latency import RELIABLE_LAUNCHES
+from mnasnet.meters.latency_meter import LatencyMeter
+from mnasnet.meters.meter import ReferencedMeter
 from mnasnet.report.findings import Findings, find
 from mnasnet.report.report import write_report
 from mnasnet.samplers.named import sampler_named
 from mnasnet.samplers.ppo import PPOSampler, PPOSettings
 from mnasnet.search.finalists import Candidate, Finishing, choose
-from mnasnet.search.loop import FAILURES, run_trials
+from mnasnet.search.loop import FAILURES, Measure, run_trials
 from mnasnet.search.settings import Settings
 from mnasnet.search.watcher import SILENT, Tally, Watcher
 from mnasnet.space.extremes import smallest_network
@@ -116,55 +116,49 @@ def search(
         }
         space = (make_space or SPACES[settings.space])(**input_kind, width=settings.width)
         control = MOBILENET_V2.sized(**input_kind, width=settings.width)
-        with device or settings.open() as device:
-            identity = _identity(settings, data=data, space=space, device=device, sampler=sampler)
-            setup = None if study is None else read_setup(study)
+        setup = None if study is None else read_setup(study)
+        with _open_meter(settings, device, control, setup, watcher) as meter:
+            identity = _identity(settings, data=data, space=space, device=meter.name, sampler=sampler)
             if setup is not None:
                 check_identity(setup, identity, where=str(out) if settings.storage is None else shown(place))
-            with Untrained(
-                device,
-                control,
-                agreed=None if setup is None else setup.reference,
-                precision=settings.precision,
-                say=watcher.say,
-            ) as timed:
-                if setup is None:
-                    setup = _set_up(
-                        settings, identity, space=space, timed=timed, watcher=watcher, command=command
+            meter.prepare()
+            if setup is None:
+                setup = _set_up(
+                    settings, identity, space=space, meter=meter, watcher=watcher, command=command
+                )
+            study = create_study(place)
+            if read_setup(study) is None:
+                write_setup(study, setup)
+            study.sampler = sampler or _sampler(
+                settings, space=space, reward=setup.rewarded(), max_ms=setup.max_ms
+            )
+            end_interrupted(study)
+            _say_setup(setup, space, study, watcher)
+            converged = _search_trials(
+                settings,
+                study=study,
+                setup=setup,
+                data=data,
+                space=space,
+                measure=meter.measure_network,
+                watcher=watcher,
+                still_held=still_held,
+            )
+            candidates = choose(find(study, out), count=settings.finalists) if settings.finalists else []
+            tested: Sequence[str] = ()
+            failed: list[str] = []
+            if candidates:
+                candidates.append(Candidate(name=CONTROL, architecture=control, record=None))
+                with _open_final_meter(meter, control, settings, setup, watcher) as final_meter:
+                    finishing = Finishing(
+                        folder=out / "finalists",
+                        data=data,
+                        recipe=_recipe(settings, epochs=settings.final_epochs),
+                        seed=settings.seed,
+                        meter=final_meter,
+                        command=command,
                     )
-                study = create_study(place)
-                if read_setup(study) is None:
-                    write_setup(study, setup)
-                study.sampler = sampler or _sampler(
-                    settings, space=space, reward=setup.rewarded(), max_ms=setup.max_ms
-                )
-                end_interrupted(study)
-                _say_setup(setup, space, study, watcher)
-                converged = _search_trials(
-                    settings,
-                    study=study,
-                    setup=setup,
-                    data=data,
-                    space=space,
-                    measure=timed,
-                    watcher=watcher,
-                    still_held=still_held,
-                )
-                candidates = choose(find(study, out), count=settings.finalists) if settings.finalists else []
-                tested: Sequence[str] = ()
-                failed: list[str] = []
-                if candidates:
-                    candidates.append(Candidate(name=CONTROL, architecture=control, record=None))
-                    with _finally(timed, device, control, settings, setup, watcher) as timed_last:
-                        finishing = Finishing(
-                            folder=out / "finalists",
-                            data=data,
-                            recipe=_recipe(settings, epochs=settings.final_epochs),
-                            seed=settings.seed,
-                            timed=timed_last,
-                            command=command,
-                        )
-                        tested, failed = _finish(candidates, finishing, watcher)
+                    tested, failed = _finish(candidates, finishing, watcher)
         sampler = study.sampler
         result = Result(
             study=study,
@@ -179,40 +173,42 @@ def search(
         return result
 
 
+def _open_meter(
+    settings: Settings, device: Device | None, control: Architecture, setup: Setup | None, watcher: Watcher
+) -> ReferencedMeter:
+    """What measures candidates against the control, in the unit of the search where that is known."""
+    unit = None if setup is None else setup.reference
+    if device is None:
+        return settings.open_meter(control, unit=unit, precision=settings.precision, say=watcher.say)
+    return LatencyMeter(device, control, unit=unit, precision=settings.precision, say=watcher.say)
+
+
 @contextmanager
-def _finally(
-    timed: Untrained,
-    device: Device,
-    control: Architecture,
-    settings: Settings,
-    setup: Setup,
-    watcher: Watcher,
-) -> Iterator[Untrained]:
-    """What the finalists are timed by: of a table its own device, where that is there."""
-    if not isinstance(device, TableDevice):
-        yield timed
+def _open_final_meter(
+    meter: ReferencedMeter, control: Architecture, settings: Settings, setup: Setup, watcher: Watcher
+) -> Iterator[ReferencedMeter]:
+    """What measures the finalists: where candidates were predicted the device itself, if it is there."""
+    calibrated = meter.calibrated_device
+    if calibrated is None:
+        yield meter
         return
-    called = device.table.device
-    real: Device | None = None
+    device: Device | None = None
     try:
-        real = replace(settings, device=called).open()
-        found = real.card().name
+        device = replace(settings, device=calibrated.name).open_device()
+        found = device.read_card().name
     except (DeviceError, RequestError) as error:
-        if real is not None:
-            real.close()
-        watcher.say(f"finalists keep the table's predictions, {called} is not at hand: {error}")
-        yield timed
+        if device is not None:
+            device.close()
+        watcher.say(f"finalists keep the table's predictions, {calibrated.name} is not at hand: {error}")
+        yield meter
         return
-    with real:
-        if found != device.table.card.name:
-            watcher.say(f"finalists keep the table's predictions: {called} is now {found}")
-            yield timed
+    with _open_meter(settings, device, control, setup, watcher) as final_meter:
+        if found != calibrated.card.name:
+            watcher.say(f"finalists keep the table's predictions: {calibrated.name} is now {found}")
+            yield meter
             return
         watcher.say(f"finalists are measured on {found}")
-        with Untrained(
-            real, control, agreed=setup.reference, precision=settings.precision, say=watcher.say
-        ) as timed_there:
-            yield timed_there
+        yield final_meter
 
 
 def _finish(
@@ -247,7 +243,7 @@ def _search_trials(
     setup: Setup,
     data: ImageData,
     space: Space,
-    measure: Untrained,
+    measure: Measure,
     watcher: Watcher,
     still_held: Callable[[], None],
 ) -> str | None:
@@ -321,7 +317,7 @@ def _say_skipped(skipped: Sequence[str], watcher: Watcher) -> None:
 
 
 def _identity(
-    settings: Settings, *, data: ImageData, space: Space, device: Device, sampler: BaseSampler | None
+    settings: Settings, *, data: ImageData, space: Space, device: str, sampler: BaseSampler | None
 ) -> dict[str, Any]:
     """What makes this search this one: all that its numbers depend on, in plain JSON."""
     choices: dict[str, list[Any]] = {
@@ -339,7 +335,7 @@ def _identity(
         "batch": settings.batch or PPOSettings().batch
         if sampler is None and settings.sampler == "ppo"
         else None,
-        "device": device.name,
+        "device": device,
         **{
             name: getattr(settings, name)
             for name in (
@@ -355,7 +351,7 @@ def _set_up(
     identity: Mapping[str, Any],
     *,
     space: Space,
-    timed: Untrained,
+    meter: ReferencedMeter,
     watcher: Watcher,
     command: Sequence[str],
 ) -> Setup:
@@ -365,9 +361,9 @@ def _set_up(
         RequestError: no network of the space reaches the target or the limit.
     """
     watcher.step("timing the reference", 0, 2)
-    reference = timed.calibrate(launches=LAUNCHES)
+    reference = meter.measure_reference(launches=RELIABLE_LAUNCHES)
     watcher.step("timing the smallest network", 1, 2)
-    smallest = timed(smallest_network(space))
+    smallest = meter.measure_network(smallest_network(space))
     watcher.step("timing the smallest network", 2, 2)
     target_ms = reference.reference_ms if settings.target_ms is None else settings.target_ms
     max_ms = 2 * target_ms if settings.max_ms is None else settings.max_ms

@@ -15,11 +15,12 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from PIL import Image
 
 from mnasnet.arch.architecture import architecture_from_json
-from mnasnet.arch.records import Accuracy, Artifact, Latency
+from mnasnet.arch.records import Accuracy, Artifact, Format
 from mnasnet.base.errors import RequestError, RunError
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import LARGEST_DIFFERENCES
 from mnasnet.devices.device import DeviceError
+from mnasnet.devices.timing import Timings
 from mnasnet.export.metadata import read_metadata
 from mnasnet.fakes.recorded import RecordedDevice
 from mnasnet.nn.model import open_model
@@ -148,10 +149,10 @@ def test_a_search_for_int8_measures_and_hands_over_int8(
 
         kinds: ClassVar[set[Any]] = set()
 
-        def measure(self, artifact: Artifact, *, reference: Artifact, **options: Any) -> Latency:
+        def time_file(self, artifact: Artifact, *, reference: Artifact, launches: int = 1) -> Timings:
             for file in (artifact, reference):
                 self.kinds.add(Interpreter(str(file.path)).get_input_details()[0]["dtype"])
-            return super().measure(artifact, reference=reference, **options)
+            return super().time_file(artifact, reference=reference, launches=launches)
 
     settings = replace(TINY, precision="int8", trials=1, out=tmp_path / "int8")
     search(settings, device=Looking(lambda digest: 1.0))
@@ -187,7 +188,7 @@ def test_the_study_is_an_ordinary_one_of_optuna(searched: Searched) -> None:
 
 def test_a_network_is_timed_after_the_reference_and_the_smallest_one(unfinished: Unfinished) -> None:
     (record,) = recorded(unfinished.out)
-    assert unfinished.clock.measured == [CONTROL.digest(), smallest_network(SPACE).digest(), record.digest]
+    assert unfinished.clock.timed == [CONTROL.digest(), smallest_network(SPACE).digest(), record.digest]
 
 
 def test_a_search_without_finalists_tests_nothing(unfinished: Unfinished) -> None:
@@ -277,7 +278,7 @@ def test_the_same_call_again_times_and_trains_nothing(copied: Settings) -> None:
     before, clock, heard = contents(copied.folder), device(), Listening()
     search(copied, device=clock, watcher=heard)
     after = contents(copied.folder)
-    assert clock.measured == []
+    assert clock.timed == []
     assert heard.trials == []
     assert not any("training" in step for step in heard.steps)
     assert after.keys() == before.keys()
@@ -384,7 +385,7 @@ def test_a_target_out_of_reach_is_refused_before_any_training_with_the_smallest_
     settings = replace(TINY, out=tmp_path / "deep" / "out", **changed)
     with pytest.raises(RequestError, match=f"`{limit}` 0.125: out of reach: .* takes 0.25 ms on recorded"):
         search(settings, device=clock)
-    assert clock.measured == [CONTROL.digest(), smallest_network(SPACE).digest()]
+    assert clock.timed == [CONTROL.digest(), smallest_network(SPACE).digest()]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -413,6 +414,20 @@ def test_a_mistake_in_the_code_of_a_space_is_not_called_one_of_the_request(tmp_p
     with pytest.raises(ValueError, match="a bug") as raised:
         search(replace(TINY, out=tmp_path / "out"), make_space=broken_space, device=device())
     assert not isinstance(raised.value, RequestError)
+
+
+def test_a_device_that_runs_nothing_any_more_costs_a_search_no_trial(copied: Settings) -> None:
+    class Bare(RecordedDevice):
+        """Has lost its runtime since the search began."""
+
+        @property
+        def formats(self) -> tuple[Format, ...]:
+            raise DeviceError("its Python has no LiteRT")
+
+    before = contents(copied.folder)
+    with pytest.raises(DeviceError, match="has no LiteRT"):
+        search(replace(copied, trials=9), device=Bare(lambda digest: 1.0))
+    assert contents(copied.folder) == before
 
 
 def test_a_device_that_fails_at_the_start_leaves_nothing(tmp_path: Path) -> None:
