@@ -15,7 +15,8 @@ class RequestError(ValueError):
     """
 
     def __init__(self, message: str, *, field: str | None = None, value: object = None) -> None:
-        super().__init__(message if field is None else f"`{field}` {value}: {message}")
+        shown = str(value) if str(value).isprintable() and str(value) else repr(value)
+        super().__init__(message if field is None else f"`{field}` {shown}: {message}")
         self.field, self.value = field, value
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from mnasnet.arch.records import Precision
 from mnasnet.base.errors import RequestError
-from mnasnet.cli.parse import called, flags_of, parse, served
+from mnasnet.cli.parse import called, flags_of, parse, served, write_flags
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.meters.calibrate import TIMING_STAGE, calibrate
 from mnasnet.meters.calibration import CalibrationRequest
@@ -69,7 +69,9 @@ def _calibrate(options: Options) -> None:
     )
     check_space(options.space)
     if not 0 < options.minutes <= 24 * 60:
-        raise RequestError(f"--minutes {options.minutes:g}: give a number above 0, at most a day's 1440")
+        raise RequestError(
+            "give a number above 0, at most a day's 1440", field="minutes", value=options.minutes
+        )
     if options.output.is_dir() or not options.output.parent.is_dir():
         raise RequestError(f"-o {options.output}: give a file in a folder that is there")
     request = CalibrationRequest(
@@ -103,7 +105,7 @@ def _calibrate(options: Options) -> None:
         table.add_row(*row)
     console.print(table)
     for line in calibration_lines(found):
-        console.print(line)
+        console.print(write_flags(line, FLAGS))
     program = called("search", ())[0]
     console.print(f"table: {options.output}")
     console.print(

@@ -19,7 +19,7 @@ SIZE = ("--image-size", "16", "--width", "0.35", "--in-channels", "1")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--minutes", "0"), "--minutes 0: give a number above 0"),
+        (("--minutes", "0"), "--minutes 0.0: give a number above 0"),
         (("--device", "tabel:x"), "--device tabel:x: the nearest is 'table'"),
         (("--device", "table:none.table"), "none.table cannot be read"),
         (("--space", "flatt"), "--space flatt: give one of"),

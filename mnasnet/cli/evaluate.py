@@ -11,16 +11,11 @@ import tyro
 from mnasnet.cli.parse import convert_torch_errors, flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.deploy.classifier import Classifier, evaluate, open_classifier
-from mnasnet.devices.model_file import ModelFileError
-from mnasnet.export.metadata import MetadataError
 from mnasnet.measures.interval import wilson_interval
 from mnasnet.measures.score import Score
 from mnasnet.report.training import class_rows
 from mnasnet.report.words import share_words
 from mnasnet.train.data import ImageData, load
-
-OPEN_ERRORS = (ModelFileError, MetadataError)
-"""What opening a classifier raises."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +72,6 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _evaluate(options),
         verb="evaluate",
         flags=FLAGS,
-        refused=OPEN_ERRORS,
         kept="nothing was changed",
     )
 

@@ -128,7 +128,7 @@ def test_reach_says_what_a_target_leaves_to_choose_from(capsys: pytest.CaptureFi
         (("--classes", "0"), "--classes 0: give a whole number of at least 1"),
         (("--in-channels", "-1"), "--in-channels -1: give a whole number of at least 1"),
         (("--sample", "1"), "--sample 1: give at least 6"),
-        (("--target-ms", "0"), "--target-ms 0: give a number above 0"),
+        (("--target-ms", "0"), "--target-ms 0.0: give a number above 0"),
     ],
 )
 def test_reach_refuses_what_it_cannot_serve(

@@ -104,8 +104,6 @@ def served(
     verb: str,
     flags: Mapping[str, str],
     kept: str,
-    refused: tuple[type[Exception], ...] = (),
-    failed: tuple[type[Exception], ...] = (),
 ) -> int:
     """Run `action` and return the exit status; what it raises becomes one line on standard error.
 
@@ -113,8 +111,6 @@ def served(
     its traceback. `flags` are how the command line writes the fields that an error names (`flags_of`), and `kept`
     says what is still there after a failure or Ctrl-C.
     """
-    refusals: tuple[type[Exception], ...] = (RequestError, *refused)
-    failures: tuple[type[Exception], ...] = (RunError, OSError, *failed)
     try:
         action()
     except KeyboardInterrupt:
@@ -126,10 +122,10 @@ def served(
         _close_output()
         print(f"mnasnet {verb}: nobody reads the output any more; {kept}", file=sys.stderr)
         return FAILED
-    except refusals as error:
+    except RequestError as error:
         print(f"mnasnet {verb}: {write_flags(_line(error), flags)}", file=sys.stderr)
         return REQUEST
-    except failures as error:
+    except (RunError, OSError) as error:
         print(f"mnasnet {verb}: {write_flags(_line(error), flags)}; {kept}", file=sys.stderr)
         return FAILED
     return 0

@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from mnasnet.base.errors import RequestError
-from mnasnet.cli.evaluate import OPEN_ERRORS, Opening
+from mnasnet.cli.evaluate import Opening
 from mnasnet.cli.parse import convert_torch_errors, flags_of, parse, served
 from mnasnet.deploy.classifier import predict
 
@@ -32,7 +32,6 @@ def main(arguments: Sequence[str]) -> int:
         lambda: _predict(options),
         verb="predict",
         flags=flags_of(Options),
-        refused=OPEN_ERRORS,
         kept="nothing was changed",
     )
 

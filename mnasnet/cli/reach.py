@@ -10,7 +10,7 @@ from rich.table import Table
 from mnasnet.arch.records import Precision
 from mnasnet.base.errors import RequestError
 from mnasnet.base.words import millions
-from mnasnet.cli.parse import flags_of, parse, served
+from mnasnet.cli.parse import flags_of, parse, served, write_flags
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.meters.comparison import busy_warning
 from mnasnet.meters.network_size import NetworkSize
@@ -67,10 +67,10 @@ def _reach(options: Options) -> None:
     check_space(options.space)
     if options.sample < 6:
         raise RequestError(
-            f"--sample {options.sample}: give at least 6, below which a median has no 95 % interval"
+            "give at least 6, below which a median has no 95 % interval", field="sample", value=options.sample
         )
     if options.target_ms is not None and not options.target_ms > 0:
-        raise RequestError(f"--target-ms {options.target_ms:g}: give a number above 0")
+        raise RequestError("give a number above 0", field="target_ms", value=options.target_ms)
     space = SPACES[options.space](**asdict(size))
     console = plain_console()
     with (
@@ -102,7 +102,7 @@ def _reach(options: Options) -> None:
         console.print(f"outside of what the table tells: {', '.join(found.unknown)}")
     if options.target_ms is not None:
         for line in target_lines(found, options.target_ms):
-            console.print(line)
+            console.print(write_flags(line, FLAGS))
 
 
 def _as_json(found: Reach, target_ms: float | None) -> dict[str, object]:

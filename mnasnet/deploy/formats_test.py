@@ -17,7 +17,7 @@ from mnasnet.base.errors import RequestError
 from mnasnet.base.libraries import quiet
 from mnasnet.deploy.export import SUFFIXES, card_lines, export
 from mnasnet.deploy.images import photographs
-from mnasnet.devices.model_file import ModelFileError, agreement, open_model_file
+from mnasnet.devices.model_file import agreement, open_model_file
 from mnasnet.export.metadata import MetadataError
 from mnasnet.nn.model import Model
 from mnasnet.nn.network_test import randomised
@@ -117,7 +117,7 @@ def test_an_onnx_file_takes_one_image_or_any_number(tmp_path: Path) -> None:
 def test_what_is_no_network_of_an_extra_is_named_in_one_line(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"text{suffix}"
     path.write_text("hello")
-    with pytest.raises(ModelFileError, match="cannot be run") as refused:
+    with pytest.raises(RequestError, match="cannot be run") as refused:
         open_model_file(path)
     assert path.name in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -157,7 +157,7 @@ def test_only_the_number_of_images_may_be_left_open(tmp_path: Path) -> None:
         path, images = tmp_path / f"{name}.onnx", torch.zeros(count, 3, 32, 32)
         with quiet():
             torch.onnx.export(AnySize(), (images,), path, dynamic_shapes=open_sides, verbose=False)
-        with pytest.raises(ModelFileError, match=rf"{name}\.onnx does not classify images"):
+        with pytest.raises(RequestError, match=rf"{name}\.onnx does not classify images"):
             open_model_file(path)
 
 

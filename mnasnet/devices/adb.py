@@ -171,6 +171,6 @@ def _single_serial(states: Mapping[str, str]) -> str:
         )
     if len(states) > 1:
         raise UnsuitableError(
-            f"{len(states)} phones are connected, {', '.join(sorted(states))}; name one: --device android:SERIAL"
+            f"{len(states)} phones are connected, {', '.join(sorted(states))}; name one: `device` android:SERIAL"
         )
     return next(iter(states))

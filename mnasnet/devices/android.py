@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mnasnet.arch.records import Artifact, DeviceCard, Format
+from mnasnet.base.errors import RequestError
 from mnasnet.devices.adb import Adb, SilentError
 from mnasnet.devices.android_about import (
     IDLE_QUESTION,
@@ -76,10 +77,11 @@ class AndroidDevice(Device):
         `benchmark_model`.
 
         Raises:
-            ValueError: `threads` is less than 1, or a time not positive.
+            RequestError: `threads` is less than 1.
+            ValueError: a time is not positive.
         """
         if threads < 1:
-            raise ValueError(f"a network runs on at least 1 thread, not {threads}")
+            raise RequestError("give a whole number of at least 1", field="threads", value=threads)
         if not (limit_s > 0 and timed_s > 0):
             raise ValueError(f"a measurement needs positive times in seconds, not {min(limit_s, timed_s)}")
         self.threads = threads

@@ -32,7 +32,7 @@ def check_threads(threads: int, cores: int, *, name: str) -> None:
         UnsuitableError: it has fewer.
     """
     if 0 < cores < threads:
-        raise UnsuitableError(f"--threads {threads}: {name} has {cores} cores; give at most that")
+        raise UnsuitableError(f"{name} has {cores} cores; give at most that", field="threads", value=threads)
 
 
 class Device(Protocol):

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mnasnet.base.errors import RequestError
 from mnasnet.base.libraries import of_extra, quiet
-from mnasnet.devices.model_file import ModelFileError, check_shapes
+from mnasnet.devices.model_file import check_shapes
 from mnasnet.export.metadata import JSON_ENTRY, Metadata, metadata_from_json
 
 with of_extra("executorch"), quiet():
@@ -28,7 +29,7 @@ class ExecutorchFile:
         """Load `path`; all files of this process share the number of threads.
 
         Raises:
-            ModelFileError: it is no such network.
+            RequestError: it is no such network.
         """
         self._path = path
         try:
@@ -39,9 +40,9 @@ class ExecutorchFile:
                 self._program = Runtime.get().load_program(path)
                 self._method = self._program.load_method("forward")
         except RuntimeError as error:
-            raise ModelFileError(f"{path} cannot be run: {' '.join(str(error).split())}") from error
+            raise RequestError(f"{path} cannot be run: {' '.join(str(error).split())}") from error
         if self._method is None:
-            raise ModelFileError(f"{path} cannot be run: it has no method called forward")
+            raise RequestError(f"{path} cannot be run: it has no method called forward")
         about = self._method.metadata
         inputs = [list(about.input_tensor_meta(n).sizes()) for n in range(about.num_inputs())]
         outputs = [list(about.output_tensor_meta(n).sizes()) for n in range(about.num_outputs())]

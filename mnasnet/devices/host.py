@@ -24,7 +24,8 @@ class HostDevice(ResidentDevice):
         The default of `limit_s` is a hundred times what a launch takes with MnasNet-A1 at 224 px.
 
         Raises:
-            ValueError: `threads` is less than 1, or `limit_s` not positive.
+            RequestError: `threads` is less than 1.
+            ValueError: `limit_s` is not positive.
         """
         host = RunnerHost(
             name="host" if format is None else f"host:{format}",

@@ -23,10 +23,6 @@ FILES = {
 """Where the class of a format is, by how its files' names end."""
 
 
-class ModelFileError(RequestError):
-    """The file is no network that can be run here; the message is one line that names it."""
-
-
 class ModelFile(Protocol):
     """A loaded network with one input, an image, and one output, its logits.
 
@@ -73,13 +69,13 @@ def open_model_file(path: Path) -> ModelFile:
     """The file at `path`, of the format that its name ends in.
 
     Raises:
-        ModelFileError: it is not there, of no format that is known, or no such network.
+        RequestError: it is not there, of no format that is known, or no such network.
         MissingLibraryError: the format needs an extra that is not installed.
     """
     if path.suffix not in FILES:
-        raise ModelFileError(f"{path}: give a file whose name ends in {', '.join(FILES)}")
+        raise RequestError(f"{path}: give a file whose name ends in {', '.join(FILES)}")
     if not path.is_file():
-        raise ModelFileError(f"{path}: no such file")
+        raise RequestError(f"{path}: no such file")
     module, name = FILES[path.suffix]
     return cast(ModelFile, getattr(importlib.import_module(module), name)(path))
 
@@ -90,14 +86,14 @@ def check_shapes(path: Path, shapes: Sequence[Sequence[int | None]]) -> None:
     A side is None where the file leaves it open, which only the number of images may be.
 
     Raises:
-        ModelFileError: they are not.
+        RequestError: they are not.
     """
     fits = [len(shape) for shape in shapes] == [4, 2] and all(
         batch in (1, None) and None not in sides for batch, *sides in shapes
     )
     if not fits:
         found = ", ".join(str(list(shape)) for shape in shapes)
-        raise ModelFileError(
+        raise RequestError(
             f"{path} does not classify images: inputs and outputs are of {found}, "
             "and one image at a time with one [1, classes] of logits is wanted"
         )

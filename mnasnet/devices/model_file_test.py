@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.block import parse_block
 from mnasnet.arch.records import Artifact
-from mnasnet.devices.model_file import ModelFileError, agreement, open_model_file
+from mnasnet.base.errors import RequestError
+from mnasnet.devices.model_file import agreement, open_model_file
 from mnasnet.export.quantize import to_int8
 from mnasnet.export.tflite import pack_model, write_tflite
 from mnasnet.graph.weights import draw_weights
@@ -91,7 +92,7 @@ def test_what_is_no_network_is_named_in_one_line(tmp_path: Path) -> None:
         ("text.tflite", "cannot be run"),
         ("other.txt", r"ends in \.tflite, \.onnx, \.pte"),
     ):
-        with pytest.raises(ModelFileError, match=said) as refused:
+        with pytest.raises(RequestError, match=said) as refused:
             open_model_file(tmp_path / name)
         assert name in str(refused.value)
         assert "\n" not in str(refused.value)
@@ -103,7 +104,7 @@ def test_a_file_that_wants_several_images_at_once_is_named(artifact: Artifact, t
     for index in (*graph.inputs, *graph.outputs):
         graph.tensors[index].shape = [3, *graph.tensors[index].shape[1:]]
     (tmp_path / "three.tflite").write_bytes(pack_model(model))
-    with pytest.raises(ModelFileError, match=r"three\.tflite does not classify images.*\[3, 24, 24, 1\]"):
+    with pytest.raises(RequestError, match=r"three\.tflite does not classify images.*\[3, 24, 24, 1\]"):
         open_model_file(tmp_path / "three.tflite")
 
 

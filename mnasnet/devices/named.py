@@ -1,4 +1,4 @@
-"""Devices by the names that `--device` takes."""
+"""Devices by the names that the field `device` of a request takes."""
 
 import difflib
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from mnasnet.base.errors import RequestError
 from mnasnet.base.libraries import MissingLibraryError
 from mnasnet.devices.device import Device
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.ssh import BOARD_PYTHON, SshDevice
+from mnasnet.devices.ssh import BOARD_PYTHON, SshDevice, parse_address
 
 DEVICE_NAMES = ("host", "host:onnx", "android[:SERIAL]", "ssh:USER@HOST[:PORT]", "table:FILE")
 DEVICE_KINDS = ("host", "android", "ssh", "table")
-"""A table stands for a device under the same flag; what reads it is a meter."""
+"""A table stands for a device in the same field; what reads it is a meter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +38,12 @@ def parse_device_name(text: str) -> DeviceName:
     if not known:
         near = difflib.get_close_matches(kind, DEVICE_KINDS, n=1)
         nearest = f"the nearest is {near[0]!r}, of" if near else "give one of"
-        raise RequestError(f"--device {text}: {nearest} {', '.join(DEVICE_NAMES)}")
+        raise RequestError(f"{nearest} {', '.join(DEVICE_NAMES)}", field="device", value=text)
     wanted = {"ssh": "the board, as in ssh:pi@board", "table": "its file, as in table:phone.table"}
     if colon:
         wanted["android"] = "the phone, as `adb devices` does, or leave the colon out"
     if kind in wanted and not address:
-        raise RequestError(f"--device {text}: name {wanted[kind]}")
+        raise RequestError(f"name {wanted[kind]}", field="device", value=text)
     return DeviceName(text=text, kind=kind, address=address)
 
 
@@ -53,21 +53,21 @@ def check_device_options(name: DeviceName, *, benchmark_model: Path | None, pyth
     Raises:
         RequestError: one is for another kind.
     """
-    for flag, value, kind in (
-        ("--benchmark-model", benchmark_model, "android"),
-        ("--python", python, "ssh"),
+    for field, value, kind in (
+        ("benchmark_model", benchmark_model, "android"),
+        ("python", python, "ssh"),
     ):
         if value not in (None, BOARD_PYTHON) and name.kind != kind:
-            raise RequestError(f"{flag} {value}: is for {kind}, and --device is {name.text}")
+            raise RequestError(f"is for {kind}, and `device` is {name.text}", field=field, value=value)
 
 
 def open_device(
-    text: str, *, threads: int = 1, benchmark_model: Path | None = None, python: str = BOARD_PYTHON
+    device: str, *, threads: int = 1, benchmark_model: Path | None = None, python: str = BOARD_PYTHON
 ) -> Device:
     """The device that is called so; nothing is asked of it yet.
 
     Args:
-        text: one of `DEVICE_NAMES`, and no table.
+        device: one of `DEVICE_NAMES`, and no table.
         threads: of the measured network.
         benchmark_model: LiteRT's tool for the phone, which android needs.
         python: the interpreter on a board behind ssh.
@@ -75,37 +75,41 @@ def open_device(
     Raises:
         RequestError: there is no such device, or something that it needs is missing.
     """
-    name = parse_device_name(text)
+    name = parse_device_name(device)
     check_device_options(name, benchmark_model=benchmark_model, python=python)
     if name.kind == "host":
         return HostDevice(threads=threads, format="onnx" if name.address else None)
     if name.kind == "ssh":
         try:
-            return SshDevice(name.address, threads=threads, python=python)
+            parse_address(name.address)
         except ValueError as error:
-            raise RequestError(f"--device ssh: {error}") from error
+            raise RequestError(str(error), field="device", value=device) from error
+        return SshDevice(name.address, threads=threads, python=python)
     if name.kind == "android":
         return _open_phone(name, threads=threads, benchmark_model=benchmark_model)
-    raise RequestError(f"--device {text}: is a table, and no device")
+    raise RequestError("is a table, and no device", field="device", value=device)
 
 
 def _open_phone(name: DeviceName, *, threads: int, benchmark_model: Path | None) -> Device:
     if benchmark_model is None:
         raise RequestError(
-            f"--device {name.text}: give LiteRT's tool for the phone with --benchmark-model; docs/measuring.md "
-            "says where it is published"
+            "give LiteRT's tool for the phone with `benchmark_model`; docs/measuring.md says where it is published",
+            field="device",
+            value=name.text,
         )
     if not benchmark_model.is_file():
-        raise RequestError(f"--benchmark-model {benchmark_model}: is no file")
+        raise RequestError("is no file", field="benchmark_model", value=benchmark_model)
     with benchmark_model.open("rb") as file:
         # A phone's shell runs any text as a script: a page that was saved in its place, for one.
         if not file.read(4).startswith((b"\x7fELF", b"#!")):
             raise RequestError(
-                f"--benchmark-model {benchmark_model}: is no program; docs/measuring.md says where it is published"
+                "is no program; docs/measuring.md says where it is published",
+                field="benchmark_model",
+                value=benchmark_model,
             )
     try:
         # Imported when it is asked for: it needs an extra.
         from mnasnet.devices.android import AndroidDevice
     except MissingLibraryError as error:
-        raise RequestError(f"--device {name.text}: {error}") from error
+        raise RequestError(str(error), field="device", value=name.text) from error
     return AndroidDevice(name.address or None, benchmark_model, threads=threads)

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mnasnet.base.errors import RequestError
 from mnasnet.base.libraries import of_extra, quiet
-from mnasnet.devices.model_file import ModelFileError, check_shapes
+from mnasnet.devices.model_file import check_shapes
 from mnasnet.export.metadata import JSON_ENTRY, Metadata, metadata_from_json
 
 with of_extra("onnx"):
@@ -22,7 +23,7 @@ class OnnxFile:
         """Load `path`.
 
         Raises:
-            ModelFileError: it is no such network.
+            RequestError: it is no such network.
         """
         self._path = path
         options = onnxruntime.SessionOptions()
@@ -33,7 +34,7 @@ class OnnxFile:
                     path, options, providers=["CPUExecutionProvider"]
                 )
         except Exception as error:  # its exceptions share no base of their own
-            raise ModelFileError(f"{path} cannot be run: {' '.join(str(error).split())}") from error
+            raise RequestError(f"{path} cannot be run: {' '.join(str(error).split())}") from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         # A side that is left open has a name, or nothing.
         shapes = [

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from mnasnet.arch.records import Artifact, Core, DeviceCard, Format
+from mnasnet.base.errors import RequestError
 from mnasnet.devices.device import Device, DeviceError, UnsuitableError, check_threads
 from mnasnet.devices.runner_process import RunnerDiedError, RunnerHost, RunnerProcess
 from mnasnet.devices.timing import (
@@ -47,10 +48,11 @@ class ResidentDevice(Device):
         """`limit_s` bounds what one launch takes; `formats` are those that are wanted, of what it can run.
 
         Raises:
-            ValueError: `threads` is less than 1, or `limit_s` not positive.
+            RequestError: `threads` is less than 1.
+            ValueError: `limit_s` is not positive.
         """
         if threads < 1:
-            raise ValueError(f"a network runs on at least 1 thread, not {threads}")
+            raise RequestError("give a whole number of at least 1", field="threads", value=threads)
         if not limit_s > 0:
             raise ValueError(f"a measurement needs a positive limit in seconds, not {limit_s}")
         self.threads = threads

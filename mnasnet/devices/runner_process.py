@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mnasnet.arch.records import Artifact
+from mnasnet.base.errors import RunError
 from mnasnet.devices.device import DeviceError
 
 RUNNER = Path(__file__).with_name("runner.py")
@@ -49,7 +50,7 @@ class RunnerHost:
     `DeviceLostError` where it may come back; None where it is the runner that died."""
 
 
-class RunnerDiedError(Exception):
+class RunnerDiedError(RunError):
     """The process is gone; the message is its exit status and what it said last."""
 
     def __init__(self, status: int, words: str) -> None:

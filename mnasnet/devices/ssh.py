@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mnasnet.base.errors import RequestError
 from mnasnet.devices import bootstrap
 from mnasnet.devices.device import DeviceError, DeviceLostError
 from mnasnet.devices.resident import ResidentDevice
@@ -116,10 +117,13 @@ class SshDevice(ResidentDevice):
         client, and options that are to prevail over ours.
 
         Raises:
-            ValueError: `address` or `python` means nothing, `threads` is less than 1, or `limit_s` not positive.
+            RequestError: `python` means nothing, or `threads` is less than 1.
+            ValueError: `address` means nothing, or `limit_s` is not positive.
         """
         if not python or python.startswith("-"):
-            raise ValueError(f"the board's Python is a name or a path, not {python!r}")
+            raise RequestError(
+                "give the name or the path of the board's Python", field="python", value=python
+            )
         target = parse_address(address)
         runner = RUNNER.read_bytes()
         first = Path(bootstrap.__file__).read_bytes() + f"\nmain({len(runner)})\n".encode()
@@ -132,7 +136,7 @@ class SshDevice(ResidentDevice):
             # What follows the host is joined with spaces and goes through a shell there.
             command=(*ssh, *SSH_OPTIONS, *where, *who, "--", target.host, hello),
             install_advice="there: pip install ai-edge-litert, or onnxruntime, or name another Python with "
-            "--python",
+            "`python`",
             greeting=first + runner,
             sends_files=True,
             explain_end=lambda status, words: explain_ssh_failure(
@@ -151,13 +155,13 @@ def explain_ssh_failure(
     """
     if status in NOT_FOUND_STATUSES:
         return DeviceError(
-            f"{name} has no {python} ({words}): install Python 3.10 or newer there, or name it with --python, a "
+            f"{name} has no {python} ({words}): install Python 3.10 or newer there, or name it with `python`, a "
             "path from the home folder such as venv/bin/python"
         )
     if status == OLD_PYTHON_STATUS:
         return DeviceError(
             f"{name}: its {python} is Python {words}, and 3.10 is the oldest that will do: install a newer one "
-            "there, and name it with --python"
+            "there, and name it with `python`"
         )
     if status == bootstrap.NO_ROOM_STATUS:
         return DeviceError(f"{name} has no room for temporary files ({words}): free some there")

@@ -122,7 +122,7 @@ def test_what_is_no_address_is_refused_in_one_line(text: str, complaint: str) ->
 
 @pytest.mark.parametrize("python", ["", "-c"])
 def test_a_python_that_is_an_option_is_refused(python: str) -> None:
-    with pytest.raises(RequestError, match="a name or a path, not "):
+    with pytest.raises(RequestError, match=r"^`python` .*: give the name or the path"):
         open_device("ssh:pi@board", python=python)
 
 
@@ -214,7 +214,7 @@ def test_a_python_that_is_not_there_is_an_error(shell: str) -> None:
     with (
         SshDevice("board", python="no-such-python", ssh=(shell,)) as device,
         pytest.raises(
-            DeviceError, match=r"ssh:board has no no-such-python \(.*not found\).*--python"
+            DeviceError, match=r"ssh:board has no no-such-python \(.*not found\).*`python`"
         ) as error,
     ):
         device.read_card()

@@ -8,8 +8,9 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from mnasnet.base.errors import RequestError
 from mnasnet.base.libraries import quiet
-from mnasnet.devices.model_file import ModelFileError, check_shapes
+from mnasnet.devices.model_file import check_shapes
 from mnasnet.devices.runner import find_undelegated
 from mnasnet.export.metadata import Metadata, read_metadata
 
@@ -24,7 +25,7 @@ class TfliteFile:
         """Load `path`.
 
         Raises:
-            ModelFileError: it is no such network.
+            RequestError: it is no such network.
         """
         self._path = path
         try:
@@ -32,7 +33,7 @@ class TfliteFile:
                 self._interpreter = Interpreter(str(path), num_threads=threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ModelFileError(f"{path} cannot be run: {' '.join(str(error).split())}") from error
+            raise RequestError(f"{path} cannot be run: {' '.join(str(error).split())}") from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         check_shapes(path, [[int(side) for side in tensor["shape"]] for tensor in (*inputs, *outputs)])
         self._input, self._output = inputs[0], outputs[0]

@@ -107,8 +107,10 @@ def measure_networks(
     if affordable < fewest:
         needed = math.ceil((started_s - begun_s + (fewest + fewest // 10) * each_s) / 60)
         raise RequestError(
-            f"--minutes {request.minutes:g}: a measurement takes {each_s:.2g} s there, and a table needs {fewest} "
-            f"of them: give --minutes {needed}"
+            f"a measurement takes {each_s:.2g} s there, and a table needs {fewest} of them: give `minutes` "
+            f"{needed}",
+            field="minutes",
+            value=request.minutes,
         )
     campaign.choose_tests(affordable)
     while True:

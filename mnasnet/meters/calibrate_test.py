@@ -111,7 +111,7 @@ def test_minutes_that_hold_too_little_are_refused_with_what_is_needed() -> None:
     asked = Asked(seconds_each=6.0)
     # 50 measurements in five minutes; 17 chosen networks, 100 random ones, 50 held out twice, and a tenth more of
     # all that are 24 minutes.
-    with pytest.raises(RequestError, match=r"--minutes 5: a measurement takes 6 s there, .* --minutes 24$"):
+    with pytest.raises(RequestError, match=r"^`minutes` 5: a measurement takes 6 s there, .* `minutes` 24$"):
         measured(asked, asked, minutes=5)
     assert len(asked.networks) == 10
 
@@ -145,7 +145,7 @@ def test_networks_that_the_device_cannot_run_are_left_out_unless_they_are_many(
 @pytest.mark.slow
 def test_files_are_written_and_timed_until_the_minutes_are_known_to_be_too_few() -> None:
     steps: list[str] = []
-    with pytest.raises(RequestError, match=r"--minutes 0\.001: a measurement takes"):
+    with pytest.raises(RequestError, match=r"^`minutes` 0\.001: a measurement takes"):
         calibrate(
             RooflineDevice(),
             requested(0.001),

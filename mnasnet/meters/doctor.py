@@ -134,7 +134,7 @@ def _find_problems(found: Examination) -> Iterator[Problem]:
             measured = " on which measurements run" if core in card.pinned else ""
             yield Problem(
                 what=f"something else keeps core {core} busy{measured}: {share:.0%} of it is left",
-                todo="`top` there shows what; stop it, or live with the noise floor above",
+                todo="the program top shows there what; stop it, or live with the noise floor above",
             )
     if found.candidate.not_delegated:
         yield Problem(

@@ -10,14 +10,14 @@ from mnasnet.meters.operators import operators
 
 FIXED = ("image_size", "in_channels", "classes", "stem", "stem_stride", "head", "activation", "padding")
 """What all networks of a table have in common."""
-FLAGS = {
-    "image_size": "--image-size",
-    "in_channels": "--in-channels",
-    "classes": "--classes",
-    "stem": "--width",
-    "stem_stride": "--image-size",
+FIELDS = {
+    "image_size": "image_size",
+    "in_channels": "in_channels",
+    "classes": "classes",
+    "stem": "width",
+    "stem_stride": "image_size",
 }
-"""With which of them a table is calibrated for another value."""
+"""With which field of a request a table is calibrated for another value of them, where one does it."""
 
 NEAR = 2.0
 """An operator is told from one of its kind with at most so many times its channels, or as much fewer."""
@@ -57,7 +57,7 @@ class Extent:
         for name, value in self.fixed.items():
             own = getattr(architecture, name)
             if own != value:
-                hint = f" (another {FLAGS[name]})" if name in FLAGS else ""
+                hint = f" (another `{FIELDS[name]}`)" if name in FIELDS else ""
                 return f"the network's {name.replace('_', ' ')} is {own}{hint}, and the table's is {value}"
         for operator in operators(architecture):
             key, own = (operator.kind, operator.size), (operator.inputs, operator.outputs)

@@ -112,7 +112,7 @@ class LatencyMeter(ReferencedMeter):
         if unit is not None and latency.runtime != unit.runtime and not unit.predicted:
             raise DeviceError(
                 f"the runtime is {latency.runtime} now, and was {unit.runtime} when the unit was agreed on, so "
-                "that their milliseconds do not compare: begin with another --out, or bring back the former one"
+                "that their milliseconds do not compare: begin with another `out`, or bring back the former one"
             )
         return latency
 

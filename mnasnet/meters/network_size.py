@@ -21,12 +21,12 @@ class NetworkSize:
 
     def __post_init__(self) -> None:
         if not 16 <= self.image_size <= 1024:
-            raise RequestError(f"--image-size {self.image_size}: give 16 to 1024")
+            raise RequestError("give 16 to 1024", field="image_size", value=self.image_size)
         if not 0.05 <= self.width <= 8:
-            raise RequestError(f"--width {self.width}: give 0.05 to 8")
-        for flag, value in (("--classes", self.classes), ("--in-channels", self.in_channels)):
+            raise RequestError("give 0.05 to 8", field="width", value=self.width)
+        for field, value in (("classes", self.classes), ("in_channels", self.in_channels)):
             if value < 1:
-                raise RequestError(f"{flag} {value}: give a whole number of at least 1")
+                raise RequestError("give a whole number of at least 1", field=field, value=value)
 
     @property
     def reference(self) -> Architecture:

@@ -1,4 +1,4 @@
-"""Which device or table, and what it needs: the flags that every verb that measures has."""
+"""Which device or table, and what it needs: the fields that every request to measure has."""
 
 import os
 from collections.abc import Callable
@@ -47,9 +47,10 @@ class DeviceOptions:
             table = read_named_table(name, threads=self.threads)
             own = table.qualities[0]
             raise RequestError(
-                f"--device {self.device}: is a table already, which tells {own.within_10:.0%} of "
-                f"{len(table.held_out)} networks that it had not seen to ± 10 %; name a device, such as "
-                f"{table.device}"
+                f"is a table already, which tells {own.within_10:.0%} of {len(table.held_out)} networks that it "
+                f"had not seen to ± 10 %; name a device, such as {table.device}",
+                field="device",
+                value=self.device,
             )
         return open_device(
             self.device, threads=self.threads, benchmark_model=self.benchmark_model, python=self.python
@@ -87,9 +88,11 @@ class DeviceOptions:
         here = self.device.partition(":")[0] == "host"
         most = (os.cpu_count() or 1) if here else MOST_THREADS
         if not 1 <= self.threads <= most:
+            cores = ", the cores of this machine" if here else ""
             raise RequestError(
-                f"--threads {self.threads}: give a whole number of at least 1 and at most {most}"
-                + (", the cores of this machine" if here else "")
+                f"give a whole number of at least 1 and at most {most}{cores}",
+                field="threads",
+                value=self.threads,
             )
         name = parse_device_name(self.device)
         check_device_options(name, benchmark_model=self.benchmark_model, python=self.python)
@@ -103,4 +106,4 @@ def check_space(name: str) -> None:
         RequestError: there is none.
     """
     if name not in SPACES:
-        raise RequestError(f"--space {name}: give one of {', '.join(SPACES)}")
+        raise RequestError(f"give one of {', '.join(SPACES)}", field="space", value=name)

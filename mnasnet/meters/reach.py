@@ -141,8 +141,8 @@ def target_lines(reach: Reach, target_ms: float) -> Iterator[str]:
     fastest = f"{low.latency.median_ms:.4g} ms"
     if target_ms < low.interval_ms[0]:
         yield (
-            f"{target_ms:.4g} ms is out of reach: the fastest found takes {fastest}; lower --width "
-            "or --image-size, or take --precision int8"
+            f"{target_ms:.4g} ms is out of reach: the fastest found takes {fastest}; lower `width` "
+            "or `image_size`, or take `precision` int8"
         )
     elif target_ms < low.interval_ms[1]:
         yield f"{target_ms:.4g} ms is at the very edge: the fastest found takes {fastest}"

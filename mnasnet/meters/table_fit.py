@@ -178,5 +178,5 @@ def calibration_lines(calibration: Calibration) -> Iterator[str]:
     if calibration.refused:
         yield (
             f"{calibration.refused} of the {len(table.held_out)} would be refused, as outside of what was "
-            "calibrated: give more --minutes"
+            "calibrated: give more `minutes`"
         )

@@ -10,7 +10,7 @@ from mnasnet.devices.device import UnsuitableError
 from mnasnet.devices.named import DeviceName
 from mnasnet.measures.interval import Z_95
 from mnasnet.measures.latency import Latency
-from mnasnet.meters.extent import FLAGS
+from mnasnet.meters.extent import FIELDS
 from mnasnet.meters.meter import CalibratedDevice, ReferencedMeter
 from mnasnet.meters.table import Table, read_table
 
@@ -93,15 +93,17 @@ class TableMeter(ReferencedMeter):
         asked, known = (format, precision), (self.table.format, self.table.precision)
         if asked != known:
             raise UnsuitableError(
-                f"the table is of {' in '.join(known)}, not of {' in '.join(asked)}: calibrate again for that, "
-                "with mnasnet calibrate --precision"
+                f"the table is of {' in '.join(known)}, not of {' in '.join(asked)}: calibrate again in that "
+                "precision, with mnasnet calibrate"
             )
 
     def _check_reference(self) -> None:
         own, asked = self.table.reference, self._reference
         if asked.digest() == own.digest():
             return
-        others = {flag for name, flag in FLAGS.items() if getattr(asked, name) != getattr(own, name)}
+        others = {
+            f"`{field}`" for name, field in FIELDS.items() if getattr(asked, name) != getattr(own, name)
+        }
         raise UnsuitableError(
             f"the table is for images of {own.image_size} px, {own.in_channels} channels "
             f"and {own.classes} classes at width {self.table.width:g}: give the same "
@@ -156,9 +158,11 @@ def read_named_table(name: DeviceName, *, threads: int) -> Table:
     try:
         table = read_table(path)
     except RequestError as error:
-        raise RequestError(f"--device {name.text}: {error}") from error
+        raise RequestError(str(error), field="device", value=name.text) from error
     if threads != table.card.threads:
         raise RequestError(
-            f"--threads {threads}: {path} was calibrated with {table.card.threads}; give that, or calibrate again"
+            f"{path} was calibrated with {table.card.threads}; give that, or calibrate again",
+            field="threads",
+            value=threads,
         )
     return table

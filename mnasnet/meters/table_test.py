@@ -93,9 +93,9 @@ def test_the_reference_takes_exactly_what_it_took(table: Table) -> None:
 @pytest.mark.parametrize(
     ("network", "words"),
     [
-        (some_network(image_size=96), "image size is 96 (another --image-size), and the table's is 64"),
-        (some_network(width=1.0), "stem is 32 (another --width), and the table's is 16"),
-        (some_network(classes=100), "classes is 100 (another --classes), and the table's is 10"),
+        (some_network(image_size=96), "image size is 96 (another `image_size`), and the table's is 64"),
+        (some_network(width=1.0), "stem is 32 (another `width`), and the table's is 16"),
+        (some_network(classes=100), "classes is 100 (another `classes`), and the table's is 10"),
         (
             replace(some_network(), blocks=(*some_network().blocks, parse_block("mb_k3_s1_e6_c480_n1"))),
             "pointwise k1 s1 on maps of 2 px from 720 to 480 channels is unlike all that the table has",
@@ -153,7 +153,7 @@ def test_a_table_is_opened_by_its_file(table: Table, file: Path) -> None:
         assert meter.name == f"table of recorded ({table.digest})"
         assert meter.format == "tflite"
         assert meter.calibrated_device == CalibratedDevice(name="roofline", card=table.card)
-    with pytest.raises(RequestError, match=r"--threads 4: .* was calibrated with 1"):
+    with pytest.raises(RequestError, match=r"^`threads` 4: .* was calibrated with 1"):
         DeviceOptions(device=f"table:{file}", threads=4).open_meter()
 
 
@@ -164,7 +164,7 @@ def test_a_table_is_no_device_and_says_how_well_it_predicts_and_of_what_it_is(
         DeviceOptions(device=f"table:{file}").open_device()
     share = table.qualities[0].within_10
     assert str(refused.value) == (
-        f"--device table:{file}: is a table already, which tells {share:.0%} of 50 networks that it had not seen "
+        f"`device` table:{file}: is a table already, which tells {share:.0%} of 50 networks that it had not seen "
         "to ± 10 %; name a device, such as roofline"
     )
 
@@ -200,7 +200,7 @@ def test_a_damaged_file_is_refused_in_a_line(
 
 def test_half_a_file_and_none_are_refused(file: Path, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(RequestError, match=f"--device table:{file}: .* is no table, or a damaged one"):
+    with pytest.raises(RequestError, match=f"^`device` table:{file}: .* is no table, or a damaged one"):
         DeviceOptions(device=f"table:{file}").open_meter()
     file.write_bytes(b"\xff\x00")
     with pytest.raises(RequestError, match="is no table, or a damaged one"):

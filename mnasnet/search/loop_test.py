@@ -15,8 +15,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.base.errors import RunError
-from mnasnet.devices.device import DeviceError
+from mnasnet.base.errors import RequestError, RunError
+from mnasnet.devices.device import DeviceError, DeviceLostError, UnsuitableError
 from mnasnet.measures.latency import Latency
 from mnasnet.measures.limits import FILE_SIZE, LATENCY, limit_on
 from mnasnet.measures.quality import Quality
@@ -260,6 +260,7 @@ def test_a_copy_of_a_network_that_was_too_slow_is_too_slow_as_well() -> None:
         (RuntimeError("not enough memory\nat c10"), "RuntimeError: not enough memory"),
         (MemoryError(), "MemoryError: MemoryError"),
         (RunError("network.tflite differs"), "RunError: network.tflite differs"),
+        (UnsuitableError("onnx is written as fp32"), "UnsuitableError: onnx is written as fp32"),
         (DeviceError("the process died twice"), "DeviceError: the process died twice"),
     ],
 )
@@ -308,9 +309,16 @@ def test_a_space_in_which_nothing_can_be_trained_is_no_success() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [KeyboardInterrupt(), OSError(28, "No space left on device"), ValueError("a bug")]
+    "error",
+    [
+        KeyboardInterrupt(),
+        OSError(28, "No space left on device"),
+        ValueError("a bug"),
+        RequestError("an extra is not installed"),
+        DeviceLostError("the phone is unplugged"),
+    ],
 )
-def test_ctrl_c_a_full_disk_and_a_mistake_of_ours_pass_through(error: BaseException) -> None:
+def test_ctrl_c_a_full_disk_a_lost_device_and_mistakes_pass_through(error: BaseException) -> None:
     study = memory()
     with pytest.raises(type(error)):
         run(study, trials=3, estimate=RecordedQuality({1: error}))
