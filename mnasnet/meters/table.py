@@ -94,8 +94,12 @@ class Table:
 
     @cached_property
     def digest(self) -> str:
-        """Eight hexadecimal digits of all that is in it."""
-        text = json.dumps(self.to_json(), sort_keys=True)
+        """Eight hexadecimal digits of all that is in it, however its networks are written."""
+        data = self.to_json()
+        for network in (data["reference"], data["networks"]):
+            # Studies know a table by these digits, and the first tables had neither.
+            del network["kind"], network["version"]
+        text = json.dumps(data, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @cached_property

@@ -148,6 +148,14 @@ def test_a_table_comes_back_from_its_file_as_it_was(table: Table, file: Path) ->
         assert back.predict(network) == table.predict(network)
 
 
+def test_a_table_of_before_networks_had_a_version_keeps_its_digits(table: Table, file: Path) -> None:
+    data = json.loads(file.read_text())
+    for network in (data["reference"], data["networks"]):
+        del network["kind"], network["version"]
+    file.write_text(json.dumps(data))
+    assert read_table(file).digest == table.digest
+
+
 def test_a_table_is_opened_by_its_file(table: Table, file: Path) -> None:
     with DeviceOptions(device=f"table:{file}").open_meter() as meter:
         assert meter.name == f"table of recorded ({table.digest})"
