@@ -26,6 +26,8 @@ from mnasnet.devices.host import HostDevice
 from mnasnet.devices.table import write_table
 from mnasnet.space.hierarchical import SPACES
 
+CHANNELS, CLASSES = 3, 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
@@ -43,15 +45,18 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     """Calibrates, tests and prints the table of both."""
     print(f"{machine('ai-edge-litert')}; space {arguments.space}\n")
-    size = {"image_size": arguments.image_size, "in_channels": 3, "classes": 10}
-    space = SPACES[arguments.space](**size, width=arguments.width)
+    space = SPACES[arguments.space](
+        image_size=arguments.image_size, in_channels=CHANNELS, classes=CLASSES, width=arguments.width
+    )
     begun = time.perf_counter()
     with HostDevice() as host:
         found = calibrate(
             host,
             called="host",
             space=space,
-            **size,
+            image_size=arguments.image_size,
+            in_channels=CHANNELS,
+            classes=CLASSES,
             width=arguments.width,
             minutes=arguments.minutes,
             seed=arguments.seed,

@@ -21,8 +21,8 @@ import tyro
 from figures import machine, table
 from numpy.typing import NDArray
 
-from mnasnet.arch.records import Artifact
-from mnasnet.deploy.export import SUFFIXES, Format, export
+from mnasnet.arch.records import Artifact, Format
+from mnasnet.deploy.export import SUFFIXES, export
 from mnasnet.deploy.images import photographs
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.model_file import open_model_file

@@ -18,7 +18,9 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -57,17 +59,18 @@ def torchvision_mnasnet() -> nn.Module:
             "torchvision is not installed; for torch 2.13: pip install --no-deps 'torchvision==0.28.*'"
         )
     try:
-        from torchvision.models import mnasnet1_0
+        models = import_module("torchvision.models")
     except RuntimeError:
         # Its wheel's compiled operators do not load beside a torch built otherwise (for the CPU only, say). It
         # needs them to be declared at least; this network uses neither.
-        library = torch.library.Library("torchvision", "DEF")
+        declare: Any = torch.library.Library
+        library = declare("torchvision", "DEF")
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
             del sys.modules[name]
-        from torchvision.models import mnasnet1_0
-    network: nn.Module = mnasnet1_0()
+        models = import_module("torchvision.models")
+    network: nn.Module = models.mnasnet1_0()
     return network
 
 
@@ -75,7 +78,8 @@ def training_step(
     network: nn.Module, images: torch.Tensor, labels: torch.Tensor, layout: torch.memory_format
 ) -> Callable[[], float]:
     """A function that takes one step of training and returns the seconds of CPU time that it took."""
-    network = network.to(memory_format=layout).train()
+    move: Any = network.train().to  # torch's hints do not have `memory_format`
+    move(memory_format=layout)
     images = images.contiguous(memory_format=layout)
     optimizer = RMSpropTF([{"params": list(network.parameters())}], learning_rate=1e-4)
 
@@ -83,7 +87,7 @@ def training_step(
         begun = time.process_time()
         loss = F.cross_entropy(network(images), labels)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         seconds = time.process_time() - begun
         if not loss.isfinite():

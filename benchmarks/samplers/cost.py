@@ -15,6 +15,7 @@ from pathlib import Path
 
 import optuna
 import tyro
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 
 from mnasnet.samplers.evolution import EvolutionSampler
@@ -40,7 +41,9 @@ class Arguments:
 
 def run(study: optuna.Study, trials: int) -> float:
     """Seconds of asking and telling."""
-    choices = dict(mnasnet_space(image_size=224, classes=1000, width=1.0).distributions)
+    choices: dict[str, BaseDistribution] = {
+        **mnasnet_space(image_size=224, classes=1000, width=1.0).distributions
+    }
     generator = random.Random(0)
     begun = time.perf_counter()
     for _ in range(trials):

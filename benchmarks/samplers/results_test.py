@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from comparison import hypervolume
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import create_trial
 from problems import Problem
 from records import RunRecord
@@ -79,6 +79,7 @@ def test_what_is_kept_of_a_run_says_what_all_of_it_says(seed: int) -> None:
     ]
     whole = [[index, *row] for index, row in enumerate(values)]
     posed = problem(rewarded=True)
+    assert posed.reward is not None
     few, every = one_run(posed, improvements(values, posed)), one_run(posed, whole)
     assert len(few.values[0]) < 100
     for at in (1, 50, 300):
@@ -110,14 +111,15 @@ def test_what_is_kept_of_a_run_says_what_all_of_it_says(seed: int) -> None:
 def test_recommended_are_the_highest_reward_within_a_limit_and_the_most_accurate_within_the_target(
     latencies: tuple[float, float, float], limit: float | None, highest: Outcome, within: Outcome | None
 ) -> None:
-    choices = CategoricalDistribution((0, 1, 2))
+    options_of_each = (0, 1, 2)
+    choices = CategoricalDistribution(options_of_each)
     trials, values = [], []
-    for options in itertools.product(choices.choices, repeat=4):
+    for options in itertools.product(options_of_each, repeat=4):
         accuracy, latency = 58.0 + sum(options), latencies[options[0]] + 0.001 * options[1]
         # One of the networks within 4 ms, or the fastest, was lucky.
         seen = accuracy + (4.0 if options == (0, 0, 1, 1) else 0.0)
         params = {f"layer{index}": option for index, option in enumerate(options)}
-        distributions = dict.fromkeys(params, choices)
+        distributions: dict[str, BaseDistribution] = dict.fromkeys(params, choices)
         trials.append(create_trial(values=[seen, latency], params=params, distributions=distributions))
         values.append((accuracy, latency, seen))
     posed = replace(problem(rewarded=True), limit=limit)

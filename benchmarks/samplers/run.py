@@ -27,8 +27,9 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 from problems import Problem, problems
 from records import RECORDS, RunRecord, append_record, last_runs, read_records
-from report import PAGES, SEEDS, write_pages
+from report import PAGES, write_pages
 from results import CHECKPOINTS, CONVERGED_AFTER, NAMED_AT, Outcome, improvements, recommend
+from tables import SEEDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ def run(
             trial.set_constraint("latency", told[key][1] / problem.limit - 1)
             finished = study.tell(trial, told[key][0])
         else:
-            finished = study.tell(trial, told[key] if both else reward(told[key]))  # type: ignore[misc]
+            finished = study.tell(trial, told[key] if reward is None or contender.ours else reward(told[key]))
         seconds += time.perf_counter() - begun
         if is_new:
             trained.append(finished)

@@ -59,7 +59,7 @@ def main(arguments: Arguments) -> None:
                     for settings in combinations
                 ]
                 rewards = [[one.result() for one in some] for some in runs]
-                rows = [
+                rows: list[dict[str, Any]] = [
                     {
                         "settings": settings,
                         "reward": round(fmean(some), 4),
