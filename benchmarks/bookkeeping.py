@@ -2,13 +2,15 @@
 
     python benchmarks/bookkeeping.py
 
-About four minutes, nearly all of it for the trials before the last window. Expected: a median of at most 0.25 s a
-trial, and around trial 2,000 at most 1.2 times what it is around trial 20.
+Four minutes, nearly all of them for the trials before the last window. The path is that of a search:
+`mnasnet.search.loop.run_trials` on the paper's space (7 blocks, 42 choices) with PPO. Latencies and
+accuracies are made up, of the size of real records, and a third of the networks is too slow. Three searches
+have a process and a SQLite file each. They are brought to the three windows and then run one trial in turn,
+so that what disturbs the machine disturbs all three. The file system counts: `--folder` is where the files
+lie.
 
-The path is `mnasnet.search.loop.run_trials` itself on the paper's space (7 blocks, 42 choices) with PPO; latency
-and accuracy are made up, of the size of real records, and a third of the networks is too slow. Three searches,
-each in a process and a SQLite file of its own, are brought to the three windows and then run one trial in turn,
-so that what disturbs the machine disturbs all three. The file system counts: `--folder` is where the files lie.
+Wanted: a median of at most 0.25 s a trial, and around trial 2,000 at most 1.2 times what it is around trial
+20.
 """
 
 import multiprocessing

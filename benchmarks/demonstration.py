@@ -2,9 +2,10 @@
 
     python benchmarks/demonstration.py
 
-Four minutes a run on two cores that have nothing else to do. Expected: within 240 s; at least 12 networks trained,
-the controller has learned at least twice, 90 % held out for the best trial, 95 % on the test images for the best
-finalist.
+Four minutes a run on two cores that have nothing else to do, and two runs.
+
+Wanted: 240 s at most; at least 12 networks trained; the controller has learned at least twice; 90 % on
+held-out images for the best trial, 95 % on the test images for the best finalist.
 """
 
 import re

@@ -1,15 +1,15 @@
-"""A search of fifty networks on a phone and on a board that go wrong all the time: is anything lost, or made up?
+"""Whether a search of fifty networks loses or makes up anything on a phone or a board that goes wrong all the time.
 
     python benchmarks/faults.py --device android
     python benchmarks/faults.py --device ssh
 
-Ten to twenty minutes each. `mnasnet search` runs as people run it, against a loopback phone behind the real adb
-client, or a real sshd. At random the cable comes out, programs crash, hang and are cut short, the storage is full,
-the server is stopped and started again; and the search itself is killed (SIGKILL) and called again, until all
-networks are trained.
+Four to twenty minutes each. `mnasnet search` runs as people run it, against a loopback phone behind the real
+adb client, or a real sshd. At random the cable comes out, programs crash, hang and are cut short, the storage
+is full, the server is stopped and started again. The search itself is killed (SIGKILL) and called again,
+until all networks are trained.
 
-Wanted: fifty networks trained, each once; what was finished before a kill is unchanged at the end; every latency in
-the study has timed blocks behind it, on that device; no failed trial has one.
+Wanted: fifty networks trained, each once; what was finished before a kill is unchanged at the end; every
+latency in the study has timed blocks behind it, on that device; no failed trial has one.
 """
 
 import contextlib

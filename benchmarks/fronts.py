@@ -1,10 +1,10 @@
 """Fronts of finished searches beside each other: hypervolume, best reward, and the networks themselves.
 
-    python benchmarks/fronts.py runs/cifar10-*
+    python benchmarks/fronts.py runs/cifar10-*-*
 
-Latencies are parts of each search's own target, which is what MobileNetV2 took when it began unless one was given:
-milliseconds of two searches on one machine differ by what else it did. Searches of one sampler with several seeds
-are summed up, and compared with random search.
+A second a search. A latency is given in targets of its search, since milliseconds of two searches on one
+machine differ by what else it did. The target is what MobileNetV2 took when the search began, unless one was
+given. Searches of one sampler with several seeds are summed up, and compared with random search.
 """
 
 import argparse

@@ -2,10 +2,9 @@
 
     python benchmarks/memory.py
 
-A minute. Expected: nearly no page faults, and a step of MnasNet-B1 a tenth to a fifth shorter.
-
-Each value is a process of its own, since how a heap has grown cannot be undone: one network, trained alone as in a
-search, with and without in turn. Wall time and all of torch's threads, since that is what a search waits for.
+A minute. Each value is a process of its own, since how a heap has grown cannot be undone: one network,
+trained alone as in a search, with and without in turn. It takes wall time and all of torch's threads, since
+that is what a search waits for.
 """
 
 import resource

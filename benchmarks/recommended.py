@@ -1,10 +1,11 @@
-"""Whether finalists that are chosen by the accuracies expected of them are better than by those that were seen.
+"""Whether finalists chosen by expected accuracies are better than those chosen by accuracies as seen.
 
     python benchmarks/recommended.py PATH/cifar10 runs/cifar10-*-* --max-images 3000
 
-The networks of a search that only one of the two choices takes are trained anew as its candidates were, with other
-seeds, and tested on the test images, which no search saw. Trainings are kept in `--kept`, and it goes on where it
-was stopped.
+An hour. With `--kept docs/studies/recommended.jsonl`, which has the trainings of the searches in
+docs/studies, there is nothing to train. The networks that only one of the two choices takes are trained anew
+as candidates were, with other seeds. They are tested on the test images, which no search saw. Trainings are
+appended to the file of `--kept`, and the command goes on where it was stopped.
 """
 
 import argparse

@@ -1,15 +1,14 @@
-"""Training throughput of MnasNet-B1, ours against torchvision's `mnasnet1_0`, which is the same network.
+"""Training speed of MnasNet-B1, ours against torchvision's `mnasnet1_0`, which is the same network.
 
     python benchmarks/training.py
 
-Three to eight minutes. Expected: with symmetric padding and the same memory layout torchvision's throughput,
-as near to it as torchvision is to itself; SAME padding costs 3 to 10 %; 1.7 times what torchvision's default layout
-gives or more.
+Three to eight minutes. One process takes one training step of each network in turn, in random order, with the
+same optimizer and the same images: random ones, since what is learned does not matter here. Torch has one
+thread, and its CPU time is taken, which waits for nobody. Ratios are taken within a round, so that they do
+not change where the processor slows down for longer than that. A copy of torchvision's network shows how
+large the noise is.
 
-One process, one training step of each in turn and in random order, the same optimizer and the same images: random
-ones, since what is learned does not matter here. Torch has one thread and its CPU time is taken, which waits for
-nobody; ratios are taken within a round, so that what slows the processor down for longer than that drops out.
-torchvision is needed for this benchmark only.
+Wanted: with symmetric padding and the same memory layout at least torchvision's speed.
 """
 
 import dataclasses

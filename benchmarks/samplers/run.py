@@ -1,9 +1,10 @@
-"""Which sampler finds good networks in few trials, on tables and surrogates of networks that others trained.
+"""Which sampler finds good networks in few trials, on tables and models of networks that others trained.
 
     python benchmarks/samplers/run.py --macro PATH/nas-bench-macro_cifar10.json
 
-Days for all runs. It goes on where it was stopped; `--only` and `--samplers` take a part, and `--seeds 0` runs
-nothing and writes the pages from the records. `records.py` says where the records of the runs are.
+Days for all runs. It goes on where it was stopped; `--only` and `--samplers` take a part, and `--seeds 0`
+runs nothing and writes the pages from the records. `samplers/records.py` says where the records of the runs
+are.
 """
 
 import json

@@ -2,8 +2,8 @@
 
     python benchmarks/samplers/tune.py --macro PATH/nas-bench-macro_cifar10.json
 
-What is chosen on NAS-Bench-Macro is shown on Accel-NASBench's space, and the other way round; the seeds are none of
-those that are shown.
+An hour. What is chosen on NAS-Bench-Macro is shown on Accel-NASBench's space, and the other way round. The
+seeds are none of those that are shown.
 """
 
 import json
