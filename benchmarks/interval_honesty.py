@@ -2,11 +2,10 @@
 
     python benchmarks/interval_honesty.py
 
-Eight minutes. The simulated machine drifts, is disturbed in bursts, and differs by launch and by load; its
-truth is known. On this machine it times a network against a copy of itself, whose ratio is 1, and MnasNet-A1
-against MobileNetV2, for whose truth the median of all repeats stands. Each repeat is what a search does for
-one candidate. Every ten repeats agree anew on what the launches of the reference tell, as a search does at
-its start.
+Eight minutes. The simulated machine drifts, is disturbed in bursts, and differs by launch and by load; its truth is
+known. On this machine it times a network against a copy of itself, whose ratio is 1. It also times MnasNet-A1
+against MobileNetV2, for whose truth the median of all repeats stands. Each repeat is what a search does for one
+candidate. Every ten repeats agree anew on what the launches of the reference tell, as a search does at its start.
 
 Wanted: at least 90 % on the simulated machine. On this one the share is only reported.
 """

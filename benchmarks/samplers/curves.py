@@ -36,7 +36,7 @@ PANEL = (340, 250)
 """Width and height of what a panel's axes hold, in pixels."""
 LEFT, TOP, BELOW = 56, 34, 48
 """Pixels around it: for the numbers and the name of the vertical axis, the title, and the horizontal axis."""
-LEGEND = 200
+LEGEND = 240
 """Pixels of width."""
 LEGEND_ROW = 20
 
