@@ -20,12 +20,12 @@ import numpy as np
 import tyro
 from figures import machine, table
 
+from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
 from mnasnet.arch.records import Artifact
-from mnasnet.arch.weights import random_weights
-from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
 from mnasnet.devices.android import AndroidDevice
 from mnasnet.export.tflite import write_tflite
 from mnasnet.fakes.loopback_adbd import LoopbackPhone, private_adb_server
+from mnasnet.graph.weights import draw_weights
 
 SETTINGS = ((32, 0.5), (224, 1.0))
 """Image size in pixels and width: the default search's, and the paper's."""
@@ -42,7 +42,9 @@ class Arguments:
 def artifacts(folder: Path, *, image_size: int, width: float) -> tuple[Artifact, Artifact]:
     """MnasNet-A1 and MobileNetV2 as files."""
     a1, v2 = (
-        write_tflite(network, random_weights(network, np.random.default_rng(0)), folder / f"{number}.tflite")
+        write_tflite(
+            network, draw_weights(network.lowered(), np.random.default_rng(0)), folder / f"{number}.tflite"
+        )
         for number, network in enumerate(
             dataclasses.replace(network, classes=10).scaled(width).fitted(image_size)
             for network in (MNASNET_A1, MOBILENET_V2)
@@ -62,10 +64,10 @@ def main(arguments: Arguments) -> None:
             beyond = rows[f"{size}: beyond the runs"] = []
             whole = rows[f"{size}: the whole measurement"] = []
             with AndroidDevice(phone.address, phone.benchmark_model) as device:
-                device.card()
+                device.read_card()
                 for _ in range(arguments.repeats):
                     begun, ran_s = time.perf_counter(), phone.run_s
-                    device.measure(a1, reference=v2, agreed=None)
+                    device.time_file(a1, reference=v2)
                     whole.append(time.perf_counter() - begun)
                     beyond.append(whole[-1] - (phone.run_s - ran_s))
     print(table("s", rows, decimals=2))

@@ -31,7 +31,7 @@ from optuna.trial import FrozenTrial
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Accuracy, Latency
-from mnasnet.devices.timing import BLOCKS, LOADS
+from mnasnet.devices.timing import LAUNCH_LOADS, LOAD_BLOCKS
 from mnasnet.samplers.named import sampler_named
 from mnasnet.search.loop import run_trials
 from mnasnet.space.hierarchical import mnasnet_space
@@ -62,9 +62,9 @@ def measure(architecture: Architecture) -> Latency:
         high_ms=1.01 * ratio * TARGET_MS,
         ratio=ratio,
         reference_ms=TARGET_MS,
-        raw_ms=tuple(ratio * TARGET_MS + block / 997 for block in range(LOADS * BLOCKS)),
-        raw_reference_ms=tuple(TARGET_MS + block / 997 for block in range(LOADS * BLOCKS)),
-        runs=LOADS * BLOCKS,
+        raw_ms=tuple(ratio * TARGET_MS + block / 997 for block in range(LAUNCH_LOADS * LOAD_BLOCKS)),
+        raw_reference_ms=tuple(TARGET_MS + block / 997 for block in range(LAUNCH_LOADS * LOAD_BLOCKS)),
+        runs=LAUNCH_LOADS * LOAD_BLOCKS,
         blocks_discarded=0,
         launches=1,
         device="made up",

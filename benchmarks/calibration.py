@@ -12,18 +12,19 @@ Wanted: Kendall's τ of the table within 0.05 of that of the device with itself.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import tyro
 from figures import machine
 
-from mnasnet.devices.calibrate import HEADINGS, calibrate, report_lines, rows
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.table import write_table
+from mnasnet.meters.calibrate import calibrate
+from mnasnet.meters.calibration import CalibrationRequest
+from mnasnet.meters.network_size import NetworkSize
+from mnasnet.meters.table import write_table
+from mnasnet.meters.table_fit import QUALITY_HEADINGS, calibration_lines, quality_rows
 from mnasnet.space.hierarchical import SPACES
-
-CHANNELS, CLASSES = 3, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,26 +43,21 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     """Calibrates, tests and prints the table of both."""
     print(f"{machine('ai-edge-litert')}; space {arguments.space}\n")
-    space = SPACES[arguments.space](
-        image_size=arguments.image_size, in_channels=CHANNELS, classes=CLASSES, width=arguments.width
+    size = NetworkSize(image_size=arguments.image_size, in_channels=3, classes=10, width=arguments.width)
+    request = CalibrationRequest(
+        device_name="host",
+        space=SPACES[arguments.space](**asdict(size)),
+        size=size,
+        minutes=arguments.minutes,
+        seed=arguments.seed,
     )
     begun = time.perf_counter()
     with HostDevice() as host:
-        found = calibrate(
-            host,
-            called="host",
-            space=space,
-            image_size=arguments.image_size,
-            in_channels=CHANNELS,
-            classes=CLASSES,
-            width=arguments.width,
-            minutes=arguments.minutes,
-            seed=arguments.seed,
-        )
-    for row in (HEADINGS, ("---",) * len(HEADINGS), *rows(found.table)):
+        found = calibrate(host, request)
+    for row in (QUALITY_HEADINGS, ("---",) * len(QUALITY_HEADINGS), *quality_rows(found.table)):
         print(f"| {' | '.join(row)} |")
     print()
-    for line in report_lines(found):
+    for line in calibration_lines(found):
         print(line)
     print(f"{time.perf_counter() - begun - found.seconds:.0f} s beside the measuring")
     if arguments.output is not None:

@@ -28,6 +28,7 @@ from mnasnet.arch.records import Artifact
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.model_file import open_model_file
 from mnasnet.export.tflite import write_tflite
+from mnasnet.meters.latency import measure_latency
 from mnasnet.nn.named import create_network
 from mnasnet.nn.network import fold
 
@@ -94,7 +95,9 @@ def main(arguments: Arguments) -> None:
                 "the files compute different things"
             )
             reference = Artifact(path=theirs, format="tflite", digest="", size_bytes=theirs.stat().st_size)
-            latency = host.measure(written, reference=reference, agreed=None, launches=arguments.launches)
+            latency = measure_latency(
+                host, written, reference=reference, unit=None, launches=arguments.launches
+            )
             low, high = latency.low_ms / latency.reference_ms, latency.high_ms / latency.reference_ms
             ratios[network_name] = (
                 f"| {network_name} | {latency.ratio:.3f} | {low:.3f} to {high:.3f} | {latency.reference_ms:.2f} "

@@ -17,10 +17,12 @@ import numpy as np
 import tyro
 from figures import machine, table
 
-from mnasnet.arch.weights import random_weights
-from mnasnet.arch.zoo import MOBILENET_V2, ZOO
+from mnasnet.arch.networks import MOBILENET_V2
+from mnasnet.arch.zoo import ZOO
 from mnasnet.devices.host import HostDevice
 from mnasnet.export.tflite import write_tflite
+from mnasnet.graph.weights import draw_weights
+from mnasnet.meters.latency import measure_latency
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,16 +45,18 @@ def main(arguments: Arguments) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         reference = write_tflite(
-            MOBILENET_V2, random_weights(MOBILENET_V2, np.random.default_rng(0)), folder / "reference.tflite"
+            MOBILENET_V2,
+            draw_weights(MOBILENET_V2.lowered(), np.random.default_rng(0)),
+            folder / "reference.tflite",
         )
         with HostDevice() as host:
             for run in range(1 + arguments.runs):
                 begun = time.perf_counter()
-                weights = random_weights(architecture, np.random.default_rng(run))
+                weights = draw_weights(architecture.lowered(), np.random.default_rng(run))
                 drawn = time.perf_counter()
                 artifact = write_tflite(architecture, weights, folder / "network.tflite")
                 written = time.perf_counter()
-                latency = host.measure(artifact, reference=reference, agreed=None)
+                latency = measure_latency(host, artifact, reference=reference, unit=None)
                 known = time.perf_counter()
                 if run:
                     drawing.append(drawn - begun)
@@ -61,7 +65,7 @@ def main(arguments: Arguments) -> None:
         for _ in range(arguments.first_runs):
             with HostDevice() as host:
                 begun = time.perf_counter()
-                host.measure(artifact, reference=reference, agreed=None)
+                measure_latency(host, artifact, reference=reference, unit=None)
                 starting.append(time.perf_counter() - begun)
 
     print(

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 from figures import machine, table
 
-from mnasnet.arch.zoo import MNASNET_B1
+from mnasnet.arch.networks import MNASNET_B1
 from mnasnet.train.augment import Augmentation, batches, evaluation, training
 from mnasnet.train.data import ImageData, Images
 from mnasnet.train.decoding import CROP_MARGIN

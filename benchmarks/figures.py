@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
-from mnasnet.devices.runner import processor
+from mnasnet.devices.runner import processor_name
 
 
 def machine(*packages: str) -> str:
@@ -15,7 +15,7 @@ def machine(*packages: str) -> str:
     if hasattr(os, "getloadavg"):
         cores += f" (load average {os.getloadavg()[0]:.1f} at the start)"
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    return f"{processor()}, {cores}, {platform.system()}, Python {platform.python_version()}, {versions}"
+    return f"{processor_name()}, {cores}, {platform.system()}, Python {platform.python_version()}, {versions}"
 
 
 def table(unit: str, rows: Mapping[str, Sequence[float]], *, decimals: int) -> str:

@@ -20,14 +20,14 @@ import numpy as np
 import tyro
 from figures import machine
 
+from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
 from mnasnet.arch.records import Latency, wilson_interval
-from mnasnet.arch.weights import random_weights
-from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
-from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.timing import latency_of, timed
+from mnasnet.devices.timing import Timings, time_launches
 from mnasnet.export.tflite import write_tflite
 from mnasnet.fakes.simulated import Disorder, SimulatedMachine
+from mnasnet.graph.weights import draw_weights
+from mnasnet.meters.latency import RELIABLE_LAUNCHES, make_latency, measure_latency
 
 DISORDERS = {
     "as a shared machine": Disorder(),
@@ -65,12 +65,19 @@ def simulated(disorder: Disorder, *, repeats: int, launches: int) -> list[Latenc
     """A candidate of ratio 1.2, each repeat on a machine and in a study of its own."""
     generator = np.random.default_rng(0)
 
-    def found(ratio: float, count: int, agreed: Latency | None) -> Latency:
+    def found(ratio: float, count: int, unit: Latency | None) -> Latency:
         machine = SimulatedMachine(generator, ratio=ratio, disorder=disorder)
-        launched = timed(machine.launch, launches=count)
-        return latency_of(launched, agreed=agreed, device="simulated", runtime="none", threads=1, cores=())
+        timings = Timings(
+            launches=time_launches(machine.launch, launches=count),
+            device="simulated",
+            runtime="none",
+            clock="none",
+            threads=1,
+            cores=(),
+        )
+        return make_latency(timings, unit=unit)
 
-    return [found(1.2, launches, found(1.0, LAUNCHES, None)) for _ in range(repeats)]
+    return [found(1.2, launches, found(1.0, RELIABLE_LAUNCHES, None)) for _ in range(repeats)]
 
 
 def main(arguments: Arguments) -> None:
@@ -78,12 +85,14 @@ def main(arguments: Arguments) -> None:
     print(f"{machine('ai-edge-litert')}; {arguments.image_size} px here\n")
     print("| machine | interval holds the truth | interval | off the truth, median |\n|---|---|---|---|")
     for what, disorder in DISORDERS.items():
-        for launches in (1, LAUNCHES):
+        for launches in (1, RELIABLE_LAUNCHES):
             found = simulated(disorder, repeats=arguments.simulated, launches=launches)
             print(row(f"simulated, {what}, launches: {launches}", found, 1.2), flush=True)
     with tempfile.TemporaryDirectory() as folder, HostDevice() as host:
         a1, v2, copy = (
-            write_tflite(network, random_weights(network, np.random.default_rng(0)), Path(folder) / name)
+            write_tflite(
+                network, draw_weights(network.lowered(), np.random.default_rng(0)), Path(folder) / name
+            )
             for network, name in (
                 (MNASNET_A1.fitted(arguments.image_size), "a1.tflite"),
                 (MOBILENET_V2.fitted(arguments.image_size), "v2.tflite"),
@@ -94,8 +103,8 @@ def main(arguments: Arguments) -> None:
             here: list[Latency] = []
             for number in range(arguments.here):
                 if number % AGREE_EVERY == 0:
-                    agreed = host.measure(v2, reference=v2, agreed=None, launches=LAUNCHES)
-                here.append(host.measure(candidate, reference=v2, agreed=agreed))
+                    unit = measure_latency(host, v2, reference=v2, unit=None, launches=RELIABLE_LAUNCHES)
+                here.append(measure_latency(host, candidate, reference=v2, unit=unit))
             truth = 1.0 if candidate is copy else statistics.median(one.ratio for one in here)
             print(row(what, here, truth), flush=True)
 

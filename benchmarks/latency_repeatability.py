@@ -31,13 +31,14 @@ import tyro
 from figures import machine
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds
-from mnasnet.arch.weights import random_weights
-from mnasnet.arch.zoo import MNASNET_A1, MOBILENET_V2
-from mnasnet.devices.comparison import LAUNCHES, Timed, compare, verdict
+from mnasnet.arch.networks import MNASNET_A1, MOBILENET_V2
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.untrained import Untrained
 from mnasnet.export.tflite import write_tflite
+from mnasnet.graph.cost import count_multiply_adds
+from mnasnet.graph.weights import draw_weights
+from mnasnet.meters.comparison import FileLatency, compare_files, judge_pair
+from mnasnet.meters.latency import RELIABLE_LAUNCHES
+from mnasnet.meters.latency_meter import LatencyMeter
 from mnasnet.space.extremes import largest_network, random_network, smallest_network
 from mnasnet.space.hierarchical import mnasnet_space
 
@@ -86,16 +87,16 @@ def networks(image_size: int, width: float) -> list[Architecture]:
     space = mnasnet_space(image_size=image_size, in_channels=3, classes=10, width=width)
     generator = random.Random(0)
     drawn = [random_network(space, generator) for _ in range(DRAWN)]
-    drawn.sort(key=multiply_adds)
+    drawn.sort(key=lambda network: count_multiply_adds(network.lowered()))
     between = [drawn[round(at)] for at in np.linspace(0, DRAWN - 1, NETWORKS - 2)]
     middle = between.pop(len(between) // 2)
     return [middle, smallest_network(space), largest_network(space), *between]
 
 
-def one_run(paths: Sequence[Path], core: int | None) -> list[Timed]:
+def one_run(paths: Sequence[Path], core: int | None) -> list[FileLatency]:
     """Every file timed, with a device of its own."""
-    with busy(core), HostDevice() as host:
-        return compare(host, paths)
+    with busy(core), LatencyMeter(HostDevice()) as meter:
+        return compare_files(meter, paths)
 
 
 def off(first: float, second: float) -> float:
@@ -103,15 +104,15 @@ def off(first: float, second: float) -> float:
     return abs(math.log(second / first))
 
 
-def row(what: str, first: Sequence[Timed], second: Sequence[Timed]) -> str:
+def row(what: str, first: Sequence[FileLatency], second: Sequence[FileLatency]) -> str:
     """One line of the table."""
     pairs = list(itertools.combinations(range(len(first)), 2))
-    different = [(i, j) for i, j in pairs if verdict(first[i].latency, first[j].latency) != "tied"]
+    different = [(i, j) for i, j in pairs if judge_pair(first[i].latency, first[j].latency) != "tied"]
     turned = opposite = 0
     for i, j in different:
         before = first[i].latency.median_ms < first[j].latency.median_ms
         turned += before != (second[i].latency.median_ms < second[j].latency.median_ms)
-        now = verdict(second[i].latency, second[j].latency)
+        now = judge_pair(second[i].latency, second[j].latency)
         opposite += now == ("slower" if before else "faster")
     paired = [off(a.latency.ratio, b.latency.ratio) for a, b in zip(first[1:], second[1:], strict=True)]
     raw = [
@@ -136,7 +137,7 @@ def percent(values: Sequence[float]) -> str:
 def main(arguments: Arguments) -> None:
     """Times everything and prints the tables."""
     with HostDevice() as host:
-        about = host.about()
+        about = host.describe_runner()
     core = about["pinned"][0] if about["pinned"] else 0
     other = max((number for number in range(os.cpu_count() or 1) if number != core), default=core)
     print(f"{machine('ai-edge-litert')}, {about['clock']}, core {core}; {arguments.image_size} px\n")
@@ -149,22 +150,23 @@ def main(arguments: Arguments) -> None:
         paths = []
         for number, network in enumerate(networks(arguments.image_size, arguments.width)):
             paths.append(Path(folder) / f"{number}.tflite")
-            write_tflite(network, random_weights(network, np.random.default_rng(number)), paths[-1])
+            write_tflite(network, draw_weights(network.lowered(), np.random.default_rng(number)), paths[-1])
         for what, busy_core in (("idle", None), ("busy", other)):
             print(row(what, one_run(paths, busy_core), one_run(paths, busy_core)), flush=True)
-    with HostDevice() as host, Untrained(host, MOBILENET_V2, agreed=None) as timed:
+    with LatencyMeter(HostDevice(), MOBILENET_V2) as meter:
+        meter.prepare()
         begun = time.perf_counter()
-        timed.calibrate(launches=LAUNCHES)
+        meter.measure_reference(launches=RELIABLE_LAUNCHES)
         finalist_s = time.perf_counter() - begun
         seconds = []
         for _ in range(arguments.repeats):
             begun = time.perf_counter()
-            latency = timed(MNASNET_A1)
+            latency = meter.measure_network(MNASNET_A1)
             seconds.append(time.perf_counter() - begun)
     print(
         f"\nMnasNet-A1 at 224 px, one run of which took {statistics.median(latency.raw_ms):.1f} ms: a candidate "
-        f"{statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f}), {LAUNCHES} launches as "
-        f"for a finalist {finalist_s:.1f} s"
+        f"{statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f}), {RELIABLE_LAUNCHES} "
+        f"launches as for a finalist {finalist_s:.1f} s"
     )
 
 

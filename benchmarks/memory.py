@@ -19,7 +19,7 @@ import torch.nn.functional as F
 import tyro
 from figures import machine, table
 
-from mnasnet.arch.zoo import MNASNET_B1
+from mnasnet.arch.networks import MNASNET_B1
 from mnasnet.nn.network import Network
 from mnasnet.train.memory import keep_freed_memory
 

@@ -147,7 +147,7 @@ def main() -> None:
         raise SystemExit(
             f"{arguments.searches}: give folders of other names each, of searches that have begun"
         )
-    data = load(arguments.data, image_size=identities[0]["image_size"], limit=arguments.max_images)
+    data = load(arguments.data, image_size=identities[0]["image_size"], max_images=arguments.max_images)
     if {one["data"] for one in identities} != {data.fingerprint}:
         raise SystemExit(f"{arguments.data}: give the images, and the --max-images, of all the searches")
     told = read(arguments.kept)

@@ -26,6 +26,7 @@ from mnasnet.deploy.export import SUFFIXES, export
 from mnasnet.deploy.images import photographs
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.model_file import open_model_file
+from mnasnet.meters.latency import measure_latency
 from mnasnet.nn.model import UNTRAINED, open_model
 
 NETWORKS = ("mnasnet-a1", "mnasnet-b1", "mnasnet-small", "mobilenet-v2")
@@ -69,7 +70,7 @@ def main(arguments: Arguments) -> None:
                 model, Path(folder) / f"{name}-int8.tflite", precision="int8", calibration=images, images=some
             ).artifact
             fp32 = files["LiteRT"]
-            latency = host.measure(int8, reference=fp32, agreed=None, launches=arguments.launches)
+            latency = measure_latency(host, int8, reference=fp32, unit=None, launches=arguments.launches)
             low, high = (end / latency.reference_ms for end in (latency.low_ms, latency.high_ms))
             precisions.append(
                 f"| {name} | {latency.ratio:.3f} | {low:.3f} to {high:.3f} | {latency.reference_ms:.2f} "

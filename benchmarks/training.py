@@ -27,7 +27,7 @@ import tyro
 from figures import machine, table
 from torch import nn
 
-from mnasnet.arch.zoo import MNASNET_B1
+from mnasnet.arch.networks import MNASNET_B1
 from mnasnet.nn.network import Network
 from mnasnet.train.rmsprop import RMSpropTF
 

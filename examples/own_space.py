@@ -12,7 +12,8 @@ from typing import Any
 
 from optuna.distributions import CategoricalDistribution
 
-from mnasnet.arch.architecture import Architecture, Block
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.block import Block
 from mnasnet.arch.rounding import round_filters
 from mnasnet.search.run import search
 from mnasnet.search.settings import DEMONSTRATION

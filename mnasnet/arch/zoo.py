@@ -6,16 +6,29 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from mnasnet.arch.architecture import Activation, Architecture, architecture_from_json, parse_block
+from mnasnet.arch.architecture import Architecture, architecture_from_json
+from mnasnet.arch.networks import (
+    EFFICIENTNET_LITE0,
+    EFFICIENTNET_LITE1,
+    EFFICIENTNET_LITE2,
+    EFFICIENTNET_LITE3,
+    EFFICIENTNET_LITE4,
+    MNASNET_A1,
+    MNASNET_B1,
+    MNASNET_D1,
+    MNASNET_D1_320,
+    MNASNET_SMALL,
+    MOBILENET_V2,
+    MOBILENET_V3_LARGE,
+    MOBILENET_V3_SMALL,
+)
 from mnasnet.arch.rounding import round_filters
+from mnasnet.base.errors import RequestError
 
 ARCHITECTURE = "architecture.json"
 """The file of a finalist's folder that says what network is in it."""
-
-
-class NamedNetworkError(ValueError):
-    """No network has this name, or it cannot be had as asked for; the message is one line with the way out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +51,7 @@ class PublishedWeights:
     """A public file of weights trained on ImageNet at 224 px, and what its publisher measured of it."""
 
     by: str
-    """Whose, as `--weights` names it."""
+    """Whose, as `open_model` takes it for `weights`."""
     width: float = 1.0
     url: str
     """Its name ends in the first digits of its SHA-256, as torch's own downloads do."""
@@ -66,8 +79,8 @@ class NamedNetwork:
     architecture: Architecture
     stem_scales: bool = True
     """Whether the width scales the stem too."""
-    head_grows: bool = False
-    """Whether a width above 1 scales the head too; none below 1 does."""
+    head_scales: Literal["never", "above 1", "always"] = "never"
+    """For which widths the head is scaled too. A hidden layer never is."""
     published: tuple[Published, ...] = ()
     weights: tuple[PublishedWeights, ...] = ()
     """Public files of weights, the first of a width by each publisher."""
@@ -81,100 +94,10 @@ class NamedNetwork:
         scaled = self.architecture.scaled(width)
         if not self.stem_scales:
             scaled = dataclasses.replace(scaled, stem=self.architecture.stem)
-        if self.head_grows and width > 1:
+        if self.head_scales == "always" or (self.head_scales == "above 1" and width > 1):
             scaled = dataclasses.replace(scaled, head=round_filters(self.architecture.head * width))
         return scaled.canonical()
 
-
-def _blocks(
-    *blocks: str, stem: int = 32, image_size: int = 224, activation: Activation = "relu"
-) -> Architecture:
-    return Architecture(
-        blocks=tuple(map(parse_block, blocks)), stem=stem, image_size=image_size, activation=activation
-    ).canonical()
-
-
-MNASNET_A1 = _blocks(
-    "sep_k3_s1_c16_n1_noskip",
-    "mb_k3_s2_e6_c24_n2",
-    "mb_k5_s2_e3_c40_n3_se0.25",
-    "mb_k3_s2_e6_c80_n4",
-    "mb_k3_s1_e6_c112_n2_se0.25",
-    "mb_k5_s2_e6_c160_n3_se0.25",
-    "mb_k3_s1_e6_c320_n1",
-)
-"""MnasNet-A1 (Figure 7a; tensorflow/tpu `mnasnet_models.mnasnet_a1`)."""
-
-MNASNET_B1 = _blocks(
-    "sep_k3_s1_c16_n1_noskip",
-    "mb_k3_s2_e3_c24_n3",
-    "mb_k5_s2_e3_c40_n3",
-    "mb_k5_s2_e6_c80_n3",
-    "mb_k3_s1_e6_c96_n2",
-    "mb_k5_s2_e6_c192_n4",
-    "mb_k3_s1_e6_c320_n1_noskip",
-)
-"""MnasNet-B1, searched without SE (tensorflow/tpu `mnasnet_models.mnasnet_b1`)."""
-
-MNASNET_SMALL = _blocks(
-    # The official arguments say 16 inputs where the stem gives 8, so its code adds no residual; timm's does.
-    "sep_k3_s1_c8_n1_noskip",
-    "mb_k3_s2_e3_c16_n1",
-    "mb_k3_s2_e6_c16_n2",
-    "mb_k5_s2_e6_c32_n4_se0.25",
-    "mb_k3_s1_e6_c32_n3_se0.25",
-    "mb_k5_s2_e6_c88_n3_se0.25",
-    "mb_k3_s1_e6_c144_n1",
-    stem=8,
-)
-"""MnasNet-small (tensorflow/tpu `mnasnet_models.mnasnet_small`), the second search for 22 ms of Table 4."""
-
-MNASNET_D1 = _blocks(
-    "mb_k3_s1_e9_c24_n1",
-    "mb_k3_s2_e9_c36_n3",
-    "mb_k3_s2_e9_c48_n5",
-    "mb_k5_s2_e9_c96_n4",
-    "mb_k7_s1_e3_c96_n5",
-    "mb_k3_s2_e9_c80_n3",
-    "mb_k7_s1_e6_c320_n1_noskip",
-)
-"""MnasNet-D1, a backbone searched together with MnasFPN (tensorflow/tpu `mnasnet_models.mnasnet_d1`)."""
-
-MNASNET_D1_320 = _blocks(
-    "mb_k5_s1_e6_c24_n3",
-    "mb_k7_s2_e9_c36_n4",
-    "mb_k5_s2_e9_c48_n5",
-    "mb_k7_s2_e6_c96_n5",
-    "mb_k3_s1_e9_c144_n5",
-    "mb_k5_s2_e6_c160_n5",
-    "mb_k7_s1_e9_c320_n1",
-    image_size=320,
-)
-"""The same for images of 320 px (tensorflow/tpu `mnasnet_models.mnasnet_d1_320`)."""
-
-MOBILENET_V2 = _blocks(
-    "sep_k3_s1_c16_n1_noskip",
-    "mb_k3_s2_e6_c24_n2",
-    "mb_k3_s2_e6_c32_n3",
-    "mb_k3_s2_e6_c64_n4",
-    "mb_k3_s1_e6_c96_n3",
-    "mb_k3_s2_e6_c160_n3",
-    "mb_k3_s1_e6_c320_n1",
-    activation="relu6",
-)
-"""MobileNetV2 (Sandler et al. 2018, Table 2), the paper's ruler."""
-
-EFFICIENTNET_LITE0 = _blocks(
-    "sep_k3_s1_c16_n1",
-    "mb_k3_s2_e6_c24_n2",
-    "mb_k5_s2_e6_c40_n2",
-    "mb_k3_s2_e6_c80_n3",
-    "mb_k5_s1_e6_c112_n3",
-    "mb_k5_s2_e6_c192_n4",
-    "mb_k3_s1_e6_c320_n1",
-    activation="relu6",
-)
-"""EfficientNet-lite0 (tensorflow/tpu `efficientnet/lite`): EfficientNet-B0 without SE and with ReLU6."""
 
 TORCHVISION = "https://download.pytorch.org/models/"
 TIMM = "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-weights/"
@@ -206,6 +129,22 @@ _B1_WEIGHTS = (
 )
 _SMALL_WEIGHTS = (
     PublishedWeights(by="timm", url=f"{TIMM}mnasnet_small_lamb-aff75073.pth", top1=66.204, top5=86.47),
+)
+
+_V2_WEIGHTS = (
+    PublishedWeights(
+        by="torchvision", url=f"{TORCHVISION}mobilenet_v2-7ebf99e0.pth", top1=72.154, top5=90.822
+    ),
+)
+_V3_LARGE_WEIGHTS = (
+    PublishedWeights(
+        by="torchvision", url=f"{TORCHVISION}mobilenet_v3_large-5c1a4163.pth", top1=75.274, top5=92.566
+    ),
+)
+_V3_SMALL_WEIGHTS = (
+    PublishedWeights(
+        by="torchvision", url=f"{TORCHVISION}mobilenet_v3_small-047dcff4.pth", top1=67.668, top5=87.402
+    ),
 )
 
 PIXEL_1 = "Pixel 1, one big core"
@@ -267,27 +206,54 @@ ZOO = {
         what="the paper's ruler",
         architecture=MOBILENET_V2,
         # MobileNetV2, section 6.1: for multipliers below 1 the last convolution keeps its width.
-        head_grows=True,
+        head_scales="above 1",
         published=(
             Published(top1=72.0, top5=91.0, latency_ms=75, on=PIXEL_1, source="MnasNet, Table 1"),
             Published(width=1.4, top1=74.7, top5=92.5, latency_ms=143, on=PIXEL_1, source="MnasNet, Table 1"),
             Published(width=0.35, top1=60.3, latency_ms=21.4, on=PIXEL_1, source="MnasNet, Table 4"),
         ),
+        weights=_V2_WEIGHTS,
     ),
-    "efficientnet-lite0": NamedNetwork(
-        what="EfficientNet-B0 for phones: no SE, ReLU6",
-        architecture=EFFICIENTNET_LITE0,
-        # The lite networks keep stem and head as they are at every width (efficientnet/lite/README.md).
-        stem_scales=False,
-        published=(
-            Published(
-                top1=75.1,
-                latency_ms=12,
-                on="Pixel 4, four threads",
-                source="tensorflow/tpu, efficientnet/lite/README.md",
+    "mobilenet-v3-large": NamedNetwork(
+        what="MobileNetV2's successor",
+        architecture=MOBILENET_V3_LARGE,
+        head_scales="always",
+        published=(Published(top1=75.2, latency_ms=51, on=PIXEL_1, source="MobileNetV3, Table 3"),),
+        weights=_V3_LARGE_WEIGHTS,
+    ),
+    "mobilenet-v3-small": NamedNetwork(
+        what="the same for small budgets",
+        architecture=MOBILENET_V3_SMALL,
+        head_scales="always",
+        published=(Published(top1=67.4, latency_ms=15.8, on=PIXEL_1, source="MobileNetV3, Table 3"),),
+        weights=_V3_SMALL_WEIGHTS,
+    ),
+    **{
+        f"efficientnet-lite{number}": NamedNetwork(
+            what=what,
+            architecture=architecture,
+            # The lite networks keep stem and head as they are at every width (efficientnet/lite/README.md).
+            stem_scales=False,
+            published=(
+                Published(
+                    image_size=architecture.image_size,
+                    top1=top1,
+                    latency_ms=ms,
+                    on="Pixel 4, four threads",
+                    source="tensorflow/tpu, efficientnet/lite/README.md",
+                ),
             ),
-        ),
-    ),
+        )
+        for number, (what, architecture, top1, ms) in enumerate(
+            (
+                ("EfficientNet-B0 for phones: no SE, ReLU6", EFFICIENTNET_LITE0, 75.1, 12),
+                ("the same for 240 px, deeper", EFFICIENTNET_LITE1, 76.7, 18),
+                ("the same for 260 px, deeper and wider", EFFICIENTNET_LITE2, 77.6, 26),
+                ("the same for 280 px, deeper and wider", EFFICIENTNET_LITE3, 79.8, 41),
+                ("the same for 300 px, deeper and wider", EFFICIENTNET_LITE4, 81.5, 76),
+            )
+        )
+    },
 }
 
 
@@ -304,20 +270,20 @@ def find_architecture(
     What is None is as published, or as it was searched. A searched network is scaled as the official code scales.
 
     Raises:
-        NamedNetworkError: there is none of this name, or not of this width or size.
+        RequestError: there is none of this name, or not of this width or size.
     """
     if not (math.isfinite(width) and width > 0):
-        raise NamedNetworkError(f"width {width}: give a number above 0, such as 0.5")
+        raise RequestError("give a number above 0, such as 0.5", field="width", value=width)
     named = ZOO.get(name)
     if named is None:
         found = _searched(name)
         architecture = found if width == 1 else found.scaled(width)
     else:
         architecture = named.scaled(width)
-    asked = {"image size": image_size, "classes": classes, "in channels": in_channels}
-    for what, value in asked.items():
+    asked = {"image_size": image_size, "classes": classes, "in_channels": in_channels}
+    for field, value in asked.items():
         if value is not None and value < 1:
-            raise NamedNetworkError(f"{what} {value}: give a whole number of at least 1")
+            raise RequestError("give a whole number of at least 1", field=field, value=value)
     architecture = dataclasses.replace(
         architecture,
         image_size=architecture.image_size if image_size is None else image_size,
@@ -326,9 +292,10 @@ def find_architecture(
     )
     shrinks = architecture.stem_stride * math.prod(block.stride for block in architecture.blocks)
     if architecture.image_size < shrinks:
-        raise NamedNetworkError(
-            f"image size {architecture.image_size} is too small for {name}, whose strides make maps "
-            f"{shrinks} times smaller: give at least {shrinks}"
+        raise RequestError(
+            f"too small for {name}, whose strides make maps {shrinks} times smaller: give at least {shrinks}",
+            field="image_size",
+            value=architecture.image_size,
         )
     return architecture
 
@@ -339,12 +306,16 @@ def _searched(name: str) -> Architecture:
     if not file.is_file():
         near = difflib.get_close_matches(name.lower(), ZOO, n=1)
         known = f"the nearest is {near[0]}" if near else f"there are {', '.join(ZOO)}"
-        raise NamedNetworkError(
-            f"{name}: no network of this name, and no folder with an {ARCHITECTURE}; {known}"
+        raise RequestError(
+            f"no network of this name, and no folder with an {ARCHITECTURE}; {known}",
+            field="name",
+            value=name,
         )
     try:
         return architecture_from_json(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError, OSError) as error:
-        raise NamedNetworkError(
-            f"{file} describes no network ({error}): give a name of the zoo or the folder of a trained network"
+        raise RequestError(
+            f"{file} describes no network ({error}): give a name of the zoo or the folder of a trained network",
+            field="name",
+            value=name,
         ) from error

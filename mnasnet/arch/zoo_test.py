@@ -11,21 +11,15 @@ from hypothesis import assume, given
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.architecture_strategies import architectures
-from mnasnet.arch.zoo import (
-    ARCHITECTURE,
-    MNASNET_A1,
-    MNASNET_B1,
-    MNASNET_SMALL,
-    MOBILENET_V2,
-    ZOO,
-    NamedNetwork,
-    NamedNetworkError,
-    find_architecture,
-)
+from mnasnet.arch.networks import MNASNET_A1, MNASNET_B1, MNASNET_SMALL, MOBILENET_V2
+from mnasnet.arch.zoo import ARCHITECTURE, ZOO, NamedNetwork, find_architecture
+from mnasnet.base.errors import RequestError
 
 
 def test_a1_is_figure_7() -> None:
     assert MNASNET_A1.to_json() == {
+        "kind": "mbconv",
+        "version": 2,
         "blocks": [
             "sep_k3_s1_c16_n1_noskip",
             "mb_k3_s2_e6_c24_n2",
@@ -48,12 +42,12 @@ def test_a1_is_figure_7() -> None:
 
 
 def test_b1_has_no_squeeze_and_excitation() -> None:
-    assert all(layer.squeezed is None for _, layer in MNASNET_B1.layers())
+    assert all(layer.squeezed is None for layer in MNASNET_B1.layers())
 
 
 def test_mobilenet_v2_has_seventeen_layers_of_expansion_six_but_the_first_and_relu6() -> None:
     # Table 2 of MobileNetV2: 1 + 2 + 3 + 4 + 3 + 3 + 1 layers.
-    expansions = [layer.expansion for _, layer in MOBILENET_V2.layers()]
+    expansions = [layer.expansion for layer in MOBILENET_V2.layers()]
     assert expansions == [1] + [6] * 16
     assert MOBILENET_V2.activation == "relu6"
 
@@ -72,7 +66,7 @@ def test_no_two_names_are_one_network() -> None:
 
 def test_the_small_network_has_no_residual_in_its_first_block() -> None:
     # The official arguments say i16 and o8, so the official code adds none.
-    _, first = next(MNASNET_SMALL.layers())
+    first = next(MNASNET_SMALL.layers())
     assert (first.inputs, first.outputs, first.skip) == (8, 8, "none")
 
 
@@ -121,16 +115,16 @@ def test_what_was_published_is_said_once_and_a_latency_says_on_what(network: Nam
     [
         ("mnasnet-a2", {}, "the nearest is mnasnet-a1"),
         ("resnet", {}, "there are mnasnet-a1, "),
-        ("mnasnet-a1", {"width": 0.0}, "width 0.0"),
-        ("mnasnet-a1", {"width": math.nan}, "width nan"),
+        ("mnasnet-a1", {"width": 0.0}, "^`width` 0.0: give"),
+        ("mnasnet-a1", {"width": math.nan}, "^`width` nan: give"),
         ("mnasnet-a1", {"image_size": 31}, "give at least 32"),
-        ("mnasnet-a1", {"image_size": -1}, "image size -1"),
-        ("mnasnet-a1", {"classes": 0}, "classes 0"),
-        ("mnasnet-a1", {"in_channels": 0}, "in channels 0"),
+        ("mnasnet-a1", {"image_size": -1}, "^`image_size` -1: give"),
+        ("mnasnet-a1", {"classes": 0}, "^`classes` 0: give"),
+        ("mnasnet-a1", {"in_channels": 0}, "^`in_channels` 0: give"),
     ],
 )
 def test_what_cannot_be_had_is_refused_in_one_line(name: str, asked: dict[str, Any], said: str) -> None:
-    with pytest.raises(NamedNetworkError, match=said) as refused:
+    with pytest.raises(RequestError, match=said) as refused:
         find_architecture(name, **asked)
     assert "\n" not in str(refused.value)
 
@@ -138,5 +132,5 @@ def test_what_cannot_be_had_is_refused_in_one_line(name: str, asked: dict[str, A
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"blocks": ["mb"]}', '{"blocks": [], "head": "wide"}'])
 def test_a_file_that_describes_no_network_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / ARCHITECTURE).write_text(text)
-    with pytest.raises(NamedNetworkError, match=ARCHITECTURE):
+    with pytest.raises(RequestError, match=ARCHITECTURE):
         find_architecture(str(tmp_path))

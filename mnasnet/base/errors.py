@@ -27,5 +27,5 @@ class RunError(Exception):
 
 
 def rename_fields(message: str, rename: Callable[[str], str]) -> str:
-    """The message with every named field as `rename` writes it, such as `--image-size` for `image_size`."""
+    """The message with every named field as `rename` writes it, such as a flag for `image_size`."""
     return NAMED_FIELD.sub(lambda match: rename(match[1]), message)

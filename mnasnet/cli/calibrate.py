@@ -1,7 +1,7 @@
 """`mnasnet calibrate`: a table of a device, from networks measured on it, tested on others that it has not seen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +10,15 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mnasnet.arch.records import Precision
-from mnasnet.cli.parse import called, parse, served
+from mnasnet.base.errors import RequestError
+from mnasnet.cli.parse import called, flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.devices.calibrate import HEADINGS, TIMING, CalibrationError, calibrate, report_lines, rows
-from mnasnet.devices.device import DeviceError, UnsuitableError
-from mnasnet.devices.named import DeviceNameError
-from mnasnet.devices.options import DeviceOptions, OptionError, check_size, check_space
-from mnasnet.devices.table import write_table
-from mnasnet.devices.table_device import TableDevice
+from mnasnet.meters.calibrate import TIMING_STAGE, calibrate
+from mnasnet.meters.calibration import CalibrationRequest
+from mnasnet.meters.network_size import NetworkSize
+from mnasnet.meters.options import DeviceOptions, check_space
+from mnasnet.meters.table import write_table
+from mnasnet.meters.table_fit import QUALITY_HEADINGS, calibration_lines, quality_rows
 from mnasnet.space.hierarchical import SPACES
 
 
@@ -45,27 +46,40 @@ class Options(DeviceOptions):
     """Of the networks that are measured."""
 
 
+FLAGS = flags_of(Options)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet calibrate ARGUMENTS`."""
     options = parse(Options, arguments, verb="calibrate")
     return served(
         lambda: _calibrate(options),
         verb="calibrate",
-        refused=(DeviceNameError, OptionError, CalibrationError, UnsuitableError),
-        failed=(DeviceError, OSError),
+        flags=FLAGS,
         kept=f"{options.output} was not written",
     )
 
 
 def _calibrate(options: Options) -> None:
-    check_size(options.image_size, options.width, classes=options.classes, in_channels=options.in_channels)
+    size = NetworkSize(
+        image_size=options.image_size,
+        width=options.width,
+        classes=options.classes,
+        in_channels=options.in_channels,
+    )
     check_space(options.space)
     if not 0 < options.minutes <= 24 * 60:
-        raise OptionError(f"--minutes {options.minutes:g}: give a number above 0, at most a day's 1440")
+        raise RequestError(f"--minutes {options.minutes:g}: give a number above 0, at most a day's 1440")
     if options.output.is_dir() or not options.output.parent.is_dir():
-        raise OptionError(f"-o {options.output}: give a file in a folder that is there")
-    size = {"image_size": options.image_size, "in_channels": options.in_channels, "classes": options.classes}
-    space = SPACES[options.space](**size, width=options.width)
+        raise RequestError(f"-o {options.output}: give a file in a folder that is there")
+    request = CalibrationRequest(
+        device_name=options.device,
+        space=SPACES[options.space](**asdict(size)),
+        size=size,
+        minutes=options.minutes,
+        precision=options.precision,
+        seed=options.seed,
+    )
     console = plain_console()
     tenths = 0
 
@@ -73,37 +87,22 @@ def _calibrate(options: Options) -> None:
         """Draws it; where nothing can be drawn, says each tenth."""
         nonlocal tenths
         terminal.step(what, done, total)
-        if not console.is_terminal and what == TIMING and done * 10 // total > tenths:
+        if not console.is_terminal and what == TIMING_STAGE and done * 10 // total > tenths:
             tenths = done * 10 // total
             terminal.say(f"{what}: {done} of about {total}")
 
-    with options.open() as device, Terminal(console=console) as terminal:
-        if isinstance(device, TableDevice):
-            raise OptionError(
-                f"--device {options.device}: is a table already; name a device, such as {device.table.device}"
-            )
+    with options.open_device() as device, Terminal(console=console, flags=FLAGS) as terminal:
         terminal.say(f"calibrating {options.device} for {options.minutes:g} min")
-        found = calibrate(
-            device,
-            called=options.device,
-            space=space,
-            **size,
-            width=options.width,
-            minutes=options.minutes,
-            precision=options.precision,
-            seed=options.seed,
-            say=terminal.say,
-            step=step,
-        )
+        found = calibrate(device, request, say=terminal.say, progress=step)
     write_table(found.table, options.output)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column(HEADINGS[0], no_wrap=True)
-    for heading in HEADINGS[1:]:
+    table.add_column(QUALITY_HEADINGS[0], no_wrap=True)
+    for heading in QUALITY_HEADINGS[1:]:
         table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows(found.table):
+    for row in quality_rows(found.table):
         table.add_row(*row)
     console.print(table)
-    for line in report_lines(found):
+    for line in calibration_lines(found):
         console.print(line)
     program = called("search", ())[0]
     console.print(f"table: {options.output}")

@@ -7,10 +7,10 @@ import pytest
 
 from mnasnet.arch.records import Artifact
 from mnasnet.cli.conftest import TINY, called
-from mnasnet.devices.calibrate import Calibration
 from mnasnet.devices.conftest import artifact as artifact
-from mnasnet.devices.conftest import calibration as calibration
-from mnasnet.devices.table import write_table
+from mnasnet.meters.calibration import Calibration
+from mnasnet.meters.conftest import calibration as calibration
+from mnasnet.meters.table import write_table
 from mnasnet.study.card import read_cards
 
 SIZE = ("--image-size", "16", "--width", "0.35", "--in-channels", "1")
@@ -86,14 +86,14 @@ def test_a_table_is_not_calibrated(
     assert "is a table already" in ended.line
 
 
-def test_the_doctor_of_a_table_says_how_well_it_predicts(
+def test_a_table_is_not_examined_and_says_how_well_it_predicts(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, calibration: Calibration
 ) -> None:
     write_table(calibration.table, tmp_path / "a.table")
     ended = called(capsys, "doctor", "--device", f"table:{tmp_path / 'a.table'}")
-    assert ended.status == 0
-    assert "told by the table: " in ended.out
-    assert "networks that it had not seen" in ended.out
+    assert ended.status == 2
+    assert "is a table already, which tells " in ended.line
+    assert "networks that it had not seen to ± 10 %; name a device, such as roofline" in ended.line
 
 
 def test_a_search_of_other_images_than_the_tables_is_refused_and_leaves_nothing(

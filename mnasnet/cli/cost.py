@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import LayerCost, cost
-from mnasnet.arch.zoo import NamedNetworkError, find_architecture
-from mnasnet.cli.parse import parse, served
+from mnasnet.arch.zoo import find_architecture
+from mnasnet.cli.parse import flags_of, parse, served
+from mnasnet.graph.cost import PartCost, count_costs
 
 TABLE_WIDTH = 100
 """Characters that the widest table fits in: D1-320's takes 79."""
@@ -47,8 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _cost(options),
         verb="cost",
-        refused=(NamedNetworkError,),
-        failed=(OSError,),
+        flags=flags_of(Options),
         kept="nothing was changed",
     )
 
@@ -61,7 +60,7 @@ def _cost(options: Options) -> None:
         classes=options.classes,
         in_channels=options.in_channels,
     )
-    rows = cost(architecture)
+    rows = count_costs(architecture.lowered())
     total = {
         "parameters": sum(row.parameters for row in rows),
         "multiply_adds": sum(row.multiply_adds for row in rows),
@@ -79,7 +78,7 @@ def _cost(options: Options) -> None:
 
 
 def _table(
-    architecture: Architecture, rows: Sequence[LayerCost], parameters: int, multiply_adds: int
+    architecture: Architecture, rows: Sequence[PartCost], parameters: int, multiply_adds: int
 ) -> Table:
     size, channels = architecture.image_size, architecture.in_channels
     table = Table(

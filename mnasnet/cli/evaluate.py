@@ -9,29 +9,16 @@ from typing import Annotated
 import tyro
 
 from mnasnet.arch.records import Score, wilson_interval
-from mnasnet.arch.zoo import NamedNetworkError
-from mnasnet.base.libraries import MissingLibraryError
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import convert_torch_errors, flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
 from mnasnet.deploy.classifier import Classifier, evaluate, open_classifier
 from mnasnet.devices.model_file import ModelFileError
 from mnasnet.export.metadata import MetadataError
-from mnasnet.nn.checkpoint import CheckpointError
-from mnasnet.nn.model import ModelError
 from mnasnet.report.training import class_rows
 from mnasnet.report.words import share_words
 from mnasnet.train.data import ImageData, load
-from mnasnet.train.loop import DivergedError
-from mnasnet.train.sources import DataError
 
-OPEN_ERRORS = (
-    NamedNetworkError,
-    ModelError,
-    CheckpointError,
-    ModelFileError,
-    MetadataError,
-    MissingLibraryError,
-)
+OPEN_ERRORS = (ModelFileError, MetadataError)
 """What opening a classifier raises."""
 
 
@@ -54,7 +41,7 @@ class Opening:
     """Text file with the name of one class a line; left out, what weights or file say."""
 
     def open(self) -> Classifier:
-        """The classifier; raises `OPEN_ERRORS`."""
+        """The classifier."""
         return open_classifier(
             self.name,
             weights=self.weights,
@@ -79,22 +66,26 @@ class Options(Opening):
     """Print JSON."""
 
 
+FLAGS = flags_of(Options)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet evaluate ARGUMENTS`."""
     options = parse(Options, arguments, verb="evaluate")
     return served(
         lambda: _evaluate(options),
         verb="evaluate",
-        refused=(*OPEN_ERRORS, DataError),
-        failed=(DivergedError, RuntimeError, MemoryError, OSError),
+        flags=FLAGS,
+        refused=OPEN_ERRORS,
         kept="nothing was changed",
     )
 
 
+@convert_torch_errors()
 def _evaluate(options: Options) -> None:
     classifier = options.open()
     console = plain_console()
-    with Terminal(console=console) as terminal:
+    with Terminal(console=console, flags=FLAGS) as terminal:
         data = load(options.data, image_size=classifier.image_size, progress=terminal.step)
         found = evaluate(
             classifier, data, progress=lambda done, images: terminal.step("evaluating", done, images)

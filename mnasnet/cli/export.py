@@ -12,22 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnasnet.arch.records import Format, Precision
-from mnasnet.arch.zoo import NamedNetworkError
-from mnasnet.base.libraries import MissingLibraryError
-from mnasnet.cli.parse import parse, served
+from mnasnet.base.errors import RequestError
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.deploy.classifier import ImageError, of_model, read_image
-from mnasnet.deploy.export import ExportError, FormatError, card_lines, export
+from mnasnet.deploy.classifier import of_model, read_image
+from mnasnet.deploy.export import card_lines, export
 from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted, photographs
-from mnasnet.nn.checkpoint import CheckpointError
-from mnasnet.nn.model import Model, ModelError, open_model
+from mnasnet.nn.model import Model, open_model
 from mnasnet.train.data import load
-from mnasnet.train.sources import DataError
-
-REFUSED = (
-    *(NamedNetworkError, ModelError, CheckpointError, DataError),
-    *(FormatError, ImageError, MissingLibraryError),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +52,17 @@ class Options:
     """Whether an ONNX file takes any number of images at a time."""
 
 
+FLAGS = flags_of(Options) | {"path": "--output", "data": "--calibration"}
+"""As the calls that it makes name what is asked for."""
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet export ARGUMENTS`."""
     options = parse(Options, arguments, verb="export")
     return served(
         lambda: _export(options),
         verb="export",
-        refused=REFUSED,
-        failed=(ExportError, OSError),
+        flags=FLAGS,
         kept="what was there is unchanged",
     )
 
@@ -75,13 +70,13 @@ def main(arguments: Sequence[str]) -> int:
 def _export(options: Options) -> None:
     folder = options.output.parent
     if options.output.is_dir():
-        raise ModelError(f"-o {options.output} is a folder: give a file")
+        raise RequestError(f"-o {options.output} is a folder: give a file")
     if not folder.is_dir():
-        raise ModelError(f"-o {options.output}: there is no folder {folder}")
+        raise RequestError(f"-o {options.output}: there is no folder {folder}")
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise ModelError(f"-o {options.output}: {folder} cannot be written ({error.strerror})") from error
+        raise RequestError(f"-o {options.output}: {folder} cannot be written ({error.strerror})") from error
     model = open_model(
         options.name,
         weights=options.weights,
@@ -93,7 +88,9 @@ def _export(options: Options) -> None:
     if options.calibration is not None:
         images = _calibration(options.calibration, model)
     elif options.precision == "int8" and model.trained:
-        raise ModelError("int8 is calibrated on images like those that it will see: give --calibration DATA")
+        raise RequestError(
+            "int8 is calibrated on images like those that it will see: give --calibration DATA"
+        )
     else:
         images = photographs(model)
     calibration, checked_with = parted(images) if options.precision == "int8" else (images, images)
@@ -126,6 +123,6 @@ def _calibration(source: str, model: Model) -> NDArray[np.float32]:
         classifier = of_model(model)
         order = np.random.default_rng(0).permutation(len(pictures))[: 2 * CALIBRATION_IMAGES]
         return np.concatenate([read_image(pictures[at], classifier) for at in order])
-    with Terminal(console=plain_console()) as terminal:
+    with Terminal(console=plain_console(), flags=FLAGS) as terminal:
         data = load(source, image_size=model.network.architecture.image_size, progress=terminal.step)
     return images_of(data, model.learned, limit=2 * CALIBRATION_IMAGES)

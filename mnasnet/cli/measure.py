@@ -12,12 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from mnasnet.arch.records import Latency
-from mnasnet.cli.parse import parse, served
+from mnasnet.base.errors import RequestError
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.devices.comparison import FileError, Timed, busy, compare, verdict
-from mnasnet.devices.device import DeviceError, UnsuitableError
-from mnasnet.devices.named import DeviceNameError
-from mnasnet.devices.options import DeviceOptions
+from mnasnet.meters.comparison import FileLatency, busy_warning, compare_files, judge_pair
+from mnasnet.meters.options import DeviceOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,31 +31,34 @@ class Options(DeviceOptions):
     """Print JSON, with the raw times and the conditions of each."""
 
 
+FLAGS = flags_of(Options)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet measure ARGUMENTS`."""
     options = parse(Options, arguments, verb="measure")
     return served(
         lambda: _measure(options),
         verb="measure",
-        refused=(FileError, DeviceNameError, UnsuitableError),
-        failed=(DeviceError, OSError),
+        flags=FLAGS,
         kept="nothing was changed",
     )
 
 
 def _measure(options: Options) -> None:
     if not options.files:
-        raise FileError("give at least one FILE, a .tflite or .onnx")
+        raise RequestError("give at least one FILE, a .tflite or .onnx")
     console = Console(stderr=True) if options.json else plain_console()
-    with options.open() as device, Terminal(console=console) as terminal:
-        timed = compare(device, options.files, progress=terminal.step)
+    # Somebody is there, and sees at once that a device is away.
+    with options.open_meter(wait_s=None) as meter, Terminal(console=console, flags=FLAGS) as terminal:
+        timed = compare_files(meter, options.files, progress=terminal.step)
     if options.json:
         print(json.dumps([_as_json(one, timed) for one in timed], indent=2))
         return
     _print(timed, console)
 
 
-def _print(timed: Sequence[Timed], console: Console) -> None:
+def _print(timed: Sequence[FileLatency], console: Console) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("file", overflow="fold")  # what gives way in a narrow terminal
     for column in ("ms", "95 % interval", "times the first", "95 % interval", "thrown away"):
@@ -88,15 +90,15 @@ def _times(one: Latency, first: Latency) -> tuple[float, float, float]:
     return one.median_ms / first.median_ms, one.low_ms / first.median_ms, one.high_ms / first.median_ms
 
 
-def _pair(one: Timed, other: Timed) -> str:
-    found = verdict(one.latency, other.latency)
+def _pair(one: FileLatency, other: FileLatency) -> str:
+    found = judge_pair(one.latency, other.latency)
     if found == "tied":
         return f"{one.path} and {other.path} are tied: the difference is inside the noise"
     ratio = one.latency.median_ms / other.latency.median_ms
     return f"{one.path} is {found} than {other.path}: {ratio:.3f} times its latency"
 
 
-def warnings(timed: Sequence[Timed]) -> list[str]:
+def warnings(timed: Sequence[FileLatency]) -> list[str]:
     """What makes a latency another one than it seems, by file."""
     found = []
     if len({one.latency.runtime for one in timed}) > 1:
@@ -116,12 +118,12 @@ def warnings(timed: Sequence[Timed]) -> list[str]:
         if latency.waited_s:
             ended = "" if latency.temperature_c is None else f"; it ended at {latency.temperature_c:.0f} °C"
             found.append(f"{one.path}: the device was left to cool for {latency.waited_s:.0f} s{ended}")
-    if (said := busy([one.latency for one in timed])) is not None:
+    if (said := busy_warning([one.latency for one in timed])) is not None:
         found.append(said)
     return found
 
 
-def _as_json(one: Timed, timed: Sequence[Timed]) -> dict[str, object]:
+def _as_json(one: FileLatency, timed: Sequence[FileLatency]) -> dict[str, object]:
     latency = one.latency
     times, times_low, times_high = _times(latency, timed[0].latency)
     return {
@@ -132,7 +134,7 @@ def _as_json(one: Timed, timed: Sequence[Timed]) -> dict[str, object]:
         "times_the_first": times,
         "times_the_first_low": times_low,
         "times_the_first_high": times_high,
-        "than": {str(other.path): verdict(latency, other.latency) for other in timed if other is not one},
+        "than": {str(other.path): judge_pair(latency, other.latency) for other in timed if other is not one},
         "warnings": warnings([one]),
         "record": latency.to_json(),
     }

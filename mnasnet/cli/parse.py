@@ -8,13 +8,15 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+from mnasnet.base.errors import RequestError, RunError, rename_fields
 
 REQUEST, FAILED, INTERRUPTED = 2, 1, 130
 """Exit status of a request that cannot be served, of what failed while running, and of Ctrl-C."""
@@ -58,11 +60,30 @@ def parse(
             )
     except SystemExit as ended:
         if ended.code:
-            print(f"mnasnet {verb}: {_one_line(complaint.getvalue())}", file=sys.stderr)
+            said = write_flags(_one_line(complaint.getvalue()), flags_of(options))
+            print(f"mnasnet {verb}: {said}", file=sys.stderr)
         raise
     except BrokenPipeError:  # by whatever read the help
         _close_output()
         raise SystemExit(FAILED) from None
+
+
+def flags_of(options: type) -> dict[str, str]:
+    """How the command line writes each field of a record of options: its flag, or where it has none its place."""
+    flags = {}
+    for field in dataclasses.fields(options):
+        declared = get_args(field.type)
+        place = next(
+            (found for one in declared if (found := getattr(one, "metavar", None))), field.name.upper()
+        )
+        positional = tyro.conf.Positional in declared
+        flags[field.name] = place if positional else f"--{field.name.replace('_', '-')}"
+    return flags
+
+
+def write_flags(text: str, flags: Mapping[str, str]) -> str:
+    """The text with each field that `flags` know as the command line writes it, and all else as it is."""
+    return rename_fields(text, lambda name: flags.get(name, f"`{name}`"))
 
 
 def called(verb: str, arguments: Sequence[str]) -> tuple[str, ...]:
@@ -78,15 +99,19 @@ def served(
     action: Callable[[], None],
     *,
     verb: str,
-    refused: tuple[type[Exception], ...],
-    failed: tuple[type[Exception], ...],
+    flags: Mapping[str, str],
     kept: str,
+    refused: tuple[type[Exception], ...] = (),
+    failed: tuple[type[Exception], ...] = (),
 ) -> int:
     """Run `action` and return the exit status; what it raises becomes one line on standard error.
 
-    `refused` says that the request cannot be served, `failed` what may go wrong on the way; anything else is a
-    mistake of ours and keeps its traceback. `kept` says what is still there after a failure or Ctrl-C.
+    A request that cannot be served and a run that failed are said so; anything else is a mistake of ours and keeps
+    its traceback. `flags` are how the command line writes the fields that an error names (`flags_of`), and `kept`
+    says what is still there after a failure or Ctrl-C.
     """
+    refusals: tuple[type[Exception], ...] = (RequestError, *refused)
+    failures: tuple[type[Exception], ...] = (RunError, OSError, *failed)
     try:
         action()
     except KeyboardInterrupt:
@@ -98,13 +123,26 @@ def served(
         _close_output()
         print(f"mnasnet {verb}: nobody reads the output any more; {kept}", file=sys.stderr)
         return FAILED
-    except refused as error:
-        print(f"mnasnet {verb}: {_line(error)}", file=sys.stderr)
+    except refusals as error:
+        print(f"mnasnet {verb}: {write_flags(_line(error), flags)}", file=sys.stderr)
         return REQUEST
-    except failed as error:
-        print(f"mnasnet {verb}: {_line(error)}; {kept}", file=sys.stderr)
+    except failures as error:
+        print(f"mnasnet {verb}: {write_flags(_line(error), flags)}; {kept}", file=sys.stderr)
         return FAILED
     return 0
+
+
+@contextlib.contextmanager
+def convert_torch_errors() -> Iterator[None]:
+    """Around what trains or classifies: torch says that memory ran out with a plain RuntimeError.
+
+    Raises:
+        RunError: in torch's words.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        raise RunError(str(error) or type(error).__name__) from error
 
 
 def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:

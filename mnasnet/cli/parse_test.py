@@ -10,11 +10,8 @@ from typing import Annotated, Literal
 import pytest
 import tyro
 
-from mnasnet.cli.parse import parse, served
-
-
-class RefusedError(Exception):
-    pass
+from mnasnet.base.errors import RequestError, RunError
+from mnasnet.cli.parse import convert_torch_errors, flags_of, parse, served, write_flags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +25,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.trials < 1:
-            raise ValueError(f"--trials {self.trials}: give a whole number of at least 1")
+            raise RequestError("give a whole number of at least 1", field="trials", value=self.trials)
 
 
 def serve(error: BaseException | None) -> int:
@@ -36,7 +33,7 @@ def serve(error: BaseException | None) -> int:
         if error is not None:
             raise error
 
-    return served(action, verb="search", refused=(RefusedError,), failed=(OSError,), kept="all is kept")
+    return served(action, verb="search", flags=flags_of(Options), kept="all is kept")
 
 
 def test_what_is_left_open_is_as_declared_or_as_in_the_default() -> None:
@@ -111,6 +108,13 @@ def test_what_has_no_flag_is_asked_for_by_what_it_is(
     assert capsys.readouterr().err == f"mnasnet report: {said}\n"
 
 
+def test_fields_are_written_as_flags_and_what_has_no_flag_as_the_help_calls_it() -> None:
+    flags = flags_of(WithAPlace)
+    assert flags == {"folder": "FOLDER", "seed": "--seed"}
+    said = write_flags("`folder` x: another `seed`, as `mnasnet zoo` and `batch` say", flags)
+    assert said == "FOLDER x: another --seed, as `mnasnet zoo` and `batch` say"
+
+
 def test_help_says_the_description_that_is_given(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         parse(Options, ["--help"], verb="search", description="So it goes.")
@@ -125,8 +129,18 @@ def test_help_says_the_description_that_is_given(capsys: pytest.CaptureFixture[s
     ("error", "status", "line"),
     [
         (None, 0, ""),
-        (RefusedError("no such\nthing"), 2, "mnasnet search: no such thing\n"),
-        (RefusedError(), 2, "mnasnet search: RefusedError\n"),
+        (RequestError("no such\nthing"), 2, "mnasnet search: no such thing\n"),
+        (RequestError(""), 2, "mnasnet search: RequestError\n"),
+        (
+            RequestError("raise it, or lower `width`", field="target_ms", value=1),
+            2,
+            "mnasnet search: --target-ms 1: raise it, or lower `width`\n",  # no option of this verb
+        ),
+        (
+            RunError("5 failed; give more `trials`"),
+            1,
+            "mnasnet search: 5 failed; give more --trials; all is kept\n",
+        ),
         (ConnectionError("lost"), 1, "mnasnet search: lost; all is kept\n"),
         (
             OSError(errno.ENOSPC, "No space left on device"),
@@ -142,6 +156,15 @@ def test_an_error_is_one_line_and_a_status(
 ) -> None:
     assert serve(error) == status
     assert capsys.readouterr() == ("", line)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(RuntimeError("can't allocate memory"), "can't allocate memory"), (MemoryError(), "MemoryError")],
+)
+def test_memory_that_ran_out_is_a_run_that_failed(error: Exception, said: str) -> None:
+    with pytest.raises(RunError, match=f"^{said}$"), convert_torch_errors():
+        raise error
 
 
 def test_the_line_has_no_box_where_none_can_be_drawn() -> None:

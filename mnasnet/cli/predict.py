@@ -7,9 +7,10 @@ from typing import Annotated
 
 import tyro
 
+from mnasnet.base.errors import RequestError
 from mnasnet.cli.evaluate import OPEN_ERRORS, Opening
-from mnasnet.cli.parse import parse, served
-from mnasnet.deploy.classifier import ImageError, predict
+from mnasnet.cli.parse import convert_torch_errors, flags_of, parse, served
+from mnasnet.deploy.classifier import predict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Options(Opening):
 
     def __post_init__(self) -> None:
         if not self.images:
-            raise ValueError("give images to look at: mnasnet predict NAME image.jpg")
+            raise RequestError("give images to look at: mnasnet predict NAME image.jpg")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -30,12 +31,13 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _predict(options),
         verb="predict",
-        refused=(*OPEN_ERRORS, ImageError),
-        failed=(RuntimeError, OSError),
+        flags=flags_of(Options),
+        refused=OPEN_ERRORS,
         kept="nothing was changed",
     )
 
 
+@convert_torch_errors()
 def _predict(options: Options) -> None:
     classifier = options.open()
     for path in options.images:

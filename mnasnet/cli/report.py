@@ -9,21 +9,22 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from mnasnet.cli.parse import parse, served
+from mnasnet.base.errors import RequestError
+from mnasnet.cli.parse import flags_of, parse, served
 from mnasnet.report.findings import find
 from mnasnet.report.report import write_report
 from mnasnet.report.summary import front_table, summary_lines
 from mnasnet.report.training import training_lines, write_training_report
-from mnasnet.study.card import CardError
-from mnasnet.study.storage import StorageError, StorageLostError, kept_in, load_study, place_of
-from mnasnet.study.training import TrainingError, read_training
+from mnasnet.report.words import plain_words
+from mnasnet.study.storage import kept_in, load_study, place_of
+from mnasnet.study.training import read_training
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Write the report of a search or a training again, also while it runs."""
 
-    out: Annotated[Path, tyro.conf.Positional]
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
     """Folder of the search or the training."""
     target_ms: float | None = None
     """Score everything that a search tried for this latency instead, in a report of its own; nothing is trained."""
@@ -32,7 +33,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.target_ms is not None and not (math.isfinite(self.target_ms) and self.target_ms > 0):
-            raise ValueError(f"--target-ms {self.target_ms}: give a number above 0")
+            raise RequestError("give a number above 0", field="target_ms", value=self.target_ms)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,8 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _report(options),
         verb="report",
-        refused=(StorageError, CardError, TrainingError),
-        failed=(StorageLostError, OSError),
+        flags=flags_of(Options),
         kept="a report that was there is unchanged",
     )
 
@@ -61,5 +61,5 @@ def _report(options: Options) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(front_table(findings, width=console.width))
     for line in summary_lines(findings):
-        console.print(line)
+        console.print(plain_words(line))
     console.print(f"report: {report}")

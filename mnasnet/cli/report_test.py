@@ -76,7 +76,7 @@ def test_a_study_that_is_no_database_is_named(capsys: pytest.CaptureFixture[str]
             "postgresql://me:secret@127.0.0.1:1/db",
             "postgresql+psycopg2://me:***@127.0.0.1:1/db does not answer",
         ),
-        ("postgres", "'postgres' is not on a PostgreSQL server"),
+        ("postgres", "--storage postgres: not on a PostgreSQL server"),
         ("oracel://host/db", "oracel"),
     ],
 )

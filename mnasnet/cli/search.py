@@ -5,28 +5,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from mnasnet.base.words import counted, some
-from mnasnet.cli.parse import called, parse, served
+from mnasnet.cli.parse import called, flags_of, parse, served, write_flags
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.devices.device import DeviceError, UnsuitableError
 from mnasnet.report.summary import front_table, summary_lines
-from mnasnet.search.loop import SearchError
 from mnasnet.search.run import search
-from mnasnet.search.settings import DEMONSTRATION, RequestError, Settings
-from mnasnet.study.card import CardError
-from mnasnet.study.lock import FolderError
-from mnasnet.study.storage import OtherSearchError, StorageError, StorageLostError, without_password
+from mnasnet.search.settings import DEMONSTRATION, Settings
+from mnasnet.study.storage import without_password
 from mnasnet.train.sources import DIGITS
 
 OWN = Settings(data=DIGITS)
 """What is taken where images are named, and only they: the defaults as `Settings` declares them."""
 
-REFUSED = (RequestError, FolderError, OtherSearchError, StorageError, CardError, UnsuitableError)
-FAILED = (
-    SearchError,
-    DeviceError,
-    StorageLostError,
-    OSError,
-)
+FLAGS = flags_of(Settings)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,8 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _search(settings, command),
         verb="search",
-        refused=REFUSED,
-        failed=FAILED,
+        flags=FLAGS,
         kept=f"what was finished is kept, `{report}` shows it, and the same command goes on: {shlex.join(command)}",
     )
 
@@ -60,13 +49,13 @@ def description() -> str:
 
 def _search(settings: Settings, command: Sequence[str]) -> None:
     console = plain_console()
-    with Terminal(console=console) as terminal:
+    with Terminal(console=console, flags=FLAGS) as terminal:
         result = search(settings, watcher=terminal, command=command)
     if result.converged is not None:
         console.print(result.converged)
     console.print(front_table(result.findings, width=console.width))
     for line in summary_lines(result.findings, controller_updates=result.controller_updates):
-        console.print(line)
+        console.print(write_flags(line, FLAGS))
     if result.skipped:
         console.print(f"{counted(len(result.skipped), 'corrupt image')} skipped: {some(result.skipped)}")
     console.print(f"report: {result.report}")

@@ -48,9 +48,9 @@ TRAINED = TrialRecord(
         (["--sede", "5"], "--seed"),
         (["--data", "/no/such/folder"], "/no/such/folder: no such file or folder"),
         (["--image-size", "1"], "give a whole number of at least 2"),
-        (["--max-images", "3"], "--max-images 3 is too few"),
+        (["--max-images", "3"], "--max-images 3: too few"),
         (["--storage", "postgresql://me:secret@127.0.0.1:1/db"], "127.0.0.1:1/db does not answer"),
-        (["--storage", "postgres"], "'postgres' is not on a PostgreSQL server"),
+        (["--storage", "postgres"], "--storage postgres: not on a PostgreSQL server"),
         (["--storage", "oracel://host/db"], "oracel"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -102,7 +102,7 @@ def test_a_corrupt_image_among_good_ones_is_named_and_the_summary_counts_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A real device takes seconds more and has nothing to do with images.
-    monkeypatch.setattr(Settings, "open", lambda settings: device())
+    monkeypatch.setattr(Settings, "open_device", lambda settings: device())
     pictures(tmp_path / "pets" / "val", cat=4, dog=4)
     pictures(tmp_path / "pets" / "train", cat=10, dog=10)
     (tmp_path / "pets" / "train" / "cat" / "torn.png").write_bytes(b"no picture")
@@ -119,7 +119,7 @@ def test_a_file_is_no_folder_for_a_search(capsys: pytest.CaptureFixture[str], tm
     (tmp_path / "notes.txt").write_text("mine")
     ended = called(capsys, "search", *TINY, "--out", tmp_path / "notes.txt")
     assert ended.status == 2
-    assert f"--out {tmp_path / 'notes.txt'} cannot be made (File exists)" in ended.line
+    assert f"--out {tmp_path / 'notes.txt'}: cannot be made (File exists)" in ended.line
 
 
 def test_a_folder_that_holds_another_search_is_refused(
@@ -212,7 +212,7 @@ def test_in_a_terminal_what_is_under_way_is_drawn_with_the_best_and_the_time_lef
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--target-ms", "2", "--max-ms", "1"], "--max-ms 1 is below --target-ms 2"),
+        (["--target-ms", "2", "--max-ms", "1"], "--max-ms 1.0: below --target-ms 2"),
         (["--width", "0.001"], "--width 0.001: give at least 0.05"),
         (["--sampler", "xyz"], "--sampler xyz: give one of ppo, bayesian, evolution, random, tpe, nsga2\n"),
         (["--trials", "1.5"], "mnasnet search: --trials 1.5: give a whole number\n"),
@@ -235,7 +235,7 @@ def test_a_target_that_no_network_reaches_is_refused_before_any_training_and_lea
     ended = called(capsys, "search", *TINY, "--out", tmp_path / "out", "--target-ms", "0.0001")
     assert ended.status == 2
     assert re.search(
-        r"--target-ms 0.0001 is out of reach: the smallest network of the space takes 0\.\d+ ms on host",
+        r"--target-ms 0.0001: out of reach: the smallest network of the space takes 0\.\d+ ms on host",
         ended.line,
     )
     assert "trial" not in ended.out

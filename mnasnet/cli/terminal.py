@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from mnasnet.cli.parse import write_flags
 from mnasnet.report.words import accuracy_words, latency_words
 from mnasnet.study.trial import TrialRecord
 
@@ -25,6 +26,8 @@ class Terminal:
     """A watcher that prints a line for every trial, and in a real terminal draws what is under way."""
 
     console: Console
+    flags: Mapping[str, str] = field(default_factory=dict)
+    """How the command line writes the fields that a line names."""
     clock: Callable[[], float] = time.monotonic
     """In seconds."""
     _bars: Progress = field(init=False)
@@ -52,8 +55,8 @@ class Terminal:
         self._bars.stop()
 
     def say(self, line: str) -> None:
-        """Print one line above the bars."""
-        self.console.print(line)
+        """Print one line above the bars, with flags for the fields that it names."""
+        self.console.print(write_flags(line, self.flags))
 
     def step(self, what: str, done: int, total: int) -> None:
         """Draw how far `what` is; without a terminal, only say that a final training begins."""

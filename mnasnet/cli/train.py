@@ -11,23 +11,21 @@ from typing import Annotated
 import tyro
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds
-from mnasnet.arch.zoo import NamedNetworkError, find_architecture
+from mnasnet.arch.zoo import find_architecture
+from mnasnet.base.errors import RequestError
 from mnasnet.base.words import counted, millions
-from mnasnet.cli.parse import called, parse, served
+from mnasnet.cli.parse import called, convert_torch_errors, flags_of, parse, served
 from mnasnet.cli.terminal import Terminal, plain_console
-from mnasnet.nn.checkpoint import CheckpointError
-from mnasnet.nn.model import UNTRAINED, WEIGHTS, Model, ModelError, open_model
+from mnasnet.graph.cost import count_multiply_adds
+from mnasnet.nn.model import UNTRAINED, WEIGHTS, Model, open_model
 from mnasnet.report.training import class_rows, training_lines, write_training_report
 from mnasnet.report.words import share_words
 from mnasnet.search.watcher import duration
-from mnasnet.study.lock import FolderError
-from mnasnet.study.training import Training, TrainingError
+from mnasnet.study.training import Training
 from mnasnet.train.data import load
-from mnasnet.train.loop import DivergedError, Recipe
+from mnasnet.train.loop import Recipe
 from mnasnet.train.memory import busy_line
 from mnasnet.train.run import run_training
-from mnasnet.train.sources import DataError
 
 FINE_TUNING_RATE = 5e-4
 """Peak of the learning rate from trained weights: EfficientNet-lite0 from ImageNet's on 2,400 images of CIFAR-10 at
@@ -80,19 +78,20 @@ class Options:
         for name, least in {"epochs": 1, "batch_size": 2, "max_images": 1, "seed": 0}.items():
             value = getattr(self, name)
             if value is not None and value < least:
-                raise ValueError(
-                    f"--{name.replace('_', '-')} {value}: give a whole number of at least {least}"
-                )
+                raise RequestError(f"give a whole number of at least {least}", field=name, value=value)
         if self.learning_rate is not None and not self.learning_rate > 0:
-            raise ValueError(f"--learning-rate {self.learning_rate}: give a number above 0")
+            raise RequestError("give a number above 0", field="learning_rate", value=self.learning_rate)
         if not 0 <= self.ema < 1:
-            raise ValueError(f"--ema {self.ema}: give a number of at least 0 and below 1")
+            raise RequestError("give a number of at least 0 and below 1", field="ema", value=self.ema)
 
     @property
     def folder(self) -> Path:
         """`out`, or a folder named after network and data."""
         data = Path(self.data).resolve().name.removesuffix(".parquet")
         return self.out or Path("runs") / f"{Path(self.name).name}-{data}"
+
+
+FLAGS = flags_of(Options)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -102,22 +101,22 @@ def main(arguments: Sequence[str]) -> int:
     return served(
         lambda: _train(options, command),
         verb="train",
-        refused=(NamedNetworkError, ModelError, CheckpointError, DataError, FolderError, TrainingError),
-        failed=(DivergedError, RuntimeError, MemoryError, OSError),
+        flags=FLAGS,
         kept=f"the epochs that ended are kept in {options.folder}, and the same command goes on: "
         f"{shlex.join(command)}",
     )
 
 
+@convert_torch_errors()
 def _train(options: Options, command: Sequence[str]) -> None:
     console = plain_console()
     start, weights = _start(options)
     architecture = start if isinstance(start, Architecture) else start.network.architecture
-    with Terminal(console=console) as terminal:
+    with Terminal(console=console, flags=FLAGS) as terminal:
         data = load(
             options.data,
             image_size=architecture.image_size,
-            limit=options.max_images,
+            max_images=options.max_images,
             progress=terminal.step,
         )
         for image in data.skipped:
@@ -133,8 +132,8 @@ def _train(options: Options, command: Sequence[str]) -> None:
         if (fitted := by_name.fitted(by_name.image_size)).digest() != by_name.digest():
             terminal.say(
                 f"at {by_name.image_size} px its first strides are left out, so that the last map is more than a "
-                f"point: {millions(multiply_adds(fitted))} multiply-adds, where `mnasnet cost` with all strides "
-                f"counts {millions(multiply_adds(by_name))}"
+                f"point: {millions(count_multiply_adds(fitted.lowered()))} multiply-adds, where `mnasnet cost` "
+                f"with all strides counts {millions(count_multiply_adds(by_name.lowered()))}"
             )
         recipe = Recipe(
             epochs=options.epochs,
@@ -196,7 +195,7 @@ def _train(options: Options, command: Sequence[str]) -> None:
 def _start(options: Options) -> tuple[Architecture | Model, str | None]:
     """What to begin with, and which weights those are: a file's name and digest, or None."""
     if options.weights == UNTRAINED:
-        raise ModelError(f"--weights {UNTRAINED}: leave it out to train from scratch")
+        raise RequestError("leave it out to train from scratch", field="weights", value=UNTRAINED)
     if options.weights is None and not (Path(options.name) / WEIGHTS).is_file():
         architecture = find_architecture(options.name, width=options.width, image_size=options.image_size)
         return architecture.fitted(architecture.image_size), None

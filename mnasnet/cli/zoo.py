@@ -9,11 +9,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from mnasnet.arch.cost import multiply_adds, parameters
 from mnasnet.arch.zoo import ZOO, NamedNetwork, Published
 from mnasnet.base.words import millions
 from mnasnet.cli.cost import TABLE_WIDTH
-from mnasnet.cli.parse import parse, served
+from mnasnet.cli.parse import flags_of, parse, served
+from mnasnet.graph.cost import count_multiply_adds, count_parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,10 @@ def main(arguments: Sequence[str]) -> int:
     """Serve `mnasnet zoo ARGUMENTS`."""
     options = parse(Options, arguments, verb="zoo")
     return served(
-        lambda: _zoo(options), verb="zoo", refused=(), failed=(OSError,), kept="nothing was changed"
+        lambda: _zoo(options),
+        verb="zoo",
+        flags=flags_of(Options),
+        kept="nothing was changed",
     )
 
 
@@ -48,8 +51,8 @@ def _zoo(options: Options) -> None:
         table.add_row(
             name,
             str(network.architecture.image_size),
-            f"{parameters(network.architecture):,}",
-            millions(multiply_adds(network.architecture)),
+            f"{count_parameters(network.architecture.lowered()):,}",
+            millions(count_multiply_adds(network.architecture.lowered())),
             "" if original is None else f"{original.top1}",
             "" if original is None or original.latency_ms is None else f"{original.latency_ms:g}",
             "" if original is None else f"({notes.index(_note(original)) + 1})",
@@ -90,9 +93,9 @@ def _as_json(name: str, network: NamedNetwork) -> dict[str, object]:
         "what": network.what,
         "digest": architecture.digest(),
         "image_size": architecture.image_size,
-        "parameters": parameters(architecture),
-        "multiply_adds": multiply_adds(architecture),
-        "layers": len(list(architecture.layers())),
+        "parameters": count_parameters(architecture.lowered()),
+        "multiply_adds": count_multiply_adds(architecture.lowered()),
+        "layers": sum(1 for _ in architecture.layers()),
         "weights": [dataclasses.asdict(weights) for weights in network.weights],
         "published": [dataclasses.asdict(published) for published in network.published],
     }

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mnasnet.arch.zoo import ARCHITECTURE, MNASNET_B1, ZOO
+from mnasnet.arch.networks import MNASNET_B1
+from mnasnet.arch.zoo import ARCHITECTURE, ZOO
 from mnasnet.cli.conftest import called
 
 

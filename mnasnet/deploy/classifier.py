@@ -12,11 +12,12 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from mnasnet.arch.records import Learned, Score
+from mnasnet.base.errors import RequestError
 from mnasnet.base.progress import StepProgress
 from mnasnet.base.words import first_line
 from mnasnet.deploy.images import normalised, with_channels
 from mnasnet.devices.model_file import FILES, open_model_file
-from mnasnet.nn.model import Model, ModelError, open_model, relabelled
+from mnasnet.nn.model import Model, open_model, relabelled
 from mnasnet.train.augment import Centre
 from mnasnet.train.data import ImageData
 from mnasnet.train.decoding import CROP_MARGIN, decode
@@ -44,10 +45,6 @@ class Classifier:
         return len(self.learned.mean)
 
 
-class ImageError(Exception):
-    """A file is no image that can be read; the message is one line that names it."""
-
-
 def open_classifier(
     name: str,
     *,
@@ -60,9 +57,9 @@ def open_classifier(
     """A model file by its path, or a named network with its weights; arguments as of `open_model`.
 
     Raises:
-        ModelFileError, MissingLibraryError: the file cannot be run.
+        RequestError: the file cannot be run; or as of `open_model`, or weights for a file that has its own.
+        MissingLibraryError: it needs an extra that is not installed.
         MetadataError: it has no labels and normalisation inside.
-        NamedNetworkError, CheckpointError, ModelError: as of `open_model`, or weights for a file that has its own.
     """
     path = Path(name)
     if path.suffix not in FILES:
@@ -75,11 +72,11 @@ def open_classifier(
         "weights": weights,
         "source": source,
         "width": None if width == 1 else width,
-        "image-size": image_size,
+        "image_size": image_size,
     }
-    for option, value in given.items():
+    for field, value in given.items():
         if value is not None:
-            raise ModelError(f"--{option} {value}: {name} has its own inside; leave it out")
+            raise RequestError(f"{name} has its own inside; leave it out", field=field, value=value)
     return of_file(path, labels=labels)
 
 
@@ -117,16 +114,16 @@ def evaluate(classifier: Classifier, data: ImageData, *, progress: StepProgress 
     Classes go by name; where the classifier only has numbers for names, and as many, by number.
 
     Raises:
-        ModelError: the data hold classes that it does not know.
+        RequestError: the data hold classes that it does not know.
     """
     known = classifier.learned.classes
     numbered = known == tuple(map(str, range(len(data.classes))))
     unknown = [] if numbered else [name for name in data.classes if name not in known]
     if unknown:
-        raise ModelError(
+        raise RequestError(
             f"{classifier.name} does not know {unknown[0]!r}"
             + (f" and {len(unknown) - 1} more" if len(unknown) > 1 else "")
-            + f" of {data.name}'s classes: train it on them, or give --labels"
+            + f" of {data.name}'s classes: train it on them, or give `labels`"
         )
     places = torch.arange(len(known)) if numbered else torch.tensor([known.index(n) for n in data.classes])
     test, centre = data.test, Centre(size=classifier.image_size)
@@ -153,7 +150,7 @@ def predict(classifier: Classifier, path: Path) -> list[tuple[str, float]]:
     """The five likeliest classes of an image file, each with its probability, the likeliest first.
 
     Raises:
-        ImageError: it is no image that can be read.
+        RequestError: it is no image that can be read.
     """
     (logits,) = classifier.logits(read_image(path, classifier))
     odds = np.exp(logits - logits.max())
@@ -167,7 +164,7 @@ def read_image(path: Path, classifier: Classifier) -> NDArray[np.float32]:
     The central 0.875 of its central square where it is large enough, else all of that square.
 
     Raises:
-        ImageError: it is no image that can be read.
+        RequestError: it is no image that can be read.
     """
     size = classifier.image_size
     roomy = round(size * CROP_MARGIN)
@@ -178,13 +175,13 @@ def read_image(path: Path, classifier: Classifier) -> NDArray[np.float32]:
                 side = roomy if min(image.size) >= roomy else size
             pixels = decode(encoded, side=side, channels=classifier.channels)
     except UnidentifiedImageError as error:
-        raise ImageError(
+        raise RequestError(
             f"{path} is not an image: give a JPEG or PNG file, or another that Pillow reads"
         ) from error
     except OSError as error:
-        raise ImageError(
+        raise RequestError(
             f"{path} cannot be read as an image: {error.strerror or first_line(error)}"
         ) from error
     except (ValueError, SyntaxError) as error:  # on broken bytes Pillow's decoders raise what they like
-        raise ImageError(f"{path} cannot be read as an image: {first_line(error)}") from error
+        raise RequestError(f"{path} cannot be read as an image: {first_line(error)}") from error
     return normalised(classifier.learned, Centre(size=size)(torch.tensor(pixels)[None], None).numpy())

@@ -11,9 +11,9 @@ from sklearn.datasets import load_sample_images
 
 from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import find_architecture
+from mnasnet.base.errors import RequestError
 from mnasnet.deploy.classifier import (
     Classifier,
-    ImageError,
     evaluate,
     of_model,
     open_classifier,
@@ -23,7 +23,7 @@ from mnasnet.deploy.classifier import (
 from mnasnet.deploy.export import export
 from mnasnet.deploy.images import photographs
 from mnasnet.nn.checkpoint import save_network
-from mnasnet.nn.model import ModelError, open_model
+from mnasnet.nn.model import open_model
 from mnasnet.nn.named import create_network
 from mnasnet.nn.network import Network
 from mnasnet.train.conftest import cache as cache
@@ -99,7 +99,7 @@ def test_classes_without_names_go_by_number(ten: Classifier, digits: ImageData) 
 
 def test_a_class_that_the_network_does_not_know_is_named(ten: Classifier, digits: ImageData) -> None:
     other = replace(ten, learned=replace(ten.learned, classes=tuple("abcdefgh45")))
-    with pytest.raises(ModelError, match="does not know '0' and 7 more of digits's classes"):
+    with pytest.raises(RequestError, match="does not know '0' and 7 more of digits's classes"):
         evaluate(other, digits)
 
 
@@ -149,19 +149,19 @@ def test_what_is_no_image_is_named(ten: Classifier, tmp_path: Path, content: byt
     path = tmp_path / "a.jpg"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ImageError, match=f"a.jpg.*{said}"):
+    with pytest.raises(RequestError, match=f"a.jpg.*{said}"):
         predict(ten, path)
 
 
 def test_half_an_image_is_named(ten: Classifier, tmp_path: Path) -> None:
     Image.fromarray(load_sample_images().images[1]).save(tmp_path / "whole.jpg")
     (tmp_path / "half.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:5000])
-    with pytest.raises(ImageError, match=r"half\.jpg cannot be read as an image"):
+    with pytest.raises(RequestError, match=r"half\.jpg cannot be read as an image"):
         predict(ten, tmp_path / "half.jpg")
 
 
 def test_a_file_takes_no_weights(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"--weights a\.pth: n\.tflite has its own inside"):
+    with pytest.raises(RequestError, match=r"^`weights` a\.pth: n\.tflite has its own inside"):
         open_classifier("n.tflite", weights="a.pth")
 
 

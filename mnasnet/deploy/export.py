@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from mnasnet.arch.records import Artifact, Format, Precision
+from mnasnet.base.errors import RequestError, RunError
 from mnasnet.base.files import replace_file
 from mnasnet.devices.model_file import Agreement, ModelFile, agreement, open_model_file
 from mnasnet.export.metadata import Metadata, attach_metadata
@@ -23,14 +24,6 @@ SUFFIXES: dict[Format, str] = {"tflite": ".tflite", "onnx": ".onnx", "executorch
 LARGEST_DIFFERENCES: dict[Precision, float] = {"fp32": 1e-4, "fp16": 2e-2}
 """Of any logit over the largest, above which a file is wrong. Over the layers of EfficientNet-lite0 rounding to 24
 bits adds up to 1e-6, to 11 bits to 4e-3. int8 has no limit: its loss is stated, and the user's to judge."""
-
-
-class ExportError(RuntimeError):
-    """The file does not compute what the network computes."""
-
-
-class FormatError(ValueError):
-    """A format cannot be had as asked for; the message is one line with the way out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +68,9 @@ def export(
         images: what file and network are compared on, in the same form.
 
     Raises:
-        FormatError: the format has no such precision or batch, or the name another ending.
+        RequestError: the format has no such precision or batch, or the name another ending.
         MissingLibraryError: the format's extra is not installed.
-        ExportError: the file's logits are not the network's; nothing is left at `path` that was not there.
+        RunError: the file's logits are not the network's; nothing is left at `path` that was not there.
         OSError: the file cannot be written.
     """
     _check_asked(path, format=format, precision=precision, dynamic_batch=dynamic_batch)
@@ -122,23 +115,29 @@ def export(
 
 def _check_asked(path: Path, *, format: Format, precision: Precision, dynamic_batch: bool) -> None:
     if path.suffix != SUFFIXES[format]:
-        raise FormatError(f"{path}: the name of a file of the format {format} ends in {SUFFIXES[format]}")
+        raise RequestError(
+            f"the name of a file of the format {format} ends in {SUFFIXES[format]}", field="path", value=path
+        )
     if format != "tflite" and precision != "fp32":
-        raise FormatError(f"{format} is written as fp32; {precision} there is of tflite")
+        raise RequestError(
+            f"{format} is written as fp32; {precision} there is of tflite", field="precision", value=precision
+        )
     if dynamic_batch and format != "onnx":
-        raise FormatError(f"{format} takes one image at a time; a dynamic batch there is of onnx")
+        raise RequestError(
+            f"{format} takes one image at a time; a dynamic batch there is of onnx: leave `dynamic_batch` out"
+        )
 
 
 def check(network: Network, file: ModelFile, precision: Precision, images: NDArray[np.float32]) -> Agreement:
     """How the file agrees with the network, on the CPU, on normalised images `[n, size, size, channels]`.
 
     Raises:
-        ExportError: by less than rounding to `precision` explains.
+        RunError: by less than rounding to `precision` explains.
     """
     found = agreement(file, images, torch_logits(network, images))
     limit = LARGEST_DIFFERENCES.get(precision)
     if limit is not None and not found.largest_difference <= limit:
-        raise ExportError(
+        raise RunError(
             f"the {precision} file differs from the network by {found.largest_difference:.1e} of the largest "
             f"logit; at most {limit} is rounding, so it was not kept"
         )

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 import mnasnet
-from mnasnet.arch.architecture import Architecture, parse_block
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.block import parse_block
 from mnasnet.arch.records import Format, Learned
+from mnasnet.base.errors import RequestError
 from mnasnet.base.libraries import quiet
-from mnasnet.deploy.export import SUFFIXES, FormatError, card_lines, export
+from mnasnet.deploy.export import SUFFIXES, card_lines, export
 from mnasnet.deploy.images import photographs
 from mnasnet.devices.model_file import ModelFileError, agreement, open_model_file
 from mnasnet.export.metadata import MetadataError
@@ -48,8 +50,9 @@ def model_of(architecture: Architecture) -> Model:
         EVERY_OPERATOR,
         replace(EVERY_OPERATOR, padding="symmetric", activation="relu6"),
         replace(EVERY_OPERATOR, in_channels=1),
+        replace(EVERY_OPERATOR, activation="hard-swish", gate="hard-sigmoid", hidden=32),
     ],
-    ids=["SAME", "symmetric", "grey"],
+    ids=["SAME", "symmetric", "grey", "hard"],
 )
 def test_a_file_of_an_extra_gives_torchs_logits_and_says_what_it_is(
     tmp_path: Path, format: Format, architecture: Architecture
@@ -206,10 +209,10 @@ def test_a_missing_extra_is_one_line_that_says_what_to_install(
 def test_what_a_format_does_not_have_is_refused(tmp_path: Path) -> None:
     model = model_of(EVERY_OPERATOR)
     images = photographs(model)
-    with pytest.raises(FormatError, match="onnx is written as fp32; int8 there is of tflite"):
+    with pytest.raises(RequestError, match="onnx is written as fp32; int8 there is of tflite"):
         export(model, tmp_path / "a.onnx", format="onnx", precision="int8", calibration=images, images=images)
     with pytest.raises(
-        FormatError, match=r"a\.onnx: the name of a file of the format executorch ends in \.pte"
+        RequestError, match=r"a\.onnx: the name of a file of the format executorch ends in \.pte"
     ):
         export(model, tmp_path / "a.onnx", format="executorch", calibration=images, images=images)
     assert not list(tmp_path.iterdir())

@@ -1,1 +1,1 @@
-"""Where latency is measured."""
+"""Hosts, phones and boards: how they are reached, how files run there, and what they say of themselves."""

@@ -13,11 +13,11 @@ from mnasnet.devices.device import DeviceError, DeviceLostError, UnsuitableError
 with of_extra("android"):
     import adbutils
 
-ANSWER_S = 10.0
+ADB_ANSWER_S = 10.0
 """For questions that a phone that is there answers within a second."""
 CHUNK_BYTES = 64 * 1024
 """The most that adb takes at once."""
-EXIT = 3
+EXIT_MESSAGE = 3
 """The kind of a message of the phone's shell that holds the exit status; the others hold output."""
 
 
@@ -35,8 +35,8 @@ class Adb:
         """Whether it was there the last time that something was asked of it."""
         self.times_found = 0
         """What was known of it the time before may not hold any more: it may come back as another one."""
-        self._client = adbutils.AdbClient(socket_timeout=ANSWER_S)
-        self._seen = False
+        self._client = adbutils.AdbClient(socket_timeout=ADB_ANSWER_S)
+        self._was_found = False
         """Whether it was ever there: an unknown serial is a mistake, a known one comes back."""
 
     def send(self, content: bytes, path: str, *, mode: int, what: str) -> str | None:
@@ -47,7 +47,7 @@ class Adb:
         Raises:
             DeviceLostError: the phone went away.
         """
-        with self._service("sync:", what=what, limit_s=ANSWER_S) as connection:
+        with self._service("sync:", what=what, limit_s=ADB_ANSWER_S) as connection:
             target = f"{path},{stat.S_IFREG | mode}".encode()
             connection.conn.sendall(b"SEND" + len(target).to_bytes(4, "little") + target)
             for start in range(0, len(content), CHUNK_BYTES):
@@ -58,13 +58,13 @@ class Adb:
             reason = connection.read_exact(int.from_bytes(connection.read_exact(4), "little"))
             return None if status == b"OKAY" else reason.decode(errors="replace")
 
-    def answer(self, command: str) -> str:
+    def ask(self, command: str) -> str:
         """What the phone's shell prints.
 
         Raises:
             DeviceLostError: it does not answer.
         """
-        return self.shell(command, what=f"asking {self.serial or 'the phone'}", limit_s=ANSWER_S)[1]
+        return self.shell(command, what=f"asking {self.serial or 'the phone'}", limit_s=ADB_ANSWER_S)[1]
 
     def shell(self, command: str, *, what: str, limit_s: float) -> tuple[int, str]:
         """Exit status of a command, and all that it printed.
@@ -81,7 +81,7 @@ class Adb:
                 connection.conn.settimeout(max(0.001, deadline - time.monotonic()))
                 kind, *length = connection.read_exact(5)
                 data = connection.read_exact(int.from_bytes(length, "little"))
-                if kind == EXIT:
+                if kind == EXIT_MESSAGE:
                     return data[0], output.decode(errors="replace")
                 output += data
 
@@ -124,17 +124,17 @@ class Adb:
         if self.serial is not None and ":" in self.serial and states.get(self.serial) in (None, "offline"):
             with contextlib.suppress(adbutils.AdbError):
                 self._client.disconnect(self.serial)
-                self._client.connect(self.serial, timeout=ANSWER_S)
+                self._client.connect(self.serial, timeout=ADB_ANSWER_S)
             states = self._states()
-        serial = self.serial or _only(states)
+        serial = self.serial or _single_serial(states)
         state = states.get(serial)
         if state is None:
-            if self._seen:
+            if self._was_found:
                 raise DeviceLostError(f"{serial} is not connected any more; plug it in again")
             raise UnsuitableError(
                 f"no phone has the serial number {serial}; connected: {', '.join(sorted(states)) or 'none'}"
             )
-        self.serial, self._seen = serial, True
+        self.serial, self._was_found = serial, True
         if state == "unauthorized":
             raise DeviceError(
                 f"{serial} does not let this computer in: allow USB debugging on the phone's screen, and try again"
@@ -163,7 +163,7 @@ class Adb:
         self.connected = False
 
 
-def _only(states: Mapping[str, str]) -> str:
+def _single_serial(states: Mapping[str, str]) -> str:
     """The serial number of the one phone that is connected."""
     if not states:
         raise DeviceLostError(

@@ -13,33 +13,42 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mnasnet.arch.records import Artifact, DeviceCard, Format, Latency
-from mnasnet.devices import timing
+from mnasnet.arch.records import Artifact, DeviceCard, Format
 from mnasnet.devices.adb import Adb, SilentError
-from mnasnet.devices.android_about import ASK, IDLE, About, about_of, idle_of
-from mnasnet.devices.benchmark_model import Run, last_words, run_of
+from mnasnet.devices.android_about import (
+    IDLE_QUESTION,
+    PHONE_QUESTIONS,
+    PhoneFacts,
+    parse_idle_shares,
+    parse_phone_facts,
+)
+from mnasnet.devices.benchmark_model import ToolRun, last_lines, parse_run
 from mnasnet.devices.device import Device, DeviceError, UnsuitableError, check_threads
+from mnasnet.devices.timing import DeviceState, Load, TimedBlock, TimeLoad, Timings, cool_down, time_launches
 
-TMP = "/data/local/tmp"
+PHONE_FOLDER = "/data/local/tmp"
 """The one place of a phone where adb may write and run a program."""
 STALE_DAYS = 2
 """After which a folder of ours that nothing was written to belongs to a process that was killed."""
 
-TIMED_S = 0.05
+TOOL_RUN_S = 0.05
 """Least time of a network in one run of the tool, after a warm-up of half of it."""
-FEWEST_RUNS = 3
+FEWEST_TOOL_RUNS = 3
 """Of the network in one run of the tool, after one for warming up."""
 
-SECOND = "mnasnet: the second network"
+SECOND_RUN_MARK = "mnasnet: the second network"
 """Printed between the runs of the two networks."""
 
-RESOLUTION_MS = 1e-3
+TOOL_STEP_MS = 1e-3
 """The tool prints whole microseconds."""
 
-RUNTIME = "LiteRT benchmark_model"
-PUBLISHED = {"arm64-v8a": "android_aarch64_benchmark_model", "armeabi-v7a": "android_arm_benchmark_model"}
+TOOL_NAME = "LiteRT benchmark_model"
+PUBLISHED_TOOLS = {
+    "arm64-v8a": "android_aarch64_benchmark_model",
+    "armeabi-v7a": "android_arm_benchmark_model",
+}
 """What the tool for an ABI is called where it is published."""
-NOT_FOR_THIS_ABI = ("not executable", "Exec format error", "cannot execute binary file", "e_machine")
+WRONG_ABI_WORDS = ("not executable", "Exec format error", "cannot execute binary file", "e_machine")
 """What shells and linkers of Android say of a program for another processor."""
 
 
@@ -59,7 +68,7 @@ class AndroidDevice(Device):
         *,
         threads: int = 1,
         limit_s: float = 120.0,
-        timed_s: float = TIMED_S,
+        timed_s: float = TOOL_RUN_S,
     ) -> None:
         """None as `serial` means the one that is connected; one with a port is reached over the network.
 
@@ -76,30 +85,30 @@ class AndroidDevice(Device):
         self.threads = threads
         self._binary, self._limit_s, self._timed_s = benchmark_model, limit_s, timed_s
         self._adb = Adb(serial)
-        self._folder = f"{TMP}/mnasnet-{uuid.uuid4().hex[:12]}"
-        self._there: dict[str, str] = {}
+        self._folder = f"{PHONE_FOLDER}/mnasnet-{uuid.uuid4().hex[:12]}"
+        self._sent_digests: dict[str, str] = {}
         """Name and digest of the bytes of what was put into the folder since the phone was last found."""
-        self._there_since = 0
+        self._sent_at_find = 0
         """`Adb.times_found` then."""
-        self._made = False
+        self._may_have_folder = False
         """Whether there may be a folder."""
-        self._runs = False
+        self._may_still_run = False
         """Whether there may be a run that nobody waits for any more."""
-        self._first_about: About | None = None
+        self._first_facts: PhoneFacts | None = None
 
     @property
     def name(self) -> str:
         """As the protocol says: the model and the serial number."""
-        return f"android ({self._known().model}, {self._adb.serial})"
+        return f"android ({self._first_answer().model}, {self._adb.serial})"
 
-    def card(self) -> DeviceCard:
+    def read_card(self) -> DeviceCard:
         """As the protocol says."""
-        name, about = self.name, self._about()
+        name, about = self.name, self._ask_facts()
         return DeviceCard(
             name=name,
             system=f"Android {about.release}",
             abi=about.abi,
-            runtimes=(self._runtime(),),
+            runtimes=(self._tool_version(),),
             clock="wall time",
             cores=about.cores,
             threads=self.threads,
@@ -107,13 +116,11 @@ class AndroidDevice(Device):
             temperature_c=about.temperature_c,
         )
 
-    def idle(self) -> Mapping[int, float]:
+    def measure_idle_shares(self) -> Mapping[int, float]:
         """As the protocol says: what its system counted as idle during half a second."""
-        return idle_of(self._adb.answer(IDLE))
+        return parse_idle_shares(self._adb.ask(IDLE_QUESTION))
 
-    def measure(
-        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
-    ) -> Latency:
+    def time_file(self, artifact: Artifact, *, reference: Artifact, launches: int = 1) -> Timings:
         """As the protocol says; each run is a process of its own in any case.
 
         Raises:
@@ -126,85 +133,85 @@ class AndroidDevice(Device):
                 raise UnsuitableError(
                     f"{one.path} is of the format {one.format}; benchmark_model runs tflite"
                 )
-        cores = self._known().fastest(self.threads)
+        cores = self._first_answer().fastest(self.threads)
         files = {"reference.tflite": reference.path, "candidate.tflite": artifact.path}
         statistics: set[str] = set()
         not_delegated: set[str] = set()  # the reference's too: a ratio to slower kernels says as little
         deadline = 0.0
 
-        def launch() -> timing.TimeLoad:
+        def begin_launch() -> TimeLoad:
             nonlocal deadline
-            waited.append(timing.cooled(lambda: self._state(cores))[1])
+            waits_s.append(cool_down(lambda: self._read_state(cores))[1])
             deadline = time.monotonic() + self._limit_s
             return time_load
 
-        def time_load(candidate_first: bool) -> timing.Load:
+        def time_load(candidate_first: bool) -> Load:
             names = sorted(files, reverse=not candidate_first)
             found = self._run([(name, files[name]) for name in names], cores=cores, deadline=deadline)
             against, timed = found["reference.tflite"], found["candidate.tflite"]
             statistics.update((against.statistic, timed.statistic))
             not_delegated.update(against.not_delegated, timed.not_delegated)
-            return [timing.Block(reference_ms=(against.ms,), candidate_ms=(timed.ms,), summarized=timed.runs)]
+            return [TimedBlock(reference_ms=(against.ms,), candidate_ms=(timed.ms,), summarized=timed.runs)]
 
-        waited: list[float] = []
+        waits_s: list[float] = []
         try:
             self._put("benchmark_model", self._binary, mode=0o755)
             for name, path in files.items():
                 self._put(name, path, mode=0o644)
-            timed = timing.timed(launch, launches=launches)
-            state = self._state(cores)
+            timed = time_launches(begin_launch, launches=launches)
+            state = self._read_state(cores)
         finally:
             self._drop("candidate.tflite")
-        return timing.latency_of(
-            timed,
-            agreed=agreed,
+        return Timings(
+            launches=timed,
             device=self.name,
-            runtime=f"{self._runtime()}, XNNPACK, wall time",
+            runtime=f"{self._tool_version()}, XNNPACK",
+            clock="wall time",
             threads=self.threads,
             cores=cores,
-            not_delegated=sorted(not_delegated),
+            not_delegated=tuple(sorted(not_delegated)),
             statistic="mean" if "mean" in statistics else "median",
             state=state,
-            waited_s=sum(waited),
-            resolution_ms=RESOLUTION_MS,
+            waited_s=sum(waits_s),
+            resolution_ms=TOOL_STEP_MS,
         )
 
     def close(self) -> None:
         """Removes what was put on the phone, if that is there; a later `measure` puts it there again."""
-        if self._made:
+        if self._may_have_folder:
             with contextlib.suppress(DeviceError):
                 self._end_runs()
-                self._adb.answer(f"rm -rf {self._folder}")
-            self._made = False
+                self._adb.ask(f"rm -rf {self._folder}")
+            self._may_have_folder = False
         self._adb.forget()
 
-    def _known(self) -> About:
+    def _first_answer(self) -> PhoneFacts:
         """What it said of itself when it was first asked."""
-        if self._first_about is None:
-            about = self._about()
-            check_threads(self.threads, len(about.cores), called=about.model)
-            self._first_about = about
-        return self._first_about
+        if self._first_facts is None:
+            about = self._ask_facts()
+            check_threads(self.threads, len(about.cores), name=about.model)
+            self._first_facts = about
+        return self._first_facts
 
-    def _about(self) -> About:
-        return about_of(self._adb.answer(ASK))
+    def _ask_facts(self) -> PhoneFacts:
+        return parse_phone_facts(self._adb.ask(PHONE_QUESTIONS))
 
-    def _state(self, cores: Sequence[int]) -> timing.State:
-        about = self._about()
+    def _read_state(self, cores: Sequence[int]) -> DeviceState:
+        about = self._ask_facts()
         timed_on = next((core for core in about.cores if not cores or core.number == cores[0]), None)
-        return timing.State(
+        return DeviceState(
             governor=None if timed_on is None else timed_on.governor,
             frequency_mhz=None if timed_on is None else timed_on.now_mhz,
             temperature_c=about.temperature_c,
         )
 
-    def _runtime(self) -> str:
+    def _tool_version(self) -> str:
         """The tool prints no version: its digest tells one binary from another."""
-        return f"{RUNTIME} {_digest(_read(self._binary))[:8]}"
+        return f"{TOOL_NAME} {_digest(_read_bytes(self._binary))[:8]}"
 
     def _run(
         self, networks: Sequence[tuple[str, Path]], *, cores: Sequence[int], deadline: float
-    ) -> dict[str, Run]:
+    ) -> dict[str, ToolRun]:
         """Runs the tool once for each of two networks, by their names there; `Path` is what a message calls them.
 
         Raises:
@@ -213,11 +220,11 @@ class AndroidDevice(Device):
         """
         both = " and ".join(str(path) for _, path in networks)
         pin = f"taskset {sum(1 << core for core in cores):x} " if cores else ""
-        runs = f" && echo {shlex.quote(SECOND)} && ".join(
+        runs = f" && echo {shlex.quote(SECOND_RUN_MARK)} && ".join(
             f"{pin}{shlex.join([f'{self._folder}/benchmark_model', *self._options(name)])} 2>&1"
             for name, _ in networks
         )
-        self._runs = True
+        self._may_still_run = True
         try:
             # The number of the shell is that of its process group: by it a run that hangs is ended.
             status, output = self._adb.shell(
@@ -232,19 +239,19 @@ class AndroidDevice(Device):
                 f"timing {both} took more than {self._limit_s:g} s on {self._adb.serial}, the most that is "
                 "waited for; take a smaller network"
             ) from error
-        self._runs = False
-        outputs = output.split(f"{SECOND}\n")
+        self._may_still_run = False
+        outputs = output.split(f"{SECOND_RUN_MARK}\n")
         if status != 0:
             _, path = networks[len(outputs) - 1]
-            raise DeviceError(f"timing {path} failed: {self._failure(status, outputs[-1])}")
+            raise DeviceError(f"timing {path} failed: {self._explain_failure(status, outputs[-1])}")
         found = {}
         for (name, path), said in zip(networks, [*outputs, ""], strict=False):
-            if (run := run_of(said)) is not None:
+            if (run := parse_run(said)) is not None:
                 found[name] = run
             else:
                 raise DeviceError(
                     f"timing {path} failed: benchmark_model said nothing of the time it took, but: "
-                    f"{last_words(said)}"
+                    f"{last_lines(said)}"
                 )
         return found
 
@@ -254,9 +261,9 @@ class AndroidDevice(Device):
         Raises:
             DeviceLostError: the phone does not answer.
         """
-        if self._runs:
-            self._adb.answer(f"kill -9 -$(cat {self._folder}/group) 2>/dev/null")
-            self._runs = False
+        if self._may_still_run:
+            self._adb.ask(f"kill -9 -$(cat {self._folder}/group) 2>/dev/null")
+            self._may_still_run = False
 
     def _options(self, name: str) -> list[str]:
         return [
@@ -265,19 +272,19 @@ class AndroidDevice(Device):
             "--use_xnnpack=true",
             "--warmup_runs=1",
             f"--warmup_min_secs={self._timed_s / 2:g}",
-            f"--num_runs={FEWEST_RUNS}",
+            f"--num_runs={FEWEST_TOOL_RUNS}",
             f"--min_secs={self._timed_s:g}",
             f"--max_secs={self._limit_s:g}",
         ]
 
-    def _failure(self, status: int, output: str) -> str:
+    def _explain_failure(self, status: int, output: str) -> str:
         """Why a run ended with an exit status other than 0."""
-        words = last_words(output)
-        if any(one in words for one in NOT_FOR_THIS_ABI):
-            abi = self._known().abi
+        words = last_lines(output)
+        if any(one in words for one in WRONG_ABI_WORDS):
+            abi = self._first_answer().abi
             return (
                 f"{self._binary} is for another processor than this phone's, {abi}; take "
-                f"{PUBLISHED.get(abi, f'a benchmark_model for {abi}')} (docs/measuring.md says where)"
+                f"{PUBLISHED_TOOLS.get(abi, f'a benchmark_model for {abi}')} (docs/measuring.md says where)"
             )
         if status > 128 and status - 128 in set(signal.Signals):
             name = signal.Signals(status - 128).name
@@ -292,19 +299,19 @@ class AndroidDevice(Device):
             DeviceLostError: the phone went away.
             DeviceError: it does not take the file.
         """
-        content = _read(path)
+        content = _read_bytes(path)
         digest = _digest(content)
         self._adb.connect()
-        if self._there_since != self._adb.times_found:
-            self._there, self._there_since = {}, self._adb.times_found
-        if self._there.get(name) == digest:
+        if self._sent_at_find != self._adb.times_found:
+            self._sent_digests, self._sent_at_find = {}, self._adb.times_found
+        if self._sent_digests.get(name) == digest:
             return
-        if not self._there:
-            self._made = True
+        if not self._sent_digests:
+            self._may_have_folder = True
             self._end_runs()
-            self._adb.answer(
-                f"find {TMP} -maxdepth 1 -name 'mnasnet-*' -mtime +{STALE_DAYS} -exec rm -rf {{}} + 2>/dev/null; "
-                f"mkdir -p {self._folder}"
+            self._adb.ask(
+                f"find {PHONE_FOLDER} -maxdepth 1 -name 'mnasnet-*' -mtime +{STALE_DAYS} -exec rm -rf {{}} + "
+                f"2>/dev/null; mkdir -p {self._folder}"
             )
         what = f"sending {path}"
         reason = self._adb.send(content, f"{self._folder}/{name}", mode=mode, what=what)
@@ -316,17 +323,17 @@ class AndroidDevice(Device):
                     f"{len(content) / 1e6:.0f} MB or more"
                 )
             raise DeviceError(f"{what} to {self._adb.serial} failed: {reason}")
-        self._there[name] = digest
+        self._sent_digests[name] = digest
 
     def _drop(self, name: str) -> None:
         """Removes a file from the folder, if the phone is there; if it is not, a later file takes its place."""
-        self._there.pop(name, None)
+        self._sent_digests.pop(name, None)
         if self._adb.connected:
             with contextlib.suppress(DeviceError):
-                self._adb.answer(f"rm -f {self._folder}/{name}")
+                self._adb.ask(f"rm -f {self._folder}/{name}")
 
 
-def _read(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:

@@ -6,23 +6,24 @@ from dataclasses import dataclass
 
 from mnasnet.arch.records import Core
 
-CPUS = "/sys/devices/system/cpu"
-ZONES = "/sys/class/thermal"
-ASK = f"""
+PHONE_CPU_FOLDER = "/sys/devices/system/cpu"
+PHONE_THERMAL_FOLDER = "/sys/class/thermal"
+_CORES, _ZONES = f"{PHONE_CPU_FOLDER}/cpu[0-9]*", f"{PHONE_THERMAL_FOLDER}/thermal_zone*"
+PHONE_QUESTIONS = f"""
 echo "model:$(getprop ro.product.model)"
 echo "release:$(getprop ro.build.version.release)"
 echo "abi:$(getprop ro.product.cpu.abi)"
-ls -d {CPUS}/cpu[0-9]*
-grep -sH . {CPUS}/cpu[0-9]*/cpufreq/cpuinfo_max_freq {CPUS}/cpu[0-9]*/cpufreq/scaling_cur_freq
-grep -sH . {CPUS}/cpu[0-9]*/cpufreq/scaling_governor {ZONES}/thermal_zone*/type {ZONES}/thermal_zone*/temp
+ls -d {_CORES}
+grep -sH . {_CORES}/cpufreq/cpuinfo_max_freq {_CORES}/cpufreq/scaling_cur_freq
+grep -sH . {_CORES}/cpufreq/scaling_governor {_ZONES}/type {_ZONES}/temp
 true
 """
-IDLE = "grep '^cpu[0-9]' /proc/stat; sleep 0.5; grep '^cpu[0-9]' /proc/stat"
+IDLE_QUESTION = "grep '^cpu[0-9]' /proc/stat; sleep 0.5; grep '^cpu[0-9]' /proc/stat"
 """What the system counted of each core, twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
+class PhoneFacts:
     """What a phone says of itself."""
 
     model: str
@@ -44,16 +45,18 @@ class About:
         return tuple(sorted(chosen))
 
 
-def about_of(output: str) -> About:
-    """What the answer to `ASK` says."""
+def parse_phone_facts(output: str) -> PhoneFacts:
+    """What the answer to `PHONE_QUESTIONS` says."""
     said = dict(line.partition(":")[::2] for line in output.splitlines() if ":" in line)
-    numbers = sorted(int(number) for number in re.findall(rf"^{CPUS}/cpu(\d+)$", output, re.MULTILINE))
+    numbers = sorted(
+        int(number) for number in re.findall(rf"^{PHONE_CPU_FOLDER}/cpu(\d+)$", output, re.MULTILINE)
+    )
 
     def mhz(number: int, what: str) -> float | None:
-        khz = said.get(f"{CPUS}/cpu{number}/cpufreq/{what}", "")
+        khz = said.get(f"{PHONE_CPU_FOLDER}/cpu{number}/cpufreq/{what}", "")
         return int(khz) / 1000 if khz.isdigit() else None
 
-    return About(
+    return PhoneFacts(
         model=said.get("model") or "unknown model",
         release=said.get("release") or "of unknown version",
         abi=said.get("abi") or "unknown",
@@ -62,7 +65,7 @@ def about_of(output: str) -> About:
                 number=number,
                 most_mhz=mhz(number, "cpuinfo_max_freq"),
                 now_mhz=mhz(number, "scaling_cur_freq"),
-                governor=said.get(f"{CPUS}/cpu{number}/cpufreq/scaling_governor"),
+                governor=said.get(f"{PHONE_CPU_FOLDER}/cpu{number}/cpufreq/scaling_governor"),
             )
             for number in numbers
         ),
@@ -77,7 +80,7 @@ def _temperature_c(said: Mapping[str, str]) -> float | None:
     """
     zones: list[tuple[str, float]] = []
     for path, value in said.items():
-        if path.startswith(ZONES) and path.endswith("/temp") and re.fullmatch(r"-?\d+", value):
+        if path.startswith(PHONE_THERMAL_FOLDER) and path.endswith("/temp") and re.fullmatch(r"-?\d+", value):
             # Thousandths of a degree, on some phones degrees.
             degrees = int(value) / 1000 if abs(int(value)) >= 1000 else float(value)
             zones.append((said.get(path.removesuffix("temp") + "type", ""), degrees))
@@ -85,8 +88,8 @@ def _temperature_c(said: Mapping[str, str]) -> float | None:
     return max(of_cores or [degrees for _, degrees in zones], default=None)
 
 
-def idle_of(output: str) -> dict[int, float]:
-    """The share of each core that was idle between the two countings of `IDLE`."""
+def parse_idle_shares(output: str) -> dict[int, float]:
+    """The share of each core that was idle between the two countings of `IDLE_QUESTION`."""
     counted: dict[int, list[tuple[int, int]]] = {}
     for core, ticks in re.findall(r"^cpu(\d+) (.*)$", output, re.MULTILINE):
         numbers = [int(tick) for tick in ticks.split()[:8]]  # user, nice, system, idle, waiting for a disk, …

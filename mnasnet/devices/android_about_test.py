@@ -3,11 +3,17 @@
 import pytest
 
 from mnasnet.arch.records import Core
-from mnasnet.devices.android_about import CPUS, ZONES, About, about_of, idle_of
+from mnasnet.devices.android_about import (
+    PHONE_CPU_FOLDER,
+    PHONE_THERMAL_FOLDER,
+    PhoneFacts,
+    parse_idle_shares,
+    parse_phone_facts,
+)
 
 
 def frequencies(*most_khz: int) -> str:
-    folders = [f"{CPUS}/cpu{number}" for number in range(len(most_khz))]
+    folders = [f"{PHONE_CPU_FOLDER}/cpu{number}" for number in range(len(most_khz))]
     told = [
         f"{folder}/cpufreq/cpuinfo_max_freq:{khz}"
         for folder, khz in zip(folders, most_khz, strict=True)
@@ -17,12 +23,13 @@ def frequencies(*most_khz: int) -> str:
 
 
 def test_what_is_told_is_in_its_place() -> None:
-    about = about_of(
+    about = parse_phone_facts(
         "model:Pixel 8: the blue one\nrelease:14\nabi:arm64-v8a\n"
         + frequencies(1_700_000)
-        + f"{CPUS}/cpu0/cpufreq/scaling_cur_freq:300000\n{CPUS}/cpu0/cpufreq/scaling_governor:sched_pixel\n"
+        + f"{PHONE_CPU_FOLDER}/cpu0/cpufreq/scaling_cur_freq:300000\n"
+        + f"{PHONE_CPU_FOLDER}/cpu0/cpufreq/scaling_governor:sched_pixel\n"
     )
-    assert about == About(
+    assert about == PhoneFacts(
         model="Pixel 8: the blue one",
         release="14",
         abi="arm64-v8a",
@@ -32,7 +39,7 @@ def test_what_is_told_is_in_its_place() -> None:
 
 
 def test_what_is_not_told_is_absent() -> None:
-    about = about_of("model:\nrelease:\nabi:\n" + frequencies(0))
+    about = parse_phone_facts("model:\nrelease:\nabi:\n" + frequencies(0))
     assert (about.model, about.abi) == ("unknown model", "unknown")
     assert about.cores == (Core(number=0, most_mhz=None, now_mhz=None, governor=None),)
 
@@ -53,7 +60,7 @@ def test_what_is_not_told_is_absent() -> None:
 def test_the_fastest_cores_are_whole_clusters(
     most_khz: tuple[int, ...], threads: int, cores: tuple[int, ...]
 ) -> None:
-    assert about_of(frequencies(*most_khz)).fastest(threads) == cores
+    assert parse_phone_facts(frequencies(*most_khz)).fastest(threads) == cores
 
 
 @pytest.mark.parametrize(
@@ -70,14 +77,14 @@ def test_the_temperature_is_that_of_the_warmest_core(
     zones: list[tuple[str, str]], temperature_c: float | None
 ) -> None:
     output = "".join(
-        f"{ZONES}/thermal_zone{number}/type:{kind}\n{ZONES}/thermal_zone{number}/temp:{value}\n"
+        f"{PHONE_THERMAL_FOLDER}/thermal_zone{number}/type:{kind}\n{PHONE_THERMAL_FOLDER}/thermal_zone{number}/temp:{value}\n"
         for number, (kind, value) in enumerate(zones)
     )
-    assert about_of(output).temperature_c == temperature_c
+    assert parse_phone_facts(output).temperature_c == temperature_c
 
 
 def test_a_core_s_idle_share_is_what_was_counted_between_two_looks() -> None:
     # user nice system idle waiting; core 1 did 30 of 50 ticks of work, core 2 went to sleep in between.
     before = "cpu0 10 0 10 100 0 0 0 0 0 0\ncpu1 0 0 0 0 0 0 0 0 0 0\ncpu2 5 0 5 90 0 0 0 0 0 0\n"
     after = "cpu0 10 0 10 140 10 0 0 0 0 0\ncpu1 20 0 10 15 5 0 0 0 0 0\n"
-    assert idle_of(before + after) == {0: 1.0, 1: 0.4}
+    assert parse_idle_shares(before + after) == {0: 1.0, 1: 0.4}

@@ -12,14 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from mnasnet.arch.records import Artifact, Latency
-from mnasnet.arch.zoo import MNASNET_A1
+from mnasnet.arch.records import Artifact
+from mnasnet.base.errors import RequestError
 from mnasnet.devices.android import AndroidDevice
-from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
+from mnasnet.devices.conftest import blocks_of, median_ratio
+from mnasnet.devices.device import Device, DeviceError, DeviceLostError, UnsuitableError, wait_for
 from mnasnet.devices.device_contract import DeviceContract
-from mnasnet.devices.named import DeviceNameError, open_device
-from mnasnet.devices.untrained import Untrained
-from mnasnet.fakes.loopback_adbd import BENCHMARK, LoopbackPhone, asked, private_adb_server
+from mnasnet.devices.named import open_device
+from mnasnet.devices.timing import DeviceState
+from mnasnet.fakes.loopback_adb_link import BENCHMARK_CALL
+from mnasnet.fakes.loopback_adbd import LoopbackPhone, ask_adb_server, private_adb_server
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="the loopback phone is made of this system's parts"
@@ -27,7 +29,6 @@ pytestmark = pytest.mark.skipif(
 
 TIMED_S = 0.002
 """Short, for networks of some 10 µs."""
-NETWORK = replace(MNASNET_A1, classes=10).scaled(0.25).fitted(32)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -61,7 +62,7 @@ def android(phone: LoopbackPhone) -> Iterator[AndroidDevice]:
 
 def runs_of(phone: LoopbackPhone) -> list[str]:
     """The commands in which networks ran."""
-    return [command for command in phone.commands if BENCHMARK in command]
+    return [command for command in phone.commands if BENCHMARK_CALL in command]
 
 
 class TestAndroidDevice(DeviceContract):
@@ -75,16 +76,20 @@ class TestAndroidDevice(DeviceContract):
 def test_the_record_says_on_what_and_with_what(
     phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact
 ) -> None:
-    latency = android.measure(artifact, reference=reference, agreed=None)
-    assert latency.ratio > 1.5  # about five times the multiply-adds
-    assert latency.device == f"android (Loopback 8, {phone.address})"
-    assert latency.runtime.startswith("LiteRT benchmark_model ")
-    assert latency.runtime.endswith(", XNNPACK, wall time")
-    assert (latency.statistic, latency.not_delegated) == ("median", ())
-    assert (latency.governor, latency.frequency_mhz, latency.temperature_c) == ("schedutil", 576, 31.5)
-    assert latency.runs > 3 * len(latency.raw_ms)  # each stands for all the runs of one process
+    timings = android.time_file(artifact, reference=reference)
+    assert median_ratio(timings) > 1.5  # about five times the multiply-adds
+    assert timings.device == f"android (Loopback 8, {phone.address})"
+    assert timings.runtime.startswith("LiteRT benchmark_model ")
+    assert timings.runtime.endswith(", XNNPACK")
+    assert timings.clock == "wall time"
+    assert (timings.statistic, timings.not_delegated) == ("median", ())
+    assert timings.state == DeviceState(governor="schedutil", frequency_mhz=576, temperature_c=31.5)
+    blocks = blocks_of(timings)
+    assert sum(block.summarized for block in blocks) > 3 * len(
+        blocks
+    )  # each stands for the runs of a process
     # Core 7 is the only big one.
-    assert latency.cores == (7,)
+    assert timings.cores == (7,)
     assert all(command.count("taskset 80 ") == 2 for command in runs_of(phone))
     # Each network goes first in half of the loads.
     first = [
@@ -94,7 +99,7 @@ def test_the_record_says_on_what_and_with_what(
 
 
 def test_the_card_has_all_clusters(android: AndroidDevice) -> None:
-    card = android.card()
+    card = android.read_card()
     assert (card.system, card.abi) == ("Android 14", "arm64-v8a")
     assert [[core.number for core in cluster] for cluster in card.clusters] == [[7], [4, 5, 6], [0, 1, 2, 3]]
     assert card.clusters[0][0].most_mhz == 2850
@@ -102,7 +107,7 @@ def test_the_card_has_all_clusters(android: AndroidDevice) -> None:
 
 
 def test_what_others_leave_of_each_core_is_a_share(android: AndroidDevice) -> None:
-    shares = android.idle()
+    shares = android.measure_idle_shares()
     assert set(shares) == set(range(os.cpu_count() or 1))
     assert all(0 <= share <= 1 for share in shares.values())
 
@@ -114,8 +119,8 @@ def test_two_threads_get_the_next_fastest_cores_too(
         AndroidDevice(phone.address, phone.benchmark_model, threads=2) as device,
         pytest.raises(DeviceError),
     ):
-        device.measure(broken, reference=artifact, agreed=None)
-    assert device.card().pinned == (4, 5, 6, 7)
+        device.time_file(broken, reference=artifact)
+    assert device.read_card().pinned == (4, 5, 6, 7)
     [command] = runs_of(phone)
     assert command.count("taskset f0 ") == command.count("--num_threads=2 ") == 2
 
@@ -125,19 +130,19 @@ def test_an_old_tool_gives_means_and_delegates_nothing_and_the_record_says_so(
 ) -> None:
     phone.prints_median = False
     phone.faults["no_delegate"] = math.inf
-    latency = android.measure(artifact, reference=reference, agreed=None)
-    assert latency.statistic == "mean"
-    assert latency.not_delegated == ("all operators",)
+    timings = android.time_file(artifact, reference=reference)
+    assert timings.statistic == "mean"
+    assert timings.not_delegated == ("all operators",)
 
 
 def test_what_is_there_is_not_sent_again_and_the_candidate_never_stays(
     phone: LoopbackPhone, artifact: Artifact, reference: Artifact, broken: Artifact
 ) -> None:
     with AndroidDevice(phone.address, phone.benchmark_model, timed_s=TIMED_S) as device:
-        device.measure(artifact, reference=reference, agreed=None)
+        device.time_file(artifact, reference=reference)
         for other in (reference, artifact):
             with pytest.raises(DeviceError):
-                device.measure(broken, reference=other, agreed=None)
+                device.time_file(broken, reference=other)
             assert [path.name for path in phone.tmp.rglob("*.tflite")] == ["reference.tflite"]
     names = [Path(path).stem for path in phone.sent]
     assert names == ["benchmark_model", "reference", "candidate", "candidate", "reference", "candidate"]
@@ -150,7 +155,7 @@ def test_closing_removes_also_what_lay_there_when_the_phone_went_away(
     with AndroidDevice(phone.address, phone.benchmark_model, timed_s=TIMED_S) as device:
         phone.faults["drop_running"] = 1
         with pytest.raises(DeviceLostError):
-            device.measure(artifact, reference=reference, agreed=None)
+            device.time_file(artifact, reference=reference)
         assert list(phone.tmp.iterdir()) != []
     assert list(phone.tmp.iterdir()) == []
 
@@ -164,7 +169,7 @@ def test_what_a_killed_process_left_goes_after_two_days(
         long_ago = time.time() - 86_400 * days
         os.utime(folder, (long_ago, long_ago))
     with pytest.raises(DeviceError):
-        android.measure(broken, reference=artifact, agreed=None)
+        android.time_file(broken, reference=artifact)
     assert not (phone.tmp / "mnasnet-old").exists()
     (phone.tmp / "mnasnet-new").rmdir()
 
@@ -210,7 +215,7 @@ def test_a_fault_is_one_clear_line(
 ) -> None:
     phone.faults[fault] = 1
     with pytest.raises(DeviceError, match=says) as raised:
-        android.measure(artifact, reference=reference, agreed=None)
+        android.time_file(artifact, reference=reference)
     assert type(raised.value) is kind
     assert "\n" not in str(raised.value)
     assert phone.faults[fault] == 0
@@ -222,8 +227,8 @@ def test_after_one_fault_upon_another_the_phone_can_be_measured(
     for fault in ("drop_asking", "storage_full", "crash", "drop_pushing", "cut_short", "drop_running"):
         phone.faults[fault] = 1
         with pytest.raises(DeviceError):
-            android.measure(artifact, reference=reference, agreed=None)
-    assert android.measure(artifact, reference=reference, agreed=None).median_ms > 0
+            android.time_file(artifact, reference=reference)
+    assert android.time_file(artifact, reference=reference).launches
 
 
 def test_a_run_that_hangs_is_ended_at_the_limit(
@@ -232,7 +237,7 @@ def test_a_run_that_hangs_is_ended_at_the_limit(
     with AndroidDevice(phone.address, phone.benchmark_model, timed_s=TIMED_S, limit_s=2.0) as device:
         phone.faults["hang"] = 1
         with pytest.raises(DeviceError, match=r"took more than 2 s on 127") as raised:
-            device.measure(artifact, reference=reference, agreed=None)
+            device.time_file(artifact, reference=reference)
         assert not isinstance(raised.value, DeviceLostError)
         deadline = time.monotonic() + 5
         while phone.shells and time.monotonic() < deadline:
@@ -260,10 +265,10 @@ def test_a_run_that_hangs_while_the_phone_is_unplugged_is_ended_when_it_is_back(
         unplugging = threading.Timer(1.5, phone.unplug)
         unplugging.start()
         with pytest.raises(DeviceLostError):
-            device.measure(artifact, reference=reference, agreed=None)
+            device.time_file(artifact, reference=reference)
         unplugging.join()
         phone.plug_in()
-        assert device.measure(artifact, reference=reference, agreed=None).runs > 0
+        assert device.time_file(artifact, reference=reference).launches
         assert not tools_running(phone)
 
 
@@ -271,18 +276,7 @@ def test_a_file_that_cannot_be_loaded_is_named_with_the_tool_s_words(
     android: AndroidDevice, artifact: Artifact, broken: Artifact
 ) -> None:
     with pytest.raises(DeviceError, match=r"broken\.tflite failed: .* exit status 1, .*Benchmarking failed"):
-        android.measure(artifact, reference=broken, agreed=None)
-
-
-def test_an_operator_that_is_left_to_slower_kernels_is_an_error_in_a_search(
-    phone: LoopbackPhone, android: AndroidDevice
-) -> None:
-    phone.faults["fallback"] = 1  # in one of all its runs
-    with (
-        Untrained(android, NETWORK, agreed=None) as untrained,
-        pytest.raises(DeviceError, match=r"1 of 70 operators of it would fall back"),
-    ):
-        untrained(NETWORK)
+        android.time_file(artifact, reference=broken)
 
 
 def test_a_phone_that_lets_nobody_in_is_an_error_until_somebody_allows_it(
@@ -291,46 +285,33 @@ def test_a_phone_that_lets_nobody_in_is_an_error_until_somebody_allows_it(
     phone.faults["unauthorized"] = math.inf
     phone.plug_in()
     with pytest.raises(DeviceError, match=r"allow USB debugging on the phone's screen") as raised:
-        android.card()
+        android.read_card()
     assert not isinstance(raised.value, DeviceLostError)
     phone.faults["unauthorized"] = 0
     phone.plug_in()
-    assert android.card().system == "Android 14"
+    assert android.read_card().system == "Android 14"
 
 
 def test_a_phone_that_was_unplugged_between_measurements_is_lost_and_then_sent_everything_again(
     phone: LoopbackPhone, android: AndroidDevice, artifact: Artifact, reference: Artifact, broken: Artifact
 ) -> None:
     with pytest.raises(DeviceError):
-        android.measure(broken, reference=reference, agreed=None)
+        android.time_file(broken, reference=reference)
     phone.unplug()
     with pytest.raises(DeviceLostError):
-        android.measure(artifact, reference=reference, agreed=None)
+        android.time_file(artifact, reference=reference)
     with pytest.raises(DeviceLostError, match=rf"{phone.address} is not connected any more"):
-        android.measure(artifact, reference=reference, agreed=None)
+        android.time_file(artifact, reference=reference)
     phone.plug_in()
     phone.sent.clear()
-    assert android.measure(artifact, reference=reference, agreed=None).median_ms > 0
+    assert android.time_file(artifact, reference=reference).launches
     assert len(phone.sent) == 3
-
-
-def test_a_search_waits_for_a_phone_that_went_away_and_measures_again(
-    phone: LoopbackPhone, android: AndroidDevice
-) -> None:
-    said: list[str] = []
-    with Untrained(android, NETWORK, agreed=None, say=said.append, wait_s=10) as untrained:
-        phone.faults["drop_running"] = 1
-        assert untrained(NETWORK).median_ms > 0
-    assert [line.rpartition(";")[2].strip() for line in said] == [
-        "waiting for it, at most 0.167 min",
-        "it is back, measuring again",
-    ]
 
 
 def test_a_phone_that_stays_away_is_given_up_after_the_limit(
     phone: LoopbackPhone, android: AndroidDevice
 ) -> None:
-    android.card()
+    android.read_card()
     phone.unplug()
     waits: list[float] = []
     with pytest.raises(DeviceLostError):
@@ -342,10 +323,10 @@ def test_an_unknown_serial_is_an_error_with_those_that_are_connected(phone: Loop
     with (
         AndroidDevice("R58M42", phone.benchmark_model) as device,
         pytest.raises(
-            DeviceError, match=rf"no phone has the serial number R58M42; connected: {phone.address}$"
+            UnsuitableError, match=rf"no phone has the serial number R58M42; connected: {phone.address}$"
         ),
     ):
-        device.card()
+        device.read_card()
 
 
 def test_of_two_phones_one_has_to_be_named(phone: LoopbackPhone) -> None:
@@ -353,10 +334,10 @@ def test_of_two_phones_one_has_to_be_named(phone: LoopbackPhone) -> None:
         with (
             AndroidDevice(None, phone.benchmark_model) as device,
             pytest.raises(
-                DeviceError, match=r"2 phones are connected, .*; name one: --device android:SERIAL"
+                UnsuitableError, match=r"2 phones are connected, .*; name one: --device android:SERIAL"
             ),
         ):
-            device.card()
+            device.read_card()
         with AndroidDevice(second.address, phone.benchmark_model) as device:
             assert second.address in device.name
 
@@ -365,22 +346,22 @@ def test_no_phone_at_all_may_still_be_plugged_in(phone: LoopbackPhone) -> None:
     phone.unplug()
     # A server that is just connecting again when it is told to forget the phone lists it once more, as offline.
     deadline = time.monotonic() + 10
-    while phone.address in asked("host:devices"):
+    while phone.address in ask_adb_server("host:devices"):
         assert time.monotonic() < deadline
-        asked(f"host:disconnect:{phone.address}")
+        ask_adb_server(f"host:disconnect:{phone.address}")
         time.sleep(0.05)
     with AndroidDevice(None, phone.benchmark_model) as device:
         with pytest.raises(DeviceLostError, match=r"no phone is connected; plug one in"):
-            device.card()
+            device.read_card()
         phone.plug_in()
-        assert device.card().abi == "arm64-v8a"
+        assert device.read_card().abi == "arm64-v8a"
 
 
 def test_a_file_of_another_format_is_refused(
     android: AndroidDevice, artifact: Artifact, reference: Artifact
 ) -> None:
-    with pytest.raises(DeviceError, match=r"is of the format onnx; benchmark_model runs tflite"):
-        android.measure(replace(artifact, format="onnx"), reference=reference, agreed=None)
+    with pytest.raises(UnsuitableError, match=r"is of the format onnx; benchmark_model runs tflite"):
+        android.time_file(replace(artifact, format="onnx"), reference=reference)
 
 
 @pytest.mark.parametrize("settings", [{"threads": 0}, {"limit_s": 0}, {"timed_s": 0}])
@@ -390,9 +371,9 @@ def test_settings_without_meaning_are_refused(settings: dict[str, int]) -> None:
 
 
 def test_the_name_of_a_device_needs_the_tool(phone: LoopbackPhone, tmp_path: Path) -> None:
-    with pytest.raises(DeviceNameError, match=r"--benchmark-model; docs/measuring\.md says where"):
+    with pytest.raises(RequestError, match=r"--benchmark-model; docs/measuring\.md says where"):
         open_device("android")
-    with pytest.raises(DeviceNameError, match=r"nowhere: is no file"):
+    with pytest.raises(RequestError, match=r"nowhere: is no file"):
         open_device("android", benchmark_model=tmp_path / "nowhere")
     with open_device(f"android:{phone.address}", benchmark_model=phone.benchmark_model) as device:
         assert phone.address in device.name
@@ -400,5 +381,5 @@ def test_the_name_of_a_device_needs_the_tool(phone: LoopbackPhone, tmp_path: Pat
 
 @pytest.mark.slow
 def test_a_network_takes_as_long_as_a_copy_of_itself(android: AndroidDevice, artifact: Artifact) -> None:
-    latencies: list[Latency] = [android.measure(artifact, reference=artifact, agreed=None) for _ in range(10)]
-    assert sorted(latency.ratio for latency in latencies)[5] == pytest.approx(1.0, rel=0.05)
+    ratios = [median_ratio(android.time_file(artifact, reference=artifact)) for _ in range(10)]
+    assert sorted(ratios)[5] == pytest.approx(1.0, rel=0.05)

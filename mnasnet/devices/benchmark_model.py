@@ -7,12 +7,12 @@ published, of versions from 2.2 on.
 import re
 from dataclasses import dataclass
 
-LAST_WORDS = 3
+LAST_OUTPUT_LINES = 3
 """Lines of the tool's output that tell why it failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class ToolRun:
     """What one run of the tool said."""
 
     ms: float
@@ -22,7 +22,7 @@ class Run:
     not_delegated: tuple[str, ...]
 
 
-def run_of(output: str) -> Run | None:
+def parse_run(output: str) -> ToolRun | None:
     """What one run of benchmark_model printed: times are in µs, and its last summary is that of the timed runs.
 
         INFO: count=50 first=1238 curr=1240 min=1233 max=1310 avg=1240.27 std=12 p5=1235 median=1239 p95=1251
@@ -38,15 +38,15 @@ def run_of(output: str) -> Run | None:
     key = next((key for key in ("median", "avg", "curr") if key in said), None)
     if key is None or not float(said[key]) > 0:
         return None
-    return Run(
+    return ToolRun(
         ms=float(said[key]) / 1000,
         statistic="median" if key == "median" else "mean",
         runs=int(said["count"]),
-        not_delegated=not_delegated(output),
+        not_delegated=parse_undelegated(output),
     )
 
 
-def not_delegated(output: str) -> tuple[str, ...]:
+def parse_undelegated(output: str) -> tuple[str, ...]:
     """What a run says that XNNPACK left to slower kernels; its names are not told.
 
     The tool has a line for each of a delegate that took all, some or none of the graph. Without any it knew no
@@ -65,8 +65,9 @@ def not_delegated(output: str) -> tuple[str, ...]:
     return () if taken else ("all operators",)
 
 
-def last_words(output: str) -> str:
+def last_lines(output: str) -> str:
     """The end of what was printed, in one line."""
     return (
-        " | ".join([line.strip() for line in output.splitlines() if line.strip()][-LAST_WORDS:]) or "nothing"
+        " | ".join([line.strip() for line in output.splitlines() if line.strip()][-LAST_OUTPUT_LINES:])
+        or "nothing"
     )

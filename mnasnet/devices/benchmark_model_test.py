@@ -2,7 +2,7 @@
 
 import pytest
 
-from mnasnet.devices.benchmark_model import last_words, not_delegated, run_of
+from mnasnet.devices.benchmark_model import last_lines, parse_run, parse_undelegated
 
 EXPLICITLY = "INFO: Explicitly applied XNNPACK delegate, and the model graph will be "
 ALL = f"{EXPLICITLY}completely executed by the delegate.\n"
@@ -43,7 +43,7 @@ def replaced(taken: int, of: int, subgraph: int = 0) -> str:
 def test_the_last_summary_is_that_of_the_timed_runs(
     summary: str, ms: float, statistic: str, runs: int
 ) -> None:
-    found = run_of(ALL + WARM_UP + summary + "\n" + END)
+    found = parse_run(ALL + WARM_UP + summary + "\n" + END)
     assert found is not None
     assert found.ms == pytest.approx(ms)
     assert (found.statistic, found.runs, found.not_delegated) == (statistic, runs, ())
@@ -57,15 +57,15 @@ WHOLE = (
 @pytest.mark.parametrize("length", range(len(WHOLE) + 1))
 def test_output_that_was_cut_off_is_no_time(length: int) -> None:
     # Cut anywhere in the line, what is left of it might be read as another time.
-    assert run_of(ALL + WARM_UP + WHOLE[:length]) is None
+    assert parse_run(ALL + WARM_UP + WHOLE[:length]) is None
 
 
 @pytest.mark.parametrize(
     "summary", ["INFO: count=0\n", "INFO: count=4 curr=0(all same)\n", "ERROR: Failed to load model\n", ""]
 )
 def test_nothing_timed_is_no_time(summary: str) -> None:
-    assert run_of(summary + END) is None
-    assert run_of(summary) is None
+    assert parse_run(summary + END) is None
+    assert parse_run(summary) is None
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_nothing_timed_is_no_time(summary: str) -> None:
     ],
 )
 def test_what_the_delegate_left(output: str, left: tuple[str, ...]) -> None:
-    assert not_delegated(output) == left
+    assert parse_undelegated(output) == left
 
 
 def test_the_last_words_are_one_line() -> None:
-    assert last_words("a\nb\n\n  c \nd\n") == "b | c | d"
-    assert last_words("\n") == "nothing"
+    assert last_lines("a\nb\n\n  c \nd\n") == "b | c | d"
+    assert last_lines("\n") == "nothing"

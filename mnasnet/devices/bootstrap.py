@@ -18,7 +18,7 @@ NO_ROOM_STATUS = 91
 """Exit status when there is no place for temporary files."""
 
 
-def ended_by(number: int, frame: object) -> None:
+def end_by_signal(number: int, frame: object) -> None:
     """Ends, and lets nothing disturb that."""
     for other in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(other, signal.SIG_IGN)
@@ -44,7 +44,7 @@ def main(runner_bytes: int) -> None:
         sys.exit()
     # A board that is shut down says so first, in one way and right after it in the other.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, ended_by)
+        signal.signal(number, end_by_signal)
     try:
         os.close(lives)
         watched = select.poll()

@@ -1,26 +1,24 @@
-"""Small model files for the tests of devices, and a calibration of a device whose truth is known."""
+"""Small model files for the tests of devices, and what these tests look at in timings."""
 
-from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
 
-from mnasnet.arch.architecture import Architecture, parse_block
-from mnasnet.arch.records import Artifact, Latency
-from mnasnet.arch.weights import random_weights
-from mnasnet.arch.zoo import MOBILENET_V2
-from mnasnet.devices.calibrate import Calibration, fit, measure
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.block import parse_block
+from mnasnet.arch.records import Artifact
+from mnasnet.devices.timing import TimedBlock, Timings
 from mnasnet.export.tflite import write_tflite
-from mnasnet.fakes.roofline import RooflineDevice
-from mnasnet.space.hierarchical import mnasnet_space
+from mnasnet.graph.weights import draw_weights
 
 
 def _written(path: Path, *blocks: str) -> Artifact:
     architecture = Architecture(
         blocks=tuple(parse_block(block) for block in blocks), image_size=16, classes=10, stem=8, head=16
     )
-    return write_tflite(architecture, random_weights(architecture, np.random.default_rng(0)), path)
+    return write_tflite(architecture, draw_weights(architecture.lowered(), np.random.default_rng(0)), path)
 
 
 @pytest.fixture(scope="session")
@@ -43,43 +41,11 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return Artifact(path=path, format="tflite", digest="broken", size_bytes=path.stat().st_size)
 
 
-def unwritten(architecture: Architecture) -> Artifact:
-    """A file of a network that nobody has to open."""
-    digest = architecture.digest()
-    path = Path(f"{digest}.tflite")
-    return Artifact(path=path, format="tflite", digest=digest, size_bytes=1, architecture=architecture)
+def blocks_of(timings: Timings) -> list[TimedBlock]:
+    """All blocks, of whatever load and launch."""
+    return [block for launch in timings.launches for load in launch for block in load]
 
 
-@pytest.fixture(scope="session")
-def calibration() -> Calibration:
-    """Of a simulated device that takes a second for each measurement, in four minutes."""
-    space = mnasnet_space(image_size=64, classes=10, width=0.5)
-    control = replace(MOBILENET_V2.scaled(0.5).fitted(64), classes=10)
-    device = RooflineDevice()
-    agreed = device.measure(unwritten(control), reference=unwritten(control), agreed=None, launches=5)
-    seconds = [0.0]
-
-    def time_one(architecture: Architecture) -> Latency:
-        seconds[0] += 1
-        return device.measure(unwritten(architecture), reference=unwritten(control), agreed=agreed)
-
-    measured = measure(
-        time_one,
-        space=space,
-        minutes=4,
-        begun=0.0,
-        seed=0,
-        step=lambda what, done, total: None,
-        clock=lambda: seconds[0],
-    )
-    return fit(
-        measured,
-        called="roofline",
-        space=space,
-        width=0.5,
-        precision="fp32",
-        format="tflite",
-        card=device.card(),
-        reference=control,
-        agreed=agreed,
-    )
+def median_ratio(timings: Timings) -> float:
+    """Candidate over reference, over all blocks."""
+    return median(block.ratio for block in blocks_of(timings))

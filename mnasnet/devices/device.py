@@ -1,44 +1,46 @@
-"""The seam to hardware: a device gives the latency of a model file, always with its conditions."""
+"""The seam to hardware: a device runs model files and gives raw timings, always with their conditions."""
 
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
-from mnasnet.arch.records import Artifact, DeviceCard, Format, Latency
+from mnasnet.arch.records import Artifact, DeviceCard, Format
+from mnasnet.base.errors import RequestError, RunError
+from mnasnet.devices.timing import Timings
 
-ASK_AGAIN_S = 2.0
+RETRY_STEP_S = 2.0
 """Between two questions to a device that is away."""
 
 
-class DeviceError(Exception):
-    """No latency could be measured; the message is one line that says why and what to do."""
+class DeviceError(RunError):
+    """Nothing could be timed; the message is one line that says why and what to do."""
 
 
-class UnsuitableError(DeviceError):
-    """What was asked can never be measured there, whatever becomes of the device: the request is at fault."""
+class UnsuitableError(RequestError):
+    """What was asked for can never be timed there, whatever becomes of the device."""
 
 
 class DeviceLostError(DeviceError):
     """The device is away and may come back: nothing is known of the file that was to be measured."""
 
 
-def check_threads(threads: int, cores: int, *, called: str) -> None:
+def check_threads(threads: int, cores: int, *, name: str) -> None:
     """Nothing, where a device of so many cores has one for each thread, or tells of none.
 
     Raises:
         UnsuitableError: it has fewer.
     """
     if 0 < cores < threads:
-        raise UnsuitableError(f"--threads {threads}: {called} has {cores} cores; give at most that")
+        raise UnsuitableError(f"--threads {threads}: {name} has {cores} cores; give at most that")
 
 
 class Device(Protocol):
-    """Where latency is measured.
+    """Where model files run.
 
     Promises of every member, which `device_contract.py` tests:
 
-    - What it returns was measured now, on this device, with this file; or it is `predicted`, and says so.
+    - What it returns was timed now, on this device, with these files; nothing is judged or left out.
     - A measurement leaves the device as it was, and a failed one leaves it usable for the next.
     - `with` closes it at its end; members inherit that from here.
     """
@@ -49,6 +51,7 @@ class Device(Protocol):
 
         Raises:
             DeviceError: it has to be asked, and does not answer.
+            UnsuitableError: it has fewer cores than threads were asked for; so with all that asks the device.
         """
         ...
 
@@ -61,7 +64,7 @@ class Device(Protocol):
         """
         ...
 
-    def card(self) -> DeviceCard:
+    def read_card(self) -> DeviceCard:
         """What it is, and in which state it is now.
 
         Raises:
@@ -70,7 +73,7 @@ class Device(Protocol):
         """
         ...
 
-    def idle(self) -> Mapping[int, float]:
+    def measure_idle_shares(self) -> Mapping[int, float]:
         """Share of each core's time, 0 to 1, that nothing else takes now; empty where that cannot be told.
 
         Raises:
@@ -78,20 +81,13 @@ class Device(Protocol):
         """
         ...
 
-    def measure(
-        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
-    ) -> Latency:
+    def time_file(self, artifact: Artifact, *, reference: Artifact, launches: int = 1) -> Timings:
         """Times `artifact` and `reference` alternately, batch 1.
-
-        `agreed` is an earlier measurement of the reference against itself, in several launches. It fixes the unit:
-        one run of the reference is taken to last its `reference_ms`, so that all latencies of a study are in the
-        same milliseconds however fast the machine is at the moment; and it tells what differs between launches.
-        With None the unit is what the reference takes during this measurement, which the record carries on as
-        `reference_ms`.
 
         `launches` is the number of processes to spread the runs over; 1 may use one that is already there.
 
         Raises:
+            UnsuitableError: files of this format do not run there.
             DeviceLostError: the device went away.
             DeviceError: the file cannot be run, or the time limit has passed.
             ValueError: `launches` is less than 1.
@@ -121,10 +117,10 @@ def wait_for(device: Device, *, limit_s: float, sleep: Callable[[float], None] =
     deadline = time.monotonic() + limit_s
     while True:
         try:
-            device.card()
+            device.read_card()
         except DeviceLostError:
             if time.monotonic() >= deadline:
                 raise
-            sleep(ASK_AGAIN_S)
+            sleep(RETRY_STEP_S)
         else:
             return

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 
 from mnasnet.arch.records import Format
-from mnasnet.devices.resident import RUNNER, RUNTIMES, Place, ResidentDevice
+from mnasnet.devices.resident import FORMAT_RUNTIMES, ResidentDevice
+from mnasnet.devices.runner_process import RUNNER, RunnerHost
 
 
 class HostDevice(ResidentDevice):
@@ -25,12 +26,12 @@ class HostDevice(ResidentDevice):
         Raises:
             ValueError: `threads` is less than 1, or `limit_s` not positive.
         """
-        place = Place(
-            called="host" if format is None else f"host:{format}",
+        host = RunnerHost(
+            name="host" if format is None else f"host:{format}",
             command=tuple(command),
-            install="run make setup"
+            install_advice="run make setup"
             if format is None
             else "there is an extra for it: pip install -e '.[onnx]'",
         )
-        formats = tuple(RUNTIMES) if format is None else (format,)
-        super().__init__(place, threads=threads, limit_s=limit_s, formats=formats)
+        formats = tuple(FORMAT_RUNTIMES) if format is None else (format,)
+        super().__init__(host, threads=threads, limit_s=limit_s, formats=formats)

@@ -12,10 +12,11 @@ from statistics import median
 import pytest
 
 from mnasnet.arch.records import Artifact
+from mnasnet.devices.conftest import blocks_of, median_ratio
 from mnasnet.devices.device import Device, DeviceError, UnsuitableError
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.timing import BLOCKS, LOADS
+from mnasnet.devices.timing import LAUNCH_LOADS, LOAD_BLOCKS
 
 
 class TestHostDevice(DeviceContract):
@@ -50,9 +51,9 @@ def ends(process: int) -> bool:
 def test_one_process_serves_all_measurements_and_never_loads_torch(
     host: HostDevice, artifact: Artifact, reference: Artifact
 ) -> None:
-    before = host.about()["process"]
-    host.measure(artifact, reference=reference, agreed=None)
-    after = host.about()
+    before = host.describe_runner()["process"]
+    host.time_file(artifact, reference=reference)
+    after = host.describe_runner()
     assert after["process"] == before
     assert "ai_edge_litert" in after["packages"]
     assert not {"torch", "mnasnet", "optuna"} & set(after["packages"])
@@ -61,35 +62,34 @@ def test_one_process_serves_all_measurements_and_never_loads_torch(
 def test_the_record_says_how_large_the_ratio_was_and_on_what(
     host: HostDevice, artifact: Artifact, reference: Artifact
 ) -> None:
-    latency = host.measure(artifact, reference=reference, agreed=None)
-    assert latency.ratio > 1.5  # about five times the multiply-adds
-    assert latency.runtime.startswith("LiteRT ")
-    assert ", XNNPACK, " in latency.runtime
-    assert latency.runtime.endswith((", CPU time", ", wall time"))
+    timings = host.time_file(artifact, reference=reference)
+    assert median_ratio(timings) > 1.5  # about five times the multiply-adds
+    assert timings.runtime.startswith("LiteRT ")
+    assert timings.runtime.endswith(", XNNPACK")
+    assert timings.clock in ("CPU time", "wall time")
     pinned = sys.platform == "linux"
-    assert latency.cores == ((max(os.sched_getaffinity(0)),) if pinned else ())
+    assert timings.cores == ((max(os.sched_getaffinity(0)),) if pinned else ())
 
 
 def test_two_threads_are_not_pinned_and_timed_by_the_wall(artifact: Artifact, reference: Artifact) -> None:
     with HostDevice(threads=2) as host:
-        latency = host.measure(artifact, reference=reference, agreed=None)
-    assert (latency.threads, latency.cores) == (2, ())
-    assert latency.runtime.endswith("wall time")
+        timings = host.time_file(artifact, reference=reference)
+    assert (timings.threads, timings.cores, timings.clock) == (2, (), "wall time")
 
 
 def test_each_of_several_launches_is_a_process_of_its_own(
     host: HostDevice, artifact: Artifact, reference: Artifact
 ) -> None:
-    before = host.about()["process"]
-    host.measure(artifact, reference=reference, agreed=None, launches=2)
-    assert host.about()["process"] != before
+    before = host.describe_runner()["process"]
+    host.time_file(artifact, reference=reference, launches=2)
+    assert host.describe_runner()["process"] != before
 
 
 def test_a_process_that_was_killed_is_started_again(
     host: HostDevice, artifact: Artifact, reference: Artifact
 ) -> None:
-    os.kill(host.about()["process"], signal.SIGTERM)
-    assert host.measure(artifact, reference=reference, agreed=None).median_ms > 0
+    os.kill(host.describe_runner()["process"], signal.SIGTERM)
+    assert host.time_file(artifact, reference=reference).launches
 
 
 def test_a_process_that_dies_twice_is_an_error_with_its_last_words() -> None:
@@ -98,7 +98,7 @@ def test_a_process_that_dies_twice_is_an_error_with_its_last_words() -> None:
         HostDevice(command=(sys.executable, "-c", dies)) as host,
         pytest.raises(DeviceError, match=r"failed twice.*Illegal instruction"),
     ):
-        host.about()
+        host.describe_runner()
 
 
 def test_a_process_that_hangs_is_ended_at_the_limit(artifact: Artifact, reference: Artifact) -> None:
@@ -107,7 +107,7 @@ def test_a_process_that_hangs_is_ended_at_the_limit(artifact: Artifact, referenc
         HostDevice(command=(sys.executable, "-c", hangs), limit_s=0.2) as host,
         pytest.raises(DeviceError, match=r"more than 0\.2 s"),
     ):
-        host.measure(artifact, reference=reference, agreed=None)
+        host.time_file(artifact, reference=reference)
 
 
 def test_a_command_that_is_not_there_is_an_error() -> None:
@@ -115,21 +115,21 @@ def test_a_command_that_is_not_there_is_an_error() -> None:
         HostDevice(command=("no-such-python",)) as host,
         pytest.raises(DeviceError, match=r"cannot be started.*no-such-python"),
     ):
-        host.about()
+        host.describe_runner()
 
 
 def test_an_error_names_the_file_that_cannot_be_loaded(
     host: HostDevice, artifact: Artifact, broken: Artifact
 ) -> None:
-    process = host.about()["process"]
+    process = host.describe_runner()["process"]
     with pytest.raises(DeviceError, match=r"broken\.tflite cannot be loaded"):
-        host.measure(artifact, reference=broken, agreed=None)
-    assert host.about()["process"] == process
+        host.time_file(artifact, reference=broken)
+    assert host.describe_runner()["process"] == process
 
 
 def test_closing_ends_the_process() -> None:
     host = HostDevice()
-    process = host.about()["process"]
+    process = host.describe_runner()["process"]
     host.close()
     assert ends(process)
 
@@ -139,7 +139,7 @@ def test_closing_ends_the_process() -> None:
 def test_nothing_is_left_behind_when_the_program_ends(sent: signal.Signals) -> None:
     program = (
         "import time; from mnasnet.devices.host import HostDevice; host = HostDevice();"
-        "print(host.about()['process'], flush=True); time.sleep(60)"
+        "print(host.describe_runner()['process'], flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -155,7 +155,7 @@ def test_more_threads_than_cores_are_refused() -> None:
         HostDevice(threads=1000) as host,
         pytest.raises(UnsuitableError, match=r"--threads 1000: host has \d+"),
     ):
-        host.card()
+        host.read_card()
 
 
 @pytest.mark.parametrize(("threads", "limit_s"), [(0, 1.0), (1, 0.0)])
@@ -186,20 +186,20 @@ for line in sys.stdin:
 """
 
 
-def test_what_a_process_timed_before_it_died_is_no_part_of_a_latency(
+def test_what_a_process_timed_before_it_died_is_no_part_of_the_timings(
     artifact: Artifact, reference: Artifact, tmp_path: Path
 ) -> None:
     program = RUNNER_THAT_DIES
     with HostDevice(command=(sys.executable, "-c", program, str(tmp_path / "died"))) as host:
-        latency = host.measure(artifact, reference=reference, agreed=None)
+        timings = host.time_file(artifact, reference=reference)
     assert (tmp_path / "died").exists()
-    assert latency.runtime.startswith("LiteRT 2.0")  # of the process that timed
-    assert len(latency.raw_ms) + latency.blocks_discarded == LOADS * BLOCKS
+    assert timings.runtime.startswith("LiteRT 2.0")  # of the process that timed
+    assert len(blocks_of(timings)) == LAUNCH_LOADS * LOAD_BLOCKS
 
 
 @pytest.mark.slow
 def test_a_network_takes_as_long_as_a_copy_of_itself(host: HostDevice, artifact: Artifact) -> None:
     # What ten measurements say together; how far a single one may be off is for the machine to say, and for
     # `benchmarks/latency_repeatability.py`.
-    ratios = [host.measure(artifact, reference=artifact, agreed=None).ratio for _ in range(10)]
+    ratios = [median_ratio(host.time_file(artifact, reference=artifact)) for _ in range(10)]
     assert median(ratios) == pytest.approx(1.0, rel=0.03)

@@ -12,6 +12,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mnasnet.base.errors import RequestError
 from mnasnet.export.metadata import Metadata
 
 FILES = {
@@ -22,7 +23,7 @@ FILES = {
 """Where the class of a format is, by how its files' names end."""
 
 
-class ModelFileError(Exception):
+class ModelFileError(RequestError):
     """The file is no network that can be run here; the message is one line that names it."""
 
 

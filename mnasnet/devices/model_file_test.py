@@ -9,12 +9,13 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from mnasnet.arch.architecture import Architecture, parse_block
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.block import parse_block
 from mnasnet.arch.records import Artifact
-from mnasnet.arch.weights import random_weights
 from mnasnet.devices.model_file import ModelFileError, agreement, open_model_file
 from mnasnet.export.quantize import to_int8
-from mnasnet.export.tflite import packed, write_tflite
+from mnasnet.export.tflite import pack_model, write_tflite
+from mnasnet.graph.weights import draw_weights
 
 ARCHITECTURE = Architecture(
     blocks=(parse_block("mb_k3_s2_e3_c16_n2_se0.25"), parse_block("conv_k3_s1_c16_n1_pool")),
@@ -30,7 +31,7 @@ ARCHITECTURE = Architecture(
 def artifact(tmp_path: Path) -> Artifact:
     """A float32 file of random weights."""
     return write_tflite(
-        ARCHITECTURE, random_weights(ARCHITECTURE, np.random.default_rng(0)), tmp_path / "f.tflite"
+        ARCHITECTURE, draw_weights(ARCHITECTURE.lowered(), np.random.default_rng(0)), tmp_path / "f.tflite"
     )
 
 
@@ -101,7 +102,7 @@ def test_a_file_that_wants_several_images_at_once_is_named(artifact: Artifact, t
     (graph,) = model.subgraphs
     for index in (*graph.inputs, *graph.outputs):
         graph.tensors[index].shape = [3, *graph.tensors[index].shape[1:]]
-    (tmp_path / "three.tflite").write_bytes(packed(model))
+    (tmp_path / "three.tflite").write_bytes(pack_model(model))
     with pytest.raises(ModelFileError, match=r"three\.tflite does not classify images.*\[3, 24, 24, 1\]"):
         open_model_file(tmp_path / "three.tflite")
 

@@ -39,9 +39,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TextIO
 
-RUNTIMES = {"LiteRT": "ai-edge-litert", "ONNX Runtime": "onnxruntime"}
+RUNTIME_PACKAGES = {"LiteRT": "ai-edge-litert", "ONNX Runtime": "onnxruntime"}
 """What runs files, and the package that brings it."""
-SPIN = """
+SPIN_PROGRAM = """
 import os, sys, time
 os.sched_setaffinity(0, {int(sys.argv[1])})
 begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
@@ -49,16 +49,16 @@ while time.perf_counter() < begun_s + 0.5: pass
 print((time.process_time() - begun_cpu_s) / (time.perf_counter() - begun_s))
 """
 """Takes all of a core that it can get for half a second, and says how much that was."""
-CPUS = Path("/sys/devices/system/cpu")
-ZONES = Path("/sys/class/thermal")
+CPU_FOLDER = Path("/sys/devices/system/cpu")
+THERMAL_FOLDER = Path("/sys/class/thermal")
 
-AGREEMENT = 0.05
+SETTLED_SHARE = 0.05
 """Warm-up ends when the medians of both networks are within this fraction of those of the block before."""
 MOST_WARM_UPS = 15
 """Blocks after which warm-up ends on a machine that never settles: blocks are judged afterwards in any case."""
-FEWEST_RUNS = 2
+FEWEST_BLOCK_RUNS = 2
 """In a block. More would not pay: see `timing.py` on what the spread comes from. One is enough to warm up."""
-TICKS_LOOKED_AT = 10
+CLOCK_TICKS_READ = 10
 COARSE_TICK_NS = 100_000
 """A clock that moves in larger steps cannot time runs of a tenth of a millisecond."""
 
@@ -71,11 +71,11 @@ class Clock:
     now_ns: Callable[[], int]
 
 
-class Network:
+class LoadedFile:
     """A loaded model with its inputs filled, ready to be run."""
 
     def __init__(self, path: str, *, threads: int) -> None:
-        open_file = _onnx if path.endswith(".onnx") else _tflite
+        open_file = _open_onnx if path.endswith(".onnx") else _open_tflite
         try:
             self._invoke, self.not_delegated = open_file(path, threads)
         except ModuleNotFoundError as error:
@@ -86,7 +86,7 @@ class Network:
         self.run_ms = math.inf
         """Median of the runs last timed; from it the runs of the next block are counted out."""
 
-    def time_ms(self, clock: Clock, duration_ms: float, *, fewest: int = FEWEST_RUNS) -> list[float]:
+    def time_ms(self, clock: Clock, duration_ms: float, *, fewest: int = FEWEST_BLOCK_RUNS) -> list[float]:
         """Each of as many runs as fill `duration_ms`, at least `fewest`.
 
         One run before them is not timed: it brings back into the caches what the other network pushed out.
@@ -102,18 +102,18 @@ class Network:
         return times_ms
 
 
-def _tflite(path: str, threads: int) -> tuple[Callable[[], object], list[str]]:
+def _open_tflite(path: str, threads: int) -> tuple[Callable[[], object], list[str]]:
     """How to run the file once, and what XNNPACK leaves out of it."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=path, num_threads=threads)
     interpreter.allocate_tensors()
     for tensor in interpreter.get_input_details():
-        interpreter.set_tensor(tensor["index"], _filled(tensor["shape"]).astype(tensor["dtype"]))
-    return interpreter.invoke, not_delegated(interpreter)
+        interpreter.set_tensor(tensor["index"], _make_input(tensor["shape"]).astype(tensor["dtype"]))
+    return interpreter.invoke, find_undelegated(interpreter)
 
 
-def _onnx(path: str, threads: int) -> tuple[Callable[[], object], list[str]]:
+def _open_onnx(path: str, threads: int) -> tuple[Callable[[], object], list[str]]:
     """How to run the file once; its CPU kernels leave nothing out."""
     import numpy as np
     import onnxruntime
@@ -124,7 +124,7 @@ def _onnx(path: str, threads: int) -> tuple[Callable[[], object], list[str]]:
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     kinds = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
     inputs = {
-        one.name: _filled([side if isinstance(side, int) else 1 for side in one.shape]).astype(
+        one.name: _make_input([side if isinstance(side, int) else 1 for side in one.shape]).astype(
             kinds.get(one.type) or one.type.removeprefix("tensor(").removesuffix(")")
         )
         for one in session.get_inputs()
@@ -132,14 +132,14 @@ def _onnx(path: str, threads: int) -> tuple[Callable[[], object], list[str]]:
     return (lambda: session.run(None, inputs)), []
 
 
-def _filled(shape: Any) -> Any:
+def _make_input(shape: Any) -> Any:
     """0 to 2 as floats, 0 and 1 as integers: values that every input type can hold."""
     import numpy as np
 
     return np.random.default_rng(0).random(shape) * 2
 
 
-def not_delegated(interpreter: Any) -> list[str]:
+def find_undelegated(interpreter: Any) -> list[str]:
     """Names of operators outside XNNPACK's share of the graph, next to it; empty when it has everything.
 
     Such an operator hands a delegate, or the caller, a tensor that no delegate made.
@@ -161,7 +161,7 @@ class Runner:
         self._threads = threads
         self._allowed = os.sched_getaffinity(0) if sys.platform == "linux" else set[int]()
         self._core = pin_to_last_core() if threads == 1 else None
-        self._clock = finest_clock(threads=threads)
+        self._clock = choose_clock(threads=threads)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def about(self) -> dict[str, Any]:
@@ -169,8 +169,8 @@ class Runner:
         return {
             "system": f"{platform.system()} {platform.release()}",
             "abi": platform.machine(),
-            "processor": processor(),
-            "runtimes": installed(),
+            "processor": processor_name(),
+            "runtimes": installed_runtimes(),
             "clock": self._clock.name,
             "threads": self._threads,
             "pinned": [] if self._core is None else [self._core],
@@ -186,7 +186,7 @@ class Runner:
         return {
             "governor": core["governor"],
             "frequency_mhz": core["now_mhz"],
-            "temperature_c": temperature_c(),
+            "temperature_c": read_temperature_c(),
         }
 
     def idle(self) -> dict[str, Any]:
@@ -197,7 +197,7 @@ class Runner:
         if sys.platform != "linux":
             return {"shares": []}
         spinning = [
-            (core, subprocess.Popen([sys.executable, "-c", SPIN, str(core)], stdout=subprocess.PIPE))
+            (core, subprocess.Popen([sys.executable, "-c", SPIN_PROGRAM, str(core)], stdout=subprocess.PIPE))
             for core in sorted(self._allowed)
         ]
         return {"shares": [(core, float(process.communicate()[0])) for core, process in spinning]}
@@ -228,14 +228,14 @@ class Runner:
         (by 0.5 %), so the caller asks for several loads, in either order.
         """
         paths = (candidate, reference) if candidate_first else (reference, candidate)
-        loaded = [Network(path, threads=self._threads) for path in paths]
+        loaded = [LoadedFile(path, threads=self._threads) for path in paths]
         timed, against = loaded if candidate_first else reversed(loaded)
         before = (math.inf, math.inf)
         for _ in range(MOST_WARM_UPS):
             for network in (against, timed):
                 network.time_ms(self._clock, block_ms, fewest=1)
             now = (against.run_ms, timed.run_ms)
-            if all(abs(a - b) <= AGREEMENT * a for a, b in zip(now, before, strict=True)):
+            if all(abs(a - b) <= SETTLED_SHARE * a for a, b in zip(now, before, strict=True)):
                 break
             before = now
         return {
@@ -264,35 +264,38 @@ def pin_to_last_core() -> int | None:
 
 def usable_cores() -> list[int]:
     """Numbers of the cores that this process could be given; where the system does not say, of all."""
-    if sys.platform == "linux" and CPUS.is_dir():
-        return sorted(int(path.name[3:]) for path in CPUS.glob("cpu[0-9]*")) or [0]
+    if sys.platform == "linux" and CPU_FOLDER.is_dir():
+        return sorted(int(path.name[3:]) for path in CPU_FOLDER.glob("cpu[0-9]*")) or [0]
     return list(range(os.cpu_count() or 1))
 
 
 def core_state(number: int) -> dict[str, Any]:
     """The core's frequencies and governor, as Linux tells them; None where it does not."""
-    folder = CPUS / f"cpu{number}" / "cpufreq"
-    most_khz, now_khz = told(folder / "cpuinfo_max_freq"), told(folder / "scaling_cur_freq")
+    folder = CPU_FOLDER / f"cpu{number}" / "cpufreq"
+    most_khz, now_khz = (
+        read_system_file(folder / "cpuinfo_max_freq"),
+        read_system_file(folder / "scaling_cur_freq"),
+    )
     return {
         "number": number,
         "most_mhz": None if most_khz is None else int(most_khz) / 1000,
         "now_mhz": None if now_khz is None else int(now_khz) / 1000,
-        "governor": told(folder / "scaling_governor"),
+        "governor": read_system_file(folder / "scaling_governor"),
     }
 
 
-def temperature_c() -> float | None:
+def read_temperature_c() -> float | None:
     """Of the warmest sensor of the processor, as Linux tells it."""
     readings = []
-    for zone in ZONES.glob("thermal_zone*"):
-        kind, milli = told(zone / "type") or "", told(zone / "temp") or ""
+    for zone in THERMAL_FOLDER.glob("thermal_zone*"):
+        kind, milli = read_system_file(zone / "type") or "", read_system_file(zone / "temp") or ""
         # Others are of batteries, radios and disks, which a network does not heat.
         if milli.isdigit() and any(name in kind.lower() for name in ("cpu", "soc", "pkg", "core")):
             readings.append(int(milli) / 1000)
     return max(readings, default=None)
 
 
-def told(path: Path) -> str | None:
+def read_system_file(path: Path) -> str | None:
     """What the system says in a file; None where there is none, or it may not be read."""
     try:
         return path.read_text(encoding="utf-8").strip()
@@ -300,21 +303,21 @@ def told(path: Path) -> str | None:
         return None
 
 
-def processor() -> str:
+def processor_name() -> str:
     """The processor's name as the system gives it, else its kind, such as `arm64`."""
     if sys.platform == "linux":
-        for line in (told(Path("/proc/cpuinfo")) or "").splitlines():
+        for line in (read_system_file(Path("/proc/cpuinfo")) or "").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
-        if (board := told(Path("/proc/device-tree/model"))) is not None:  # such as Raspberry Pi 5
+        if (board := read_system_file(Path("/proc/device-tree/model"))) is not None:  # such as Raspberry Pi 5
             return board.rstrip("\0")
     return platform.processor() or platform.machine()
 
 
-def installed() -> list[str]:
+def installed_runtimes() -> list[str]:
     """Name and version of each runtime that is here."""
     found = []
-    for name, package in RUNTIMES.items():
+    for name, package in RUNTIME_PACKAGES.items():
         try:
             found.append(f"{name} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
@@ -322,14 +325,14 @@ def installed() -> list[str]:
     return found
 
 
-def finest_clock(*, threads: int) -> Clock:
+def choose_clock(*, threads: int) -> Clock:
     """CPU time of this thread where it does all the work and the system counts it finely, else wall time."""
     wall = Clock(name="wall time", now_ns=time.perf_counter_ns)
     if threads != 1 or not hasattr(time, "thread_time_ns"):
         return wall
     # Tried rather than looked up: Windows states 100 ns and counts in ticks of 15.6 ms.
     ticks_ns = []
-    for _ in range(TICKS_LOOKED_AT):
+    for _ in range(CLOCK_TICKS_READ):
         tick_ns = 0
         first_ns = time.thread_time_ns()
         while not tick_ns:

@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mnasnet.arch.records import Artifact
 from mnasnet.devices import runner
-from mnasnet.devices.runner import Clock, Network, finest_clock
+from mnasnet.devices.runner import Clock, LoadedFile, choose_clock
 
 
 def talk(*lines: str) -> list[dict[str, object]]:
@@ -82,7 +82,7 @@ def test_it_answers_each_line_and_ends_with_its_input(artifact: Artifact, refere
     assert len(blocks) == 2
     for block in blocks:
         for name in ("reference_ms", "candidate_ms"):
-            assert len(block[name]) >= runner.FEWEST_RUNS
+            assert len(block[name]) >= runner.FEWEST_BLOCK_RUNS
             assert all(time_ms > 0 for time_ms in block[name])
 
 
@@ -101,23 +101,23 @@ def test_it_outlives_bad_files_and_bad_requests(
 
 
 def test_our_networks_run_on_xnnpack_alone(artifact: Artifact) -> None:
-    assert Network(str(artifact.path), threads=1).not_delegated == []
+    assert LoadedFile(str(artifact.path), threads=1).not_delegated == []
 
 
 def test_an_operator_outside_xnnpack_is_named(artifact: Artifact, tmp_path: Path) -> None:
     path = tmp_path / "other.tflite"
     with_an_operator_of_its_own(artifact.path, path)
-    assert Network(str(path), threads=1).not_delegated == ["LOG_SOFTMAX"]
+    assert LoadedFile(str(path), threads=1).not_delegated == ["LOG_SOFTMAX"]
 
 
 def test_a_block_lasts_as_long_as_was_asked(artifact: Artifact) -> None:
-    network = Network(str(artifact.path), threads=1)
+    network = LoadedFile(str(artifact.path), threads=1)
     clock = Clock(name="wall time", now_ns=time.perf_counter_ns)
-    assert len(network.time_ms(clock, 5)) == runner.FEWEST_RUNS  # the length of a run is not known yet
+    assert len(network.time_ms(clock, 5)) == runner.FEWEST_BLOCK_RUNS  # the length of a run is not known yet
     assert len(network.time_ms(clock, 1000 * network.run_ms)) == pytest.approx(1000, abs=1)
 
 
 def test_only_a_single_thread_is_timed_by_its_cpu_time() -> None:
-    assert finest_clock(threads=2).name == "wall time"
+    assert choose_clock(threads=2).name == "wall time"
     if sys.platform == "linux":
-        assert finest_clock(threads=1).name == "CPU time"
+        assert choose_clock(threads=1).name == "CPU time"

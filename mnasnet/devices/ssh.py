@@ -8,9 +8,10 @@ from pathlib import Path
 
 from mnasnet.devices import bootstrap
 from mnasnet.devices.device import DeviceError, DeviceLostError
-from mnasnet.devices.resident import RUNNER, Place, ResidentDevice
+from mnasnet.devices.resident import ResidentDevice
+from mnasnet.devices.runner_process import RUNNER, RunnerHost
 
-OPTIONS = (
+SSH_OPTIONS = (
     "-T",  # a terminal would change line ends
     "-a",  # no agent and no display of this machine for the board
     "-x",
@@ -27,7 +28,7 @@ OPTIONS = (
 )
 """Of the ssh client. A connection is given up after 10 s, and taken for lost after 15 to 20 s of silence."""
 
-PYTHON = "python3"
+BOARD_PYTHON = "python3"
 """The interpreter on a board, where no other is named."""
 
 SSH_STATUS = 255
@@ -35,9 +36,9 @@ SSH_STATUS = 255
 NOT_FOUND_STATUSES = (126, 127)
 """A shell's exit status when a command cannot be run."""
 OLD_PYTHON_STATUS = 90
-"""The exit status of `HELLO` when it is run by a Python that cannot run the runner."""
+"""The exit status of `HELLO_PROGRAM` when it is run by a Python that cannot run the runner."""
 
-HELLO = (
+HELLO_PROGRAM = (
     "import sys;"
     f"sys.version_info<(3,10)and(sys.stderr.write(sys.version.split()[0]),sys.exit({OLD_PYTHON_STATUS}));"
     "exec(sys.stdin.buffer.read({size}))"
@@ -45,15 +46,15 @@ HELLO = (
 """What Python is started with: checks its version and runs the `size` bytes that come next. One line without
 quotes, because it goes through a shell there and not every shell takes more; in syntax that an old Python knows."""
 
-ADDRESS = re.compile(
+ADDRESS_PATTERN = re.compile(
     r"(?:(?P<user>.*)@)?(?:\[(?P<bracketed>[^\[\]]*)\]|(?P<host>[^@:\[\]]*))(?::(?P<port>[^:]*))?"
 )
-NAME = re.compile(r"[^-\s][^\s'\"`$\\;&<>|(){}/]*")
+NAME_PATTERN = re.compile(r"[^-\s][^\s'\"`$\\;&<>|(){}/]*")
 """A user or a host. Older ssh clients pass both on to a local shell where a ProxyCommand asks for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Address:
+class SshAddress:
     """Whom to reach; the user's ssh configuration has its say on all of it."""
 
     host: str
@@ -67,18 +68,18 @@ class Address:
         return self.host if self.user is None else f"{self.user}@{self.host}"
 
     @property
-    def by_hand(self) -> str:
+    def manual_arguments(self) -> str:
         """The rest of a command line, after `ssh` or `ssh-copy-id`."""
         return self.destination if self.port is None else f"-p {self.port} {self.destination}"
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str) -> SshAddress:
     """The address written as `[USER@]HOST[:PORT]`, an IPv6 address in brackets.
 
     Raises:
         ValueError: it is no such thing; the message is one line.
     """
-    found = ADDRESS.fullmatch(text)
+    found = ADDRESS_PATTERN.fullmatch(text)
     if found is None:
         raise ValueError(
             f"{text!r} is not [USER@]HOST[:PORT]; an IPv6 address goes in brackets, as in [::1]:22"
@@ -86,13 +87,13 @@ def parse_address(text: str) -> Address:
     user, port = found["user"], found["port"]
     host = found["host"] if found["bracketed"] is None else found["bracketed"]
     for what, name in (("host", host), ("user", user)):
-        if name is not None and NAME.fullmatch(name) is None:
+        if name is not None and NAME_PATTERN.fullmatch(name) is None:
             raise ValueError(
                 f"{what} {name!r} of {text!r} is empty, begins with '-' or has spaces or quotes in it"
             )
     if port is not None and not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
         raise ValueError(f"port {port!r} of {text!r} is not a whole number from 1 to 65535")
-    return Address(host=host, user=user, port=None if port is None else int(port))
+    return SshAddress(host=host, user=user, port=None if port is None else int(port))
 
 
 class SshDevice(ResidentDevice):
@@ -107,7 +108,7 @@ class SshDevice(ResidentDevice):
         address: str,
         *,
         threads: int = 1,
-        python: str = PYTHON,
+        python: str = BOARD_PYTHON,
         limit_s: float = 120.0,
         ssh: Sequence[str] = ("ssh",),
     ) -> None:
@@ -124,57 +125,62 @@ class SshDevice(ResidentDevice):
         first = Path(bootstrap.__file__).read_bytes() + f"\nmain({len(runner)})\n".encode()
         where = ("-p", str(target.port)) if target.port is not None else ()
         who = ("-l", target.user) if target.user is not None else ()
-        hello = shlex.join((python, "-c", HELLO.format(size=len(first))))
-        called = f"ssh:{address}"
-        place = Place(
-            called=called,
+        hello = shlex.join((python, "-c", HELLO_PROGRAM.format(size=len(first))))
+        name = f"ssh:{address}"
+        host = RunnerHost(
+            name=name,
             # What follows the host is joined with spaces and goes through a shell there.
-            command=(*ssh, *OPTIONS, *where, *who, "--", target.host, hello),
-            install="there: pip install ai-edge-litert, or onnxruntime, or name another Python with --python",
+            command=(*ssh, *SSH_OPTIONS, *where, *who, "--", target.host, hello),
+            install_advice="there: pip install ai-edge-litert, or onnxruntime, or name another Python with "
+            "--python",
             greeting=first + runner,
             sends_files=True,
-            fault=lambda status, words: fault_of(status, words, called=called, address=target, python=python),
+            explain_end=lambda status, words: explain_ssh_failure(
+                status, words, name=name, address=target, python=python
+            ),
         )
-        super().__init__(place, threads=threads, limit_s=limit_s)
+        super().__init__(host, threads=threads, limit_s=limit_s)
 
 
-def fault_of(status: int, words: str, *, called: str, address: Address, python: str) -> DeviceError | None:
+def explain_ssh_failure(
+    status: int, words: str, *, name: str, address: SshAddress, python: str
+) -> DeviceError | None:
     """What kept the runner on the board from being reached, from ssh's exit status and last words.
 
     A host that cannot be found or does not answer may come back, a key that is not accepted does not.
     """
     if status in NOT_FOUND_STATUSES:
         return DeviceError(
-            f"{called} has no {python} ({words}): install Python 3.10 or newer there, or name it with --python, a "
+            f"{name} has no {python} ({words}): install Python 3.10 or newer there, or name it with --python, a "
             "path from the home folder such as venv/bin/python"
         )
     if status == OLD_PYTHON_STATUS:
         return DeviceError(
-            f"{called}: its {python} is Python {words}, and 3.10 is the oldest that will do: install a newer one "
+            f"{name}: its {python} is Python {words}, and 3.10 is the oldest that will do: install a newer one "
             "there, and name it with --python"
         )
     if status == bootstrap.NO_ROOM_STATUS:
-        return DeviceError(f"{called} has no room for temporary files ({words}): free some there")
+        return DeviceError(f"{name} has no room for temporary files ({words}): free some there")
     if status != SSH_STATUS:
         return None
     if "host key" in words.lower() and "has changed" in words:
         return DeviceError(
-            f"{called}: its host key is not the one that is known, so it may be another machine; if you know why, "
-            f"ssh-keygen -R '{known_as(address)}', and connect once by hand: ssh {address.by_hand}"
+            f"{name}: its host key is not the one that is known, so it may be another machine; if you know why, "
+            f"ssh-keygen -R '{host_key_name(address)}', and connect once by hand: ssh {address.manual_arguments}"
         )
     if "host key" in words.lower():
         return DeviceError(
-            f"{called}: its host key is not known; connect once by hand, compare the key and accept it: "
-            f"ssh {address.by_hand} ({words})"
+            f"{name}: its host key is not known; connect once by hand, compare the key and accept it: "
+            f"ssh {address.manual_arguments} ({words})"
         )
     if "Permission denied" in words or "Too many authentication failures" in words:
         return DeviceError(
-            f"{called} accepts none of your keys ({words}): ssh-copy-id {address.by_hand}, and ssh-add where the "
-            "key has a passphrase"
+            f"{name} accepts none of your keys ({words}): ssh-copy-id {address.manual_arguments}, and ssh-add "
+            "where the key has a passphrase"
         )
-    return DeviceLostError(f"{called} is out of reach: {words or 'the connection was lost'}")
+    return DeviceLostError(f"{name} is out of reach: {words or 'the connection was lost'}")
 
 
-def known_as(address: Address) -> str:
+def host_key_name(address: SshAddress) -> str:
     """The name under which a host key is kept."""
     return address.host if address.port in (None, 22) else f"[{address.host}]:{address.port}"

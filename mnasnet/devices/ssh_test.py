@@ -1,13 +1,10 @@
-"""Tests of timing behind ssh: the command and its far end through a shell here, the rest with a real sshd."""
+"""Tests of timing behind ssh: addresses, and the command and its far end through a shell here."""
 
-import contextlib
 import dataclasses
 import os
 import shlex
 import signal
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,14 +12,13 @@ from pathlib import Path
 import pytest
 
 from mnasnet.arch.records import Artifact
-from mnasnet.arch.zoo import MOBILENET_V2
-from mnasnet.devices.device import Device, DeviceError, DeviceLostError, wait_for
+from mnasnet.base.errors import RequestError
+from mnasnet.devices.conftest import median_ratio
+from mnasnet.devices.device import Device, DeviceError, DeviceLostError
 from mnasnet.devices.device_contract import DeviceContract
 from mnasnet.devices.host_test import ends
-from mnasnet.devices.named import DeviceNameError, open_device
-from mnasnet.devices.ssh import Address, SshDevice, fault_of, known_as, parse_address
-from mnasnet.devices.untrained import Untrained
-from mnasnet.fakes.loopback_sshd import LoopbackSshd
+from mnasnet.devices.named import open_device
+from mnasnet.devices.ssh import SshAddress, SshDevice, explain_ssh_failure, host_key_name, parse_address
 
 # As the ssh client does it: whatever follows the host, joined with spaces, is the business of a shell there.
 SHELL = """#!/bin/sh
@@ -86,15 +82,15 @@ def comes_true(true: Callable[[], bool]) -> bool:
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        ("board", Address(host="board")),
-        ("pi@board", Address(host="board", user="pi")),
-        ("pi@192.168.1.7:2222", Address(host="192.168.1.7", user="pi", port=2222)),
-        ("me@home.example@board", Address(host="board", user="me@home.example")),
-        ("[::1]", Address(host="::1")),
-        ("pi@[fe80::1%eth0]:22", Address(host="fe80::1%eth0", user="pi", port=22)),
+        ("board", SshAddress(host="board")),
+        ("pi@board", SshAddress(host="board", user="pi")),
+        ("pi@192.168.1.7:2222", SshAddress(host="192.168.1.7", user="pi", port=2222)),
+        ("me@home.example@board", SshAddress(host="board", user="me@home.example")),
+        ("[::1]", SshAddress(host="::1")),
+        ("pi@[fe80::1%eth0]:22", SshAddress(host="fe80::1%eth0", user="pi", port=22)),
     ],
 )
-def test_an_address_has_a_host_and_perhaps_a_user_and_a_port(text: str, address: Address) -> None:
+def test_an_address_has_a_host_and_perhaps_a_user_and_a_port(text: str, address: SshAddress) -> None:
     assert parse_address(text) == address
 
 
@@ -119,14 +115,14 @@ def test_an_address_has_a_host_and_perhaps_a_user_and_a_port(text: str, address:
     ],
 )
 def test_what_is_no_address_is_refused_in_one_line(text: str, complaint: str) -> None:
-    with pytest.raises(DeviceNameError, match=complaint) as error:
+    with pytest.raises(RequestError, match=complaint) as error:
         open_device(f"ssh:{text}")
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("python", ["", "-c"])
 def test_a_python_that_is_an_option_is_refused(python: str) -> None:
-    with pytest.raises(DeviceNameError, match="a name or a path, not "):
+    with pytest.raises(RequestError, match="a name or a path, not "):
         open_device("ssh:pi@board", python=python)
 
 
@@ -140,7 +136,7 @@ def test_all_that_is_told_to_ssh_comes_before_the_host_and_what_the_shell_there_
         SshDevice("pi@[::1]:2222", threads=3, python="my python", ssh=(tell, "-F", "own")) as device,
         pytest.raises(DeviceLostError),
     ):
-        device.card()
+        device.read_card()
     arguments = told.read_text().splitlines()
     assert arguments[:2] == ["-F", "own"]
     assert {"-T", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes"} < set(arguments)
@@ -155,7 +151,7 @@ def test_without_a_user_or_a_port_the_configuration_decides(tmp_path: Path) -> N
     told = tmp_path / "told"
     tell = script(tmp_path / "ssh", f'for each; do echo "$each"; done > {told}; exit 255')
     with SshDevice("board", ssh=(tell,)) as device, pytest.raises(DeviceLostError):
-        device.card()
+        device.read_card()
     assert not {"-p", "-l"} & set(told.read_text().splitlines())
 
 
@@ -163,7 +159,7 @@ def test_the_files_are_gone_when_it_is_closed(
     shell: str, artifact: Artifact, reference: Artifact, there: Path
 ) -> None:
     with SshDevice("board", python=sys.executable, ssh=(shell,)) as device:
-        device.measure(artifact, reference=reference, agreed=None)
+        device.time_file(artifact, reference=reference)
         # The candidate's is already, the reference waits for the next measurement.
         assert [path.name for path in there.rglob("*.tflite")] == ["1-reference.tflite"]
     assert is_empty(there)
@@ -175,20 +171,20 @@ def test_a_file_that_has_changed_is_sent_again(
     changing = dataclasses.replace(reference, path=tmp_path / "reference.tflite")
     with SshDevice("board", python=sys.executable, ssh=(shell,)) as device:
         changing.path.write_bytes(reference.path.read_bytes())
-        before = device.measure(artifact, reference=changing, agreed=None)
+        before = device.time_file(artifact, reference=changing)
         changing.path.write_bytes(artifact.path.read_bytes())
-        after = device.measure(artifact, reference=changing, agreed=None)
-    assert before.ratio > 1.5  # about five times the multiply-adds
-    assert after.ratio == pytest.approx(1, rel=0.2)
+        after = device.time_file(artifact, reference=changing)
+    assert median_ratio(before) > 1.5  # about five times the multiply-adds
+    assert median_ratio(after) == pytest.approx(1, rel=0.2)
 
 
 def test_a_runner_that_crashes_leaves_nothing_and_another_one_is_started(shell: str, there: Path) -> None:
     with SshDevice("board", python=sys.executable, ssh=(shell,)) as device:
-        runner = device.about()["process"]
+        runner = device.describe_runner()["process"]
         assert any(there.iterdir())
         os.kill(runner, signal.SIGSEGV)
         assert is_empty(there)
-        assert device.about()["process"] != runner
+        assert device.describe_runner()["process"] != runner
     assert is_empty(there)
 
 
@@ -199,7 +195,7 @@ def test_a_board_that_is_shut_down_ends_the_runner_and_its_files(
     shell: str, there: Path, said: tuple[signal.Signals, ...]
 ) -> None:
     with SshDevice("board", python=sys.executable, ssh=(shell,)) as device:
-        runner = device.about()["process"]
+        runner = device.describe_runner()["process"]
         assert any(there.iterdir())
         bootstrap = parent(runner)
         for one in said:
@@ -211,7 +207,7 @@ def test_a_board_that_is_shut_down_ends_the_runner_and_its_files(
 def test_what_a_login_script_prints_is_passed_over(tmp_path: Path) -> None:
     chatty = script(tmp_path / "python", f'echo Welcome!\necho\nexec {sys.executable} "$@"')
     with SshDevice("board", python=chatty, ssh=(script(tmp_path / "ssh", SHELL),)) as device:
-        assert device.card().threads == 1
+        assert device.read_card().threads == 1
 
 
 def test_a_python_that_is_not_there_is_an_error(shell: str) -> None:
@@ -221,7 +217,7 @@ def test_a_python_that_is_not_there_is_an_error(shell: str) -> None:
             DeviceError, match=r"ssh:board has no no-such-python \(.*not found\).*--python"
         ) as error,
     ):
-        device.card()
+        device.read_card()
     assert not isinstance(error.value, DeviceLostError)
 
 
@@ -239,7 +235,7 @@ def test_a_python_that_is_too_old_is_an_error(shell: str, tmp_path: Path) -> Non
         SshDevice("board", python=old, ssh=(shell,)) as device,
         pytest.raises(DeviceError, match=r"python is Python 3\.7\.3, and 3\.10 is the oldest that will do"),
     ):
-        device.card()
+        device.read_card()
 
 
 def test_a_python_without_a_runtime_is_an_error_of_the_card_and_of_a_measurement(
@@ -248,9 +244,9 @@ def test_a_python_without_a_runtime_is_an_error_of_the_card_and_of_a_measurement
     bare = script(tmp_path / "python", f'exec {sys.executable} -S "$@"')
     with SshDevice("board", python=bare, ssh=(shell,)) as device:
         with pytest.raises(DeviceError, match=r"ssh:board: its Python has no LiteRT or ONNX Runtime"):
-            device.card()
+            device.read_card()
         with pytest.raises(DeviceError, match=r"pip install ai-edge-litert"):
-            device.measure(artifact, reference=reference, agreed=None)
+            device.time_file(artifact, reference=reference)
 
 
 @pytest.mark.parametrize(
@@ -277,8 +273,8 @@ def test_a_python_without_a_runtime_is_an_error_of_the_card_and_of_a_measurement
     ],
 )
 def test_what_may_come_back_is_told_from_what_does_not(words: str, away: bool, message: str) -> None:
-    address = Address(host="b", user="pi", port=7)
-    fault = fault_of(255, words, called="ssh:b", address=address, python="python3")
+    address = SshAddress(host="b", user="pi", port=7)
+    fault = explain_ssh_failure(255, words, name="ssh:b", address=address, python="python3")
     assert isinstance(fault, DeviceError)
     assert isinstance(fault, DeviceLostError) == away
     with pytest.raises(DeviceError, match=message):
@@ -286,331 +282,13 @@ def test_what_may_come_back_is_told_from_what_does_not(words: str, away: bool, m
 
 
 def test_a_key_of_the_usual_port_is_kept_under_the_name_alone() -> None:
-    assert [known_as(Address(host="b", port=port)) for port in (None, 22)] == ["b", "b"]
+    assert [host_key_name(SshAddress(host="b", port=port)) for port in (None, 22)] == ["b", "b"]
 
 
 def test_a_runner_that_died_is_no_fault_of_the_connection() -> None:
-    assert fault_of(139, "Segmentation fault", called="", address=Address(host="b"), python="python3") is None
-
-
-# From here on with a real sshd, which not every machine has.
-
-
-@pytest.fixture(scope="module")
-def sshd() -> Iterator[LoopbackSshd]:
-    with LoopbackSshd() as sshd:
-        yield sshd
-
-
-@pytest.fixture
-def fresh() -> Iterator[LoopbackSshd]:
-    """One to break."""
-    with LoopbackSshd() as sshd:
-        yield sshd
-
-
-def board(sshd: LoopbackSshd, *, python: str = sys.executable, limit_s: float = 30.0) -> SshDevice:
-    return SshDevice(sshd.address, python=python, limit_s=limit_s, ssh=sshd.client)
-
-
-@contextlib.contextmanager
-def soon(action: Callable[[], object], when: Callable[[], bool]) -> Iterator[None]:
-    """Does something as soon as something is true, while the block runs."""
-    done = threading.Thread(target=lambda: comes_true(when) and action())
-    done.start()
-    yield
-    done.join()
-
-
-def long(artifact: Artifact, path: Path) -> Artifact:
-    """A file that takes a while to send and cannot be run."""
-    path.write_bytes(bytes(100 << 20))
-    return dataclasses.replace(artifact, path=path)
-
-
-@pytest.mark.slow
-class TestSshDevice(DeviceContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def device(cls, sshd: LoopbackSshd) -> Iterator[Device]:
-        with board(sshd) as device:
-            yield device
-
-    def test_nothing_is_left_there(self, device: Device, sshd: LoopbackSshd) -> None:
-        device.close()
-        assert is_empty(sshd.there)
-
-
-@pytest.mark.slow
-def test_one_connection_serves_all_measurements(
-    fresh: LoopbackSshd, artifact: Artifact, reference: Artifact
-) -> None:
-    with board(fresh) as device:
-        for _ in range(3):
-            device.measure(artifact, reference=reference, agreed=None)
-    assert fresh.log.count("Accepted publickey") == 1
-
-
-@pytest.mark.slow
-def test_a_stopped_server_is_a_lost_device(fresh: LoopbackSshd) -> None:
-    fresh.stop()
-    with board(fresh) as device, pytest.raises(DeviceLostError, match=r"out of reach: .*Connection refused"):
-        device.card()
-
-
-@pytest.mark.slow
-def test_a_host_without_a_name_is_a_lost_device(sshd: LoopbackSshd) -> None:
-    with (
-        SshDevice("pi@no-such-host.invalid", ssh=sshd.client) as device,
-        pytest.raises(
-            DeviceLostError, match=r"out of reach: .*Could not resolve hostname no-such-host\.invalid"
-        ),
-    ):
-        device.card()
-
-
-@pytest.mark.slow
-def test_a_server_that_says_nothing_is_a_lost_device(fresh: LoopbackSshd) -> None:
-    fresh.freeze_listener()
-    with (
-        SshDevice(fresh.address, ssh=(*fresh.client, "-oConnectTimeout=1")) as device,
-        pytest.raises(DeviceLostError, match=r"out of reach: .*timed out"),
-    ):
-        device.card()
-
-
-@pytest.mark.slow
-def test_an_unknown_host_key_is_an_error(fresh: LoopbackSshd) -> None:
-    fresh.known_hosts.unlink()
-    with (
-        board(fresh) as device,
-        pytest.raises(DeviceError, match=r"its host key is not known; connect once") as error,
-    ):
-        device.card()
-    assert not isinstance(error.value, DeviceLostError)
-    assert f"ssh -p {fresh.port} " in str(error.value)
-
-
-@pytest.mark.slow
-def test_another_host_key_is_an_error(fresh: LoopbackSshd) -> None:
-    fresh.known_hosts.write_text(f"[127.0.0.1]:{fresh.port} {fresh.public_key('other_key')}")
-    with (
-        board(fresh) as device,
-        pytest.raises(DeviceError, match=r"its host key is not the one that is known") as error,
-    ):
-        device.card()
-    assert not isinstance(error.value, DeviceLostError)
-    assert f"ssh-keygen -R '[127.0.0.1]:{fresh.port}'" in str(error.value)
-
-
-@pytest.mark.slow
-def test_a_key_that_is_not_accepted_is_an_error(fresh: LoopbackSshd) -> None:
-    fresh.authorized_keys.write_text(fresh.public_key("other_key"))
-    with (
-        board(fresh) as device,
-        pytest.raises(DeviceError, match=r"accepts none of your keys .*ssh-copy-id -p") as error,
-    ):
-        device.card()
-    assert not isinstance(error.value, DeviceLostError)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("script_there", "message"),
-    [
-        ("exec no-such-python", r"has no .*python \(.*not found\)"),
-        (f'exec {sys.executable} -c {shlex.quote(OLD)} "$@"', r"is Python 3\.7\.3"),
-        (f'exec {sys.executable} -S "$@"', r"its Python has no LiteRT or ONNX Runtime"),
-        (f'ulimit -f 0\nexec {sys.executable} "$@"', r"has no room for temporary files"),
-        ("exit 3", r"failed twice: the process ended with status 3"),
-    ],
-)
-def test_a_python_there_that_will_not_do_is_an_error(
-    fresh: LoopbackSshd, artifact: Artifact, reference: Artifact, script_there: str, message: str
-) -> None:
-    python = script(fresh.folder / "python", script_there)
-    with board(fresh, python=python) as device:
-        with pytest.raises(DeviceError, match=message) as error:
-            device.card()
-        assert not isinstance(error.value, DeviceLostError)
-        with pytest.raises(DeviceError, match=message):
-            device.measure(artifact, reference=reference, agreed=None)
-
-
-@pytest.mark.slow
-def test_a_full_disk_there_is_an_error(
-    fresh: LoopbackSshd, artifact: Artifact, reference: Artifact, tmp_path: Path
-) -> None:
-    python = script(fresh.folder / "python", f'ulimit -f 128\nexec {sys.executable} "$@"')
-    large = long(artifact, tmp_path / "large.tflite")
-    with board(fresh, python=python) as device:
-        with pytest.raises(DeviceError, match=r"large\.tflite cannot be stored on ssh:"):
-            device.measure(large, reference=reference, agreed=None)
-        assert is_empty(fresh.there)
-        assert device.measure(artifact, reference=reference, agreed=None).median_ms > 0
-
-
-@pytest.mark.slow
-def test_a_runner_that_hangs_is_an_error_and_ends(
-    fresh: LoopbackSshd, artifact: Artifact, reference: Artifact
-) -> None:
-    with board(fresh, limit_s=3) as device:
-        device.measure(artifact, reference=reference, agreed=None)
-        runner = device.about()["process"]
-        os.kill(runner, signal.SIGSTOP)
-        with pytest.raises(DeviceError, match=r"took more than 3 s") as error:
-            device.measure(artifact, reference=reference, agreed=None)
-        assert not isinstance(error.value, DeviceLostError)
-        assert ends(runner)
-        assert is_empty(fresh.there)
-        assert device.measure(artifact, reference=reference, agreed=None).median_ms > 0
-
-
-@pytest.mark.slow
-def test_a_connection_lost_while_a_file_is_sent_is_a_lost_device(
-    fresh: LoopbackSshd, artifact: Artifact, reference: Artifact, tmp_path: Path
-) -> None:
-    large = long(artifact, tmp_path / "large.tflite")
-    with board(fresh) as device:
-        runner = device.about()["process"]
-        os.kill(runner, signal.SIGSTOP)  # it does not read, so the file cannot have arrived
-        timer = threading.Timer(0.5, fresh.drop)
-        timer.start()
-        with pytest.raises(DeviceLostError, match="out of reach"):
-            device.measure(large, reference=reference, agreed=None)
-        timer.join()
-        assert ends(runner)
-        assert is_empty(fresh.there)
-        wait_for(device, limit_s=5)
-        assert device.measure(artifact, reference=reference, agreed=None).median_ms > 0
-
-
-@pytest.mark.slow
-def test_a_connection_lost_while_a_network_runs_is_a_lost_device(
-    fresh: LoopbackSshd, artifact: Artifact, reference: Artifact
-) -> None:
-    with board(fresh) as device:
-        runner = device.about()["process"]
-        # The second file is there: networks are being loaded, warmed up and timed.
-        with (
-            soon(fresh.drop, lambda: len(list(fresh.there.rglob("*.tflite"))) == 2),
-            pytest.raises(DeviceLostError, match="out of reach"),
-        ):
-            device.measure(artifact, reference=reference, agreed=None, launches=50)
-        assert ends(runner)
-        assert is_empty(fresh.there)
-        wait_for(device, limit_s=5)
-        assert device.measure(artifact, reference=reference, agreed=None).median_ms > 0
-
-
-@pytest.mark.slow
-def test_a_server_that_is_away_between_measurements_is_waited_for(
-    fresh: LoopbackSshd, artifact: Artifact, reference: Artifact
-) -> None:
-    with board(fresh) as device:
-        device.measure(artifact, reference=reference, agreed=None)
-        fresh.stop()
-        with pytest.raises(DeviceLostError, match="out of reach"):
-            device.measure(artifact, reference=reference, agreed=None)
-        with pytest.raises(DeviceLostError, match="Connection refused"):
-            wait_for(device, limit_s=0)
-        wait_for(device, limit_s=30, sleep=lambda _: fresh.start())
-        assert device.measure(artifact, reference=reference, agreed=None).median_ms > 0
-
-
-@pytest.mark.slow
-def test_a_search_waits_for_a_server_that_went_away_and_measures_again(fresh: LoopbackSshd) -> None:
-    network = MOBILENET_V2.scaled(0.35).fitted(32)
-    said: list[str] = []
-
-    def say(line: str) -> None:
-        said.append(line)
-        if not said[1:]:
-            fresh.start()
-
-    with board(fresh) as device, Untrained(device, network, agreed=None, say=say, wait_s=30) as untrained:
-        before = untrained.calibrate(launches=1)
-        fresh.stop()
-        after = untrained(network)
-    assert after.reference_ms == before.reference_ms
-    assert [line.rpartition("; ")[2] for line in said] == [
-        "waiting for it, at most 0.5 min",
-        "it is back, measuring again",
-    ]
-
-
-@pytest.mark.slow
-def test_the_users_own_settings_count_and_those_for_a_terminal_do_not_get_in_the_way(
-    fresh: LoopbackSshd,
-) -> None:
-    with (fresh.folder / "ssh_config").open("a") as config:
-        config.write(
-            f"Host bench\nHostName 127.0.0.1\nHostKeyAlias [127.0.0.1]:{fresh.port}\nPort {fresh.port}\n"
-            f"LocalForward {fresh.folder}/forwarded 127.0.0.1:9\nExitOnForwardFailure yes\nRequestTTY force\n"
-            f"RemoteCommand top\nControlMaster auto\nControlPath {fresh.folder}/control\nLogLevel QUIET\n"
+    assert (
+        explain_ssh_failure(
+            139, "Segmentation fault", name="", address=SshAddress(host="b"), python="python3"
         )
-    first, second = (SshDevice("bench", python=sys.executable, ssh=fresh.client) for _ in range(2))
-    with first, second:
-        assert first.about()["process"] != second.about()["process"]
-        fresh.stop()
-        with pytest.raises(DeviceLostError, match="is out of reach"):
-            first.card()
-
-
-@pytest.mark.slow
-def test_a_connection_that_falls_silent_is_lost_within_seconds(
-    fresh: LoopbackSshd, artifact: Artifact, reference: Artifact
-) -> None:
-    with board(fresh) as device:
-        device.card()
-        fresh.freeze()
-        begun = time.monotonic()
-        with pytest.raises(DeviceLostError, match=r"not responding"):
-            device.measure(artifact, reference=reference, agreed=None)
-        assert time.monotonic() - begun < 60  # four times 5 s; a measurement itself may take 120
-
-
-@pytest.mark.slow
-def test_nothing_is_left_there_when_the_program_is_killed(
-    fresh: LoopbackSshd, artifact: Artifact, reference: Artifact
-) -> None:
-    program = f"""
-from pathlib import Path
-from mnasnet.arch.records import Artifact
-from mnasnet.devices.ssh import SshDevice
-device = SshDevice({fresh.address!r}, python={sys.executable!r}, ssh={fresh.client!r})
-print(device.about()["process"], flush=True)
-artifact, reference = (
-    Artifact(path=Path(path), format="tflite", digest="", size_bytes=0)
-    for path in ({str(artifact.path)!r}, {str(reference.path)!r})
-)
-device.measure(artifact, reference=reference, agreed=None, launches=50)
-"""
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as killed:
-        assert killed.stdout is not None
-        runner = int(killed.stdout.readline())
-        assert comes_true(lambda: any(fresh.there.rglob("*.tflite")))
-        killed.kill()
-    assert ends(runner)
-    assert is_empty(fresh.there)
-
-
-@pytest.mark.slow
-def test_a_board_with_another_processor_is_measured(
-    sshd: LoopbackSshd, artifact: Artifact, reference: Artifact
-) -> None:
-    root = os.environ.get("MNASNET_ARM64_ROOT")
-    assert root, "set MNASNET_ARM64_ROOT to a folder that scripts/arm64-root has filled"
-    # Emulated: whether it runs there, not how fast it is.
-    with board(sshd, python=str(Path(root).resolve() / "python"), limit_s=300) as device:
-        card = device.card()
-        assert card.abi == "aarch64"
-        assert card.system.startswith("Linux ")
-        assert [runtime.partition(" ")[0] for runtime in card.runtimes] == ["LiteRT"]
-        assert device.formats == ("tflite",)
-        latency = device.measure(artifact, reference=reference, agreed=None)
-    assert latency.ratio > 1
-    assert latency.not_delegated == ()
-    assert is_empty(sshd.there)
+        is None
+    )

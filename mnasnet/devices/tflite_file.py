@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mnasnet.base.libraries import quiet
 from mnasnet.devices.model_file import ModelFileError, check_shapes
-from mnasnet.devices.runner import not_delegated
+from mnasnet.devices.runner import find_undelegated
 from mnasnet.export.metadata import Metadata, read_metadata
 
 DELEGATE = "DELEGATE"
@@ -83,7 +83,7 @@ class TfliteFile:
     @property
     def not_delegated(self) -> tuple[str, ...]:
         """Operators that XNNPACK leaves to the runtime's own kernels; empty when it computes everything."""
-        return tuple(not_delegated(self._interpreter))
+        return tuple(find_undelegated(self._interpreter))
 
 
 def _quantized(values: NDArray[np.float32], tensor: dict[str, Any]) -> NDArray[Any]:

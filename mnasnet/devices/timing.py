@@ -1,4 +1,4 @@
-"""From alternating run times to a latency: which blocks count, the ratio to the reference and its interval.
+"""Alternating run times of a candidate and a reference: how many are taken, which count, and their record.
 
 A load is one loading of candidate and reference into memory, side by side in one process; a block is some runs of
 the reference followed by some of the candidate. Everything is a ratio within a block, so the result does not change
@@ -19,27 +19,25 @@ CPU time); `benchmarks/latency_repeatability.py` takes the figures again.
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from statistics import fmean, median, stdev
+from statistics import median
 
 import numpy as np
 
-from mnasnet.arch.records import Latency
-
 BLOCK_MS = 5.0
 """Least time of each network in a block."""
-BLOCKS = 2
+LOAD_BLOCKS = 2
 """In a load."""
-LOADS = 6
+LAUNCH_LOADS = 6
 """In a process. Even, because each network is loaded first in half of them (worth 0.5 %)."""
 QUIET_LOADS = 4
-MOST_LOADS = 12
-"""On a machine so disturbed that of the first `LOADS` fewer than `QUIET_LOADS` have an undisturbed block."""
+MOST_LAUNCH_LOADS = 12
+"""On a machine so disturbed that of the first `LAUNCH_LOADS` fewer than `QUIET_LOADS` have an undisturbed block."""
 
 QUIET_QUANTILE = 0.2
 """The quiet time of a block is this quantile of the times of its launch's blocks."""
-DISTURBED = 1.05
+DISTURBED_TIMES_QUIET = 1.05
 """A block is disturbed when it took this many times the quiet time.
 
 Its time is the geometric mean of both networks', so that to be quiet says nothing of which of them was the faster:
@@ -48,29 +46,17 @@ machine with both cores busy a network then took 1.55 % longer than a copy of it
 networks 0.2 %) and measurements of A1 repeated with a standard deviation of 4.3 % (by both 2.5 %).
 """
 
-FEWEST_LAUNCHES = 3
-"""From here on launches are the unit of the interval; the spread of two says too little about a third."""
-
 HOT_C = 60.0
 """Phones and boards slow themselves down from some 70 to 85 °C on; above this a device is left to cool."""
 COOLING_S = 60.0
-"""At most, before one measurement."""
+"""At most, before one launch."""
 COOLING_STEP_S = 5.0
 COOLING_STEP_C = 0.5
 """What falls by less than this in a step is as cool as it gets."""
 
-# fmt: off
-STUDENT_975 = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
-    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)
-# fmt: on
-"""97.5 % quantiles of Student's t for 1 to 30 degrees of freedom; the last one serves for more."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class TimedBlock:
     """Runs of the reference and, right after them, of the candidate."""
 
     reference_ms: tuple[float, ...]
@@ -91,7 +77,7 @@ class Block:
         return math.sqrt(median(self.candidate_ms) * median(self.reference_ms))
 
 
-Load = Sequence[Block]
+Load = Sequence[TimedBlock]
 Launch = Sequence[Load]
 """The loads timed in one process."""
 TimeLoad = Callable[[bool], Load]
@@ -99,179 +85,101 @@ TimeLoad = Callable[[bool], Load]
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
-    """What a device says of itself when a measurement ends; None where it says nothing."""
+class DeviceState:
+    """Clock and heat of a device at one moment; None where it says nothing."""
 
     governor: str | None = None
     frequency_mhz: float | None = None
+    """Of the core that measurements run on."""
     temperature_c: float | None = None
+    """Of the warmest sensor."""
+
+
+def utc_now() -> str:
+    """UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ratio:
-    """How long the candidate takes in units of the reference."""
+class Timings:
+    """All run times of a candidate beside a reference on one device, as taken, and under which conditions."""
 
-    middle: float
-    low: float
-    high: float
-    """`low` to `high` is a 95 % interval of `middle`."""
-    launch_spread: float | None
-    """As in `Latency`."""
+    launches: tuple[Launch, ...]
+    """All blocks, disturbed ones too, by process and by loading."""
+    device: str
+    """Its name."""
+    runtime: str
+    """What ran the files: name, version and delegate."""
+    clock: str
+    """What runs were timed with: `CPU time` of the one thread, or `wall time`."""
+    threads: int
+    cores: tuple[int, ...]
+    """Those that the process was pinned to; empty where the system cannot or was not asked."""
+    not_delegated: tuple[str, ...] = ()
+    """Operators of either network that the delegate leaves to slower kernels."""
+    statistic: str = "median"
+    """What a summarized number is of its runs: `median`, or `mean` where the device's tool tells no more."""
+    resolution_ms: float = 0.0
+    """The step in which times are told, where that is coarse."""
+    state: DeviceState = DeviceState()
+    """When the last run had ended."""
+    waited_s: float = 0.0
+    """How long the device was left to cool before its launches."""
+    measured_at: str = field(default_factory=utc_now)
+    """UTC, ISO 8601."""
 
 
-def undisturbed(launches: Sequence[Launch]) -> list[list[list[Block]]]:
+def quiet_blocks(launches: Sequence[Launch]) -> list[list[list[TimedBlock]]]:
     """The blocks, in their loads and launches, that were about as fast as any ever was.
 
     Each launch is judged by itself, since the machine may have another speed by the next. At least a fifth of a
     launch's blocks is kept, so 6 loads of 2 blocks leave blocks in at least 2 loads.
     """
-    return [_undisturbed(launch) for launch in launches]
+    return [_quiet_blocks(launch) for launch in launches]
 
 
-def _undisturbed(launch: Launch) -> list[list[Block]]:
+def _quiet_blocks(launch: Launch) -> list[list[TimedBlock]]:
     both_ms = [block.both_ms for load in launch for block in load]
     if not both_ms:
         return []
-    limit_ms = DISTURBED * float(np.quantile(both_ms, QUIET_QUANTILE))
+    limit_ms = DISTURBED_TIMES_QUIET * float(np.quantile(both_ms, QUIET_QUANTILE))
     return [[block for block in load if block.both_ms <= limit_ms] for load in launch]
 
 
-def enough(launches: Sequence[Launch]) -> bool:
-    """Whether the last launch needs no further load."""
-    quiet_loads = sum(bool(load) for load in undisturbed(launches)[-1]) if launches[-1] else 0
-    timed = len(launches[-1])
-    return (timed >= LOADS and quiet_loads >= QUIET_LOADS) or timed >= MOST_LOADS
+def has_enough_loads(launch: Launch) -> bool:
+    """Whether the launch needs no further load."""
+    quiet_loads = sum(bool(load) for load in _quiet_blocks(launch))
+    return (len(launch) >= LAUNCH_LOADS and quiet_loads >= QUIET_LOADS) or len(launch) >= MOST_LAUNCH_LOADS
 
 
-def timed(launch: Callable[[], TimeLoad], *, launches: int) -> list[list[Load]]:
-    """Everything timed in so many launches, each begun by `launch`, until each has quiet loads enough.
+def time_launches(begin_launch: Callable[[], TimeLoad], *, launches: int) -> tuple[Launch, ...]:
+    """Everything timed in so many launches, each until it has quiet loads enough.
 
     Raises:
         ValueError: `launches` is less than 1.
     """
     if launches < 1:
         raise ValueError(f"a measurement takes at least 1 launch, not {launches}")
-    done: list[list[Load]] = []
+    timed: list[Launch] = []
     for _ in range(launches):
-        time_load = launch()
-        done.append([])
-        while not enough(done):
-            done[-1].append(time_load(len(done[-1]) % 2 == 0))
-    return done
+        time_load = begin_launch()
+        launch: list[Load] = []
+        while not has_enough_loads(launch):
+            launch.append(time_load(len(launch) % 2 == 0))
+        timed.append(tuple(launch))
+    return tuple(timed)
 
 
-def cooled(ask: Callable[[], State], *, sleep: Callable[[float], None] = time.sleep) -> tuple[State, float]:
+def cool_down(
+    read_state: Callable[[], DeviceState], *, sleep: Callable[[float], None] = time.sleep
+) -> tuple[DeviceState, float]:
     """The state of a device that is not too hot to be measured, or as cool as it gets, and the seconds waited."""
-    state, waited_s = ask(), 0.0
+    state, waited_s = read_state(), 0.0
     while state.temperature_c is not None and state.temperature_c > HOT_C and waited_s < COOLING_S:
         before_c = state.temperature_c
         sleep(COOLING_STEP_S)
         waited_s += COOLING_STEP_S
-        state = ask()
+        state = read_state()
         if state.temperature_c is not None and before_c - state.temperature_c < COOLING_STEP_C:
             break
     return state, waited_s
-
-
-def ratio_of(kept: Sequence[Launch], *, agreed: Latency | None = None) -> Ratio:
-    """Geometric mean over the units, with Student's interval of the mean of their logarithms.
-
-    A load counts as the median ratio of its blocks. The units are the launches, each the mean of its loads, when
-    there are at least three, so that the interval holds what differs between launches; else they are the loads, and
-    the interval is no narrower than what the launches of `agreed` say that so few can tell.
-
-    Raises:
-        ValueError: fewer than two loads have a block.
-    """
-    by_launch = [
-        [math.log(median(block.ratio for block in load)) for load in launch if load] for launch in kept
-    ]
-    launches = [fmean(loads) for loads in by_launch if loads]
-    enough_launches = len(launches) >= FEWEST_LAUNCHES
-    units = launches if enough_launches else [load for loads in by_launch for load in loads]
-    if len(units) < 2:
-        raise ValueError(f"an interval needs at least 2 loads with an undisturbed block, not {len(units)}")
-    middle, spread = fmean(units), stdev(units)
-    half = student(len(units)) * spread / math.sqrt(len(units))
-    if not enough_launches and agreed is not None and agreed.launch_spread is not None:
-        half = max(half, student(agreed.launches) * agreed.launch_spread / math.sqrt(len(launches)))
-    return Ratio(
-        middle=math.exp(middle),
-        low=math.exp(middle - half),
-        high=math.exp(middle + half),
-        launch_spread=spread if enough_launches else None,
-    )
-
-
-def _reference_half(kept: Sequence[Launch]) -> float | None:
-    """As in `Latency`, from the median of each launch."""
-    logs = [
-        math.log(median(median(block.reference_ms) for load in launch for block in load))
-        for launch in kept
-        if any(launch)
-    ]
-    if len(logs) < FEWEST_LAUNCHES:
-        return None
-    return student(len(logs)) * stdev(logs) / math.sqrt(len(logs))
-
-
-def student(units: int) -> float:
-    """The 97.5 % quantile for the mean of so many units, at least 2."""
-    return STUDENT_975[min(units - 1, len(STUDENT_975)) - 1]
-
-
-def latency_of(
-    launches: Sequence[Launch],
-    *,
-    agreed: Latency | None,
-    device: str,
-    runtime: str,
-    threads: int,
-    cores: Sequence[int],
-    not_delegated: Sequence[str] = (),
-    statistic: str = "median",
-    resolution_ms: float = 0.0,
-    state: State = State(),
-    waited_s: float = 0.0,
-) -> Latency:
-    """The record of everything timed, as of now.
-
-    `resolution_ms` is the step in which times are told, where that is coarse. `agreed` as in `Device.measure`: with
-    None the reference lasts its median over the blocks kept.
-
-    Raises:
-        ValueError: fewer than two loads.
-    """
-    kept = undisturbed(launches)
-    blocks = [block for launch in kept for load in launch for block in load]
-    raw_reference_ms = tuple(median(block.reference_ms) for block in blocks)
-    reference_ms = median(raw_reference_ms) if agreed is None else agreed.reference_ms
-    ratio = ratio_of(kept, agreed=agreed)
-    # No interval is narrower than what the steps of the clock leave open.
-    candidate_ms = median(median(block.candidate_ms) for block in blocks)
-    step = math.exp(resolution_ms / 2 * (1 / candidate_ms + 1 / median(raw_reference_ms)))
-    return Latency(
-        median_ms=ratio.middle * reference_ms,
-        low_ms=min(ratio.low, ratio.middle / step) * reference_ms,
-        high_ms=max(ratio.high, ratio.middle * step) * reference_ms,
-        ratio=ratio.middle,
-        reference_ms=reference_ms,
-        raw_ms=tuple(median(block.candidate_ms) for block in blocks),
-        raw_reference_ms=raw_reference_ms,
-        runs=sum(len(block.candidate_ms) * block.summarized for block in blocks),
-        blocks_discarded=sum(len(load) for launch in launches for load in launch) - len(blocks),
-        launches=len(launches),
-        device=device,
-        runtime=runtime,
-        threads=threads,
-        cores=tuple(cores),
-        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        launch_spread=ratio.launch_spread,
-        reference_half=_reference_half(kept),
-        not_delegated=tuple(not_delegated),
-        statistic=statistic,
-        governor=state.governor,
-        frequency_mhz=state.frequency_mhz,
-        temperature_c=state.temperature_c,
-        waited_s=waited_s,
-    )

@@ -1,176 +1,51 @@
-"""Tests of the statistics of alternating timings."""
+"""Tests of which timings are taken, and which of them count."""
 
-import dataclasses
-import math
-from collections.abc import Sequence
-from statistics import median
-
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import t
 
-from mnasnet.arch.records import Latency
 from mnasnet.devices.timing import (
-    BLOCKS,
-    LOADS,
-    MOST_LOADS,
+    LAUNCH_LOADS,
+    LOAD_BLOCKS,
+    MOST_LAUNCH_LOADS,
     QUIET_LOADS,
-    STUDENT_975,
-    Block,
-    Launch,
+    DeviceState,
     Load,
-    State,
+    TimedBlock,
     TimeLoad,
-    cooled,
-    enough,
-    latency_of,
-    ratio_of,
-    timed,
-    undisturbed,
-)
-from mnasnet.fakes.simulated import Disorder, SimulatedMachine
-
-
-def block(reference_ms: float, candidate_ms: float) -> Block:
-    return Block(reference_ms=(reference_ms,) * 3, candidate_ms=(candidate_ms,) * 2)
-
-
-def latency(launches: Sequence[Launch], agreed: Latency | None = None) -> Latency:
-    return latency_of(launches, agreed=agreed, device="bench", runtime="none", threads=1, cores=())
-
-
-def agreement(reference_ms: float, *launches: float) -> Latency:
-    """A reference timed against itself, with the logarithm of the ratio given for each launch."""
-    timed: list[Launch] = [[[block(1.0, math.exp(log))]] * 2 for log in launches or (0.0, 0.0, 0.0)]
-    return dataclasses.replace(latency(timed), reference_ms=reference_ms)
-
-
-times_ms = st.floats(min_value=0.01, max_value=100)
-measurements = st.lists(
-    st.lists(
-        st.lists(st.builds(block, times_ms, times_ms), min_size=BLOCKS, max_size=BLOCKS),
-        min_size=LOADS,
-        max_size=MOST_LOADS,
-    ),
-    min_size=1,
-    max_size=4,
+    cool_down,
+    has_enough_loads,
+    quiet_blocks,
+    time_launches,
 )
 
 
-@given(launches=measurements, factor=st.sampled_from([0.125, 0.5, 2.0, 16.0]))
-def test_a_machine_slower_by_any_factor_gives_the_same_ratio(launches: list[Launch], factor: float) -> None:
-    slow = [
-        [[block(factor * b.reference_ms[0], factor * b.candidate_ms[0]) for b in load] for load in launch]
-        for launch in launches
-    ]
-    assert latency(slow).ratio == latency(launches).ratio
-    assert latency(slow, agreement(5.0)).high_ms == latency(launches, agreement(5.0)).high_ms
-
-
-@given(launches=measurements)
-def test_any_full_measurement_has_an_interval_around_its_ratio(launches: list[Launch]) -> None:
-    ratio = ratio_of(undisturbed(launches))
-    assert 0 < ratio.low <= ratio.middle <= ratio.high
-
-
-@given(launches=measurements)
-def test_at_least_a_fifth_of_the_blocks_is_kept(launches: list[Launch]) -> None:
-    record = latency(launches)
-    assert len(record.raw_ms) >= 0.2 * (len(record.raw_ms) + record.blocks_discarded)
-
-
-def test_blocks_in_which_either_network_was_slow_are_thrown_away_and_counted() -> None:
-    # The reference takes 2 ms and the candidate 3; once something stole half of the core from the reference, once
-    # from the candidate.
-    load = [block(2.0, 3.0), block(4.0, 3.0), block(2.0, 3.0), block(2.0, 6.0)]
-    record = latency([[load, load]])
-    assert record.blocks_discarded == 4
-    assert record.raw_reference_ms == (2.0,) * 4
-    assert record.raw_ms == (3.0,) * 4
-    assert record.runs == 4 * 2
-    assert record.ratio == pytest.approx(3.0 / 2.0)
-    assert record.median_ms == pytest.approx(3.0)
+def block(reference_ms: float, candidate_ms: float) -> TimedBlock:
+    return TimedBlock(reference_ms=(reference_ms,) * 3, candidate_ms=(candidate_ms,) * 2)
 
 
 def test_blocks_are_not_chosen_for_the_luck_of_either_network() -> None:
     # Swapped, reference and candidate keep the same blocks.
     load = [block(1.0, 1.3), block(1.3, 1.0), block(1.1, 1.1), block(1.6, 1.0), block(1.0, 1.6)]
     swapped = [block(b.candidate_ms[0], b.reference_ms[0]) for b in load]
-    ((kept,),), ((also,),) = undisturbed([[load]]), undisturbed([[swapped]])
+    ((kept,),), ((also,),) = quiet_blocks([[load]]), quiet_blocks([[swapped]])
     assert [b.reference_ms[0] for b in kept] == [b.candidate_ms[0] for b in also] == [1.0, 1.3, 1.1]
-
-
-def test_few_launches_give_an_interval_over_loads() -> None:
-    # Ratios e^-0.01, e^0 and e^0.01: mean 0, standard deviation 0.01, t of 2 degrees of freedom 4.303.
-    loads = [[block(1.0, math.exp(log))] for log in (-0.01, 0.0, 0.01)]
-    ratio = ratio_of([loads])
-    assert ratio.middle == pytest.approx(1.0)
-    assert math.log(ratio.high) == pytest.approx(4.303 * 0.01 / math.sqrt(3))
-    assert math.log(ratio.low) == pytest.approx(-4.303 * 0.01 / math.sqrt(3))
-
-
-def test_three_launches_give_an_interval_over_launches() -> None:
-    # Each launch has a ratio of its own in which its loads agree: nine loads say no more than three launches.
-    launches: list[Launch] = [[[block(1.0, math.exp(log))]] * 3 for log in (-0.01, 0.0, 0.01)]
-    assert math.log(ratio_of(launches).high) == pytest.approx(4.303 * 0.01 / math.sqrt(3))
-
-
-def test_a_single_launch_knows_no_better_than_the_launches_of_the_reference() -> None:
-    # Its loads agree to the last digit; those of the reference differ by 0.01 from launch to launch, of which one
-    # is drawn: t of 2 degrees of freedom 4.303, and of two launches the mean.
-    agreed = agreement(1.0, -0.01, 0.0, 0.01)
-    assert agreed.launch_spread == pytest.approx(0.01)
-    one: list[Launch] = [[[block(1.0, 2.0)]] * 6]
-    assert math.log(latency(one, agreed).high_ms / 2) == pytest.approx(4.303 * 0.01)
-    assert math.log(latency(one * 2, agreed).high_ms / 2) == pytest.approx(4.303 * 0.01 / math.sqrt(2))
-    assert latency(one * 3, agreed).high_ms == pytest.approx(2.0)
-    assert latency(one).launch_spread is None
-
-
-def test_milliseconds_are_no_surer_than_the_unit() -> None:
-    # The reference took e^-0.01, 1 and e^0.01 ms in three launches: t of 2 degrees of freedom 4.303; the ratio is
-    # the same in all of them.
-    launches: list[Launch] = [[[block(math.exp(log), 2 * math.exp(log))]] * 2 for log in (-0.01, 0.0, 0.01)]
-    record = latency(launches)
-    assert record.low_ms == pytest.approx(record.high_ms) == pytest.approx(2.0)
-    half = 4.303 * 0.01 / math.sqrt(3)
-    assert record.reference_half == pytest.approx(half)
-    assert record.interval_ms(record) == pytest.approx((2 * math.exp(-half), 2 * math.exp(half)))
-    assert latency(launches[:2]).reference_half is None
-
-
-def test_no_interval_is_narrower_than_the_steps_of_the_clock() -> None:
-    # Told in whole microseconds, 60 and 70 of them may be half a step off each.
-    record = latency_of(
-        [[[block(0.06, 0.07)]] * 6],
-        agreed=None,
-        device="phone",
-        runtime="none",
-        threads=1,
-        cores=(),
-        resolution_ms=1e-3,
-    )
-    assert math.log(record.high_ms / record.median_ms) == pytest.approx(0.5 / 60 + 0.5 / 70)
 
 
 def test_launches_follow_one_another_and_each_loads_either_network_first() -> None:
     asked: list[tuple[int, bool]] = []
 
-    def launch() -> TimeLoad:
+    def begin_launch() -> TimeLoad:
         number = len({launch for launch, _ in asked})
 
         def time_load(candidate_first: bool) -> Load:
             asked.append((number, candidate_first))
-            return [block(1.0, 2.0)] * BLOCKS
+            return [block(1.0, 2.0)] * LOAD_BLOCKS
 
         return time_load
 
-    assert len(timed(launch, launches=2)) == 2
-    assert asked == [(number, load % 2 == 0) for number in (0, 1) for load in range(LOADS)]
+    assert len(time_launches(begin_launch, launches=2)) == 2
+    assert asked == [(number, load % 2 == 0) for number in (0, 1) for load in range(LAUNCH_LOADS)]
     with pytest.raises(ValueError, match="at least 1 launch, not 0"):
-        timed(launch, launches=0)
+        time_launches(begin_launch, launches=0)
 
 
 @pytest.mark.parametrize(
@@ -185,77 +60,17 @@ def test_launches_follow_one_another_and_each_loads_either_network_first() -> No
 )
 def test_a_hot_device_is_left_to_cool_within_a_limit(temperatures_c: list[float], waited_s: float) -> None:
     told, slept = iter(temperatures_c), list[float]()
-    state, waited = cooled(lambda: State(temperature_c=next(told)), sleep=slept.append)
+    state, waited = cool_down(lambda: DeviceState(temperature_c=next(told)), sleep=slept.append)
     assert waited == sum(slept) == waited_s
     assert state.temperature_c == temperatures_c[int(waited_s / 5)]
-
-
-def test_a_machine_that_changes_its_speed_between_launches_loses_none_of_them() -> None:
-    launches: list[Launch] = [[[block(ms, 2 * ms)] * 3] * 6 for ms in (1.0, 1.0, 1.3, 1.3, 1.3)]
-    assert [len(load) for launch in undisturbed(launches) for load in launch] == [3] * 30
-    assert latency(launches).ratio == pytest.approx(2.0)
-
-
-def test_a_load_without_an_undisturbed_block_does_not_count() -> None:
-    quiet: Load = [block(1.0, 2.0)] * 3
-    disturbed: Load = [block(9.0, 9.0)] * 3
-    assert ratio_of(undisturbed([[quiet, disturbed, quiet]])).middle == pytest.approx(2.0)
-
-
-def test_one_load_has_no_interval() -> None:
-    with pytest.raises(ValueError, match="at least 2 loads"):
-        ratio_of([[[block(1.0, 1.0)] * 3]])
 
 
 def test_disturbed_loads_are_made_up_for_within_a_limit() -> None:
     quiet: Load = [block(1.0, 2.0)] * 3
     disturbed: Load = [block(9.0, 9.0)] * 3
-    assert not enough([[]])
-    assert not enough([[quiet] * (LOADS - 1)])
-    assert enough([[quiet] * LOADS])
-    assert enough([[quiet] * (LOADS - 1) + [disturbed]])
-    assert not enough([[quiet] * (QUIET_LOADS - 1) + [disturbed] * (LOADS - QUIET_LOADS + 1)])
-    assert enough([[quiet] * 3 + [disturbed] * (MOST_LOADS - 3)])
-
-
-def test_the_reference_lasts_what_it_took_until_a_time_is_agreed() -> None:
-    launches: list[Launch] = [[[block(2.0, 3.0)]] * 2]
-    assert latency(launches).reference_ms == 2.0
-    assert latency(launches, agreement(10.0)).median_ms == pytest.approx(1.5 * 10.0)
-
-
-def test_the_table_of_student_is_right() -> None:
-    expected = t.ppf(0.975, np.arange(1, len(STUDENT_975) + 1))
-    assert np.array(STUDENT_975) == pytest.approx(expected, abs=5e-4)
-
-
-@pytest.mark.parametrize("launches", [1, pytest.param(5, marks=pytest.mark.slow)])
-def test_the_interval_covers_the_truth_nineteen_times_of_twenty(launches: int) -> None:
-    # Each repeat is a study of its own, which first agrees on what the launches of its reference tell.
-    generator, repeats, covered = np.random.default_rng(0), 300, 0
-    for _ in range(repeats):
-        reference, candidate = (SimulatedMachine(generator, ratio=ratio) for ratio in (1.0, 1.2))
-        agreed = latency(timed(reference.launch, launches=5))
-        found = latency(timed(candidate.launch, launches=launches), agreed)
-        covered += found.low_ms <= 1.2 * agreed.reference_ms <= found.high_ms
-    assert covered / repeats >= 0.9
-
-
-def test_bursts_do_not_favour_the_reference() -> None:
-    # A network against a copy of itself, 200 times: the mean is off by less than what chance explains.
-    generator = np.random.default_rng(1)
-    busy = Disorder(burst_begins=0.2)
-    logs = [
-        math.log(
-            latency(timed(SimulatedMachine(generator, ratio=1.0, disorder=busy).launch, launches=1)).ratio
-        )
-        for _ in range(200)
-    ]
-    assert abs(np.mean(logs)) < 3 * np.std(logs) / math.sqrt(len(logs))
-
-
-def test_the_median_of_raw_times_is_kept_for_later_judgement() -> None:
-    uneven = Block(reference_ms=(1.0, 1.2, 7.0), candidate_ms=(2.0, 9.0, 2.2))
-    record = latency([[[uneven], [uneven]]])
-    assert record.raw_ms == (median([2.0, 9.0, 2.2]),) * 2
-    assert record.raw_reference_ms == (1.2,) * 2
+    assert not has_enough_loads([])
+    assert not has_enough_loads([quiet] * (LAUNCH_LOADS - 1))
+    assert has_enough_loads([quiet] * LAUNCH_LOADS)
+    assert has_enough_loads([quiet] * (LAUNCH_LOADS - 1) + [disturbed])
+    assert not has_enough_loads([quiet] * (QUIET_LOADS - 1) + [disturbed] * (LAUNCH_LOADS - QUIET_LOADS + 1))
+    assert has_enough_loads([quiet] * 3 + [disturbed] * (MOST_LAUNCH_LOADS - 3))

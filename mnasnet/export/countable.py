@@ -59,7 +59,7 @@ def make_countable(model: Any, ranges: dict[str, Any]) -> None:
         if operator == "LOGISTIC":
             found.widen(output, GATE)
         elif operator == "ADD":
-            for summand in node.inputs:
+            for summand in filter(found.is_computed, node.inputs):
                 found.widen(summand, LEAST_SHARE * found.width(output))
         elif operator in SAME_SCALE:
             found.widen(node.inputs[0], found.width(output))
@@ -77,6 +77,10 @@ class _Ranges:
     def __init__(self, model: Any, ranges: dict[str, Any]) -> None:
         self._model, self._tensors, self._ranges = model, model.subgraphs[0].tensors, ranges
 
+    def is_computed(self, tensor: int) -> bool:
+        """Whether it has a range, and does not stand in the file."""
+        return self._model.buffers[self._tensors[tensor].buffer].data is None
+
     def width(self, tensor: int) -> float:
         """Of the range that a computed tensor takes, 0 included."""
         found = self._ranges[self._tensors[tensor].name.decode()]
@@ -91,7 +95,7 @@ class _Ranges:
 
     def step(self, tensor: int) -> float:
         """What int8 counts it in; the largest of its channels' if it is constant."""
-        if self._model.buffers[self._tensors[tensor].buffer].data is None:
+        if self.is_computed(tensor):
             return self.width(tensor) / STEPS
         return float(np.abs(self._constant(tensor)).max()) / WEIGHT_STEPS
 

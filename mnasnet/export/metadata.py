@@ -22,8 +22,9 @@ from flatbuffers.table import Table
 
 from mnasnet.arch.architecture import Architecture, architecture_from_json
 from mnasnet.arch.records import Artifact, Learned, Precision
+from mnasnet.base.errors import RequestError
 from mnasnet.base.files import replace_file
-from mnasnet.export.tflite import packed
+from mnasnet.export.tflite import pack_model
 
 JSON_ENTRY = "mnasnet"
 """Under which files of other formats have the JSON of `Metadata`."""
@@ -65,7 +66,7 @@ STATS = {"max": 0, "min": 1}
 FILE = {"name": 0, "description": 1, "type": 2}
 
 
-class MetadataError(ValueError):
+class MetadataError(RequestError):
     """A file has no such metadata; the message is one line that names it."""
 
 
@@ -127,7 +128,7 @@ def attach_metadata(artifact: Artifact, metadata: Metadata, path: Path) -> Artif
     entry.name, entry.buffer = ENTRY, len(model.buffers)
     model.buffers.append(schema.BufferT(data=_flatbuffer(metadata)))
     model.metadata = [*kept, entry]
-    file = io.BytesIO(packed(model))
+    file = io.BytesIO(pack_model(model))
     with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
         # A fixed time, so that the same network gives the same file.
         archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{label}\n" for label in classes))

@@ -13,9 +13,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from mnasnet.arch.architecture import Architecture, parse_block
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.block import parse_block
 from mnasnet.arch.records import Artifact, Learned
-from mnasnet.arch.weights import random_weights
 from mnasnet.export.metadata import (
     Metadata,
     MetadataError,
@@ -25,6 +25,7 @@ from mnasnet.export.metadata import (
 )
 from mnasnet.export.quantize import to_float16, to_int8
 from mnasnet.export.tflite import write_tflite
+from mnasnet.graph.weights import draw_weights
 
 CLASSES = ("cat", 'dog, or "hound"', "Käfer", "虫")
 MEAN, STD = (0.5, 0.25, 0.125), (0.5, 0.25, 1.0)
@@ -65,7 +66,7 @@ print(json.dumps({
 @pytest.fixture(params=["fp32", "fp16", "int8"])
 def artifact(request: pytest.FixtureRequest, tmp_path: Path) -> Artifact:
     """A file of each precision."""
-    weights = random_weights(ARCHITECTURE, np.random.default_rng(0))
+    weights = draw_weights(ARCHITECTURE.lowered(), np.random.default_rng(0))
     written = write_tflite(ARCHITECTURE, weights, tmp_path / "plain.tflite")
     if request.param == "fp16":
         return to_float16(written, tmp_path / "half.tflite")
@@ -127,7 +128,7 @@ def test_buffers_still_lie_on_16_bytes(artifact: Artifact, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("label", ["two\nlines", ""])
 def test_a_class_of_no_line_or_two_is_refused(tmp_path: Path, label: str) -> None:
-    weights = random_weights(ARCHITECTURE, np.random.default_rng(0))
+    weights = draw_weights(ARCHITECTURE.lowered(), np.random.default_rng(0))
     artifact = write_tflite(ARCHITECTURE, weights, tmp_path / "plain.tflite")
     with pytest.raises(ValueError, match="named in one line"):
         attached(artifact, tmp_path / "described.tflite", ("a", "b", "c", label))

@@ -10,7 +10,7 @@ from mnasnet.arch.records import Artifact, Learned
 from mnasnet.base.files import replace_file
 from mnasnet.base.libraries import of_extra, quiet
 from mnasnet.export.metadata import JSON_ENTRY, Metadata
-from mnasnet.export.tflite import INPUT, OUTPUT
+from mnasnet.graph.graph import IMAGE, LOGITS
 from mnasnet.nn.network import Network
 
 with of_extra("onnx"), quiet():
@@ -40,8 +40,8 @@ def write_onnx(network: Network, metadata: Metadata, path: Path, *, dynamic_batc
         program = torch.onnx.export(
             network,
             (images,),
-            input_names=[INPUT],
-            output_names=[OUTPUT],
+            input_names=[IMAGE],
+            output_names=[LOGITS],
             dynamic_shapes=({0: torch.export.Dim("batch")},) if dynamic_batch else None,
             dynamo=True,
             verbose=False,

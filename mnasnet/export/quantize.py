@@ -15,7 +15,9 @@ from mnasnet.arch.records import Artifact, Precision
 from mnasnet.base.files import replace_file
 from mnasnet.base.libraries import quiet
 from mnasnet.export.countable import make_countable
-from mnasnet.export.tflite import INPUT, SIGNATURE, packed
+from mnasnet.export.delegable import make_delegable
+from mnasnet.export.tflite import SIGNATURE, pack_model
+from mnasnet.graph.graph import IMAGE
 
 
 def in_precision(
@@ -68,16 +70,17 @@ def to_int8(artifact: Artifact, images: Iterable[NDArray[np.float32]], path: Pat
         ValueError: there are no images.
         OSError: the file cannot be written.
     """
-    calibration = [{INPUT: image} for image in images]
+    calibration = [{IMAGE: image} for image in images]
     if not calibration:
         raise ValueError("int8 needs images to calibrate on, and there are none")
     with _quantizing():
         model = schema.ModelT.InitFromPackedBuf(artifact.path.read_bytes())
-        ranges = Quantizer(artifact.path, recipe.static_wi8_ai8()).calibrate(
+        make_delegable(model)
+        ranges = Quantizer(bytes(pack_model(model)), recipe.static_wi8_ai8()).calibrate(
             {SIGNATURE: calibration}, num_threads=1
         )
         make_countable(model, ranges)
-        quantizer = Quantizer(bytes(packed(model)), recipe.static_wi8_ai8())
+        quantizer = Quantizer(bytes(pack_model(model)), recipe.static_wi8_ai8())
         result = quantizer.quantize(ranges, enable_progress_report=False)
     return _written(artifact, result.quantized_model, path, "int8")
 

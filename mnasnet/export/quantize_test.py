@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from mnasnet.arch.architecture import Architecture, Block, SkipOp, parse_block
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.block import Block, SkipOp, parse_block
 from mnasnet.arch.records import Artifact
-from mnasnet.arch.weights import Affine, Weights, random_weights
 from mnasnet.export.conftest import runs_wholly_on_xnnpack
 from mnasnet.export.quantize import to_float16, to_int8
 from mnasnet.export.tflite import write_tflite
+from mnasnet.graph.weights import Affine, draw_weights
 
 EVERY_OPERATOR = Architecture(
     blocks=tuple(
@@ -31,7 +32,7 @@ EVERY_OPERATOR = Architecture(
 @pytest.fixture
 def network(tmp_path: Path) -> Artifact:
     """A float32 file with every operator that the writer knows."""
-    weights = random_weights(EVERY_OPERATOR, np.random.default_rng(0))
+    weights = draw_weights(EVERY_OPERATOR.lowered(), np.random.default_rng(0))
     return write_tflite(EVERY_OPERATOR, weights, tmp_path / "network.tflite")
 
 
@@ -73,7 +74,7 @@ def test_int8_runs_on_xnnpack_whole_but_for_a_pooling_skip(tmp_path: Path, skip:
     # XNNPACK has no average pool of integers, so the runtime's own kernel computes it.
     block = Block(op="mb", kernel=3, stride=1, expansion=3, filters=8, layers=2, se_ratio=0.25, skip=skip)
     architecture = replace(EVERY_OPERATOR, blocks=(block,))
-    weights = random_weights(architecture, np.random.default_rng(0))
+    weights = draw_weights(architecture.lowered(), np.random.default_rng(0))
     network = write_tflite(architecture, weights, tmp_path / "network.tflite")
     interpreter = Interpreter(str(to_int8(network, images(4), tmp_path / "small.tflite").path))
     interpreter.allocate_tensors()
@@ -81,11 +82,10 @@ def test_int8_runs_on_xnnpack_whole_but_for_a_pooling_skip(tmp_path: Path, skip:
 
 
 def test_a_channel_dead_but_for_its_bias_keeps_its_bias(tmp_path: Path) -> None:
-    weights = random_weights(EVERY_OPERATOR, np.random.default_rng(0))
-    stem, *others = weights.affines
-    dead, bias = stem.weight.copy(), stem.bias.copy()
+    weights = dict(draw_weights(EVERY_OPERATOR.lowered(), np.random.default_rng(0)))
+    dead, bias = weights["stem"].weight.copy(), weights["stem"].bias.copy()
     dead[0], bias[0] = 1e-13, 2.0
-    weights = Weights(affines=(Affine(weight=dead, bias=bias), *others))
+    weights["stem"] = Affine(weight=dead, bias=bias)
     network = write_tflite(EVERY_OPERATOR, weights, tmp_path / "network.tflite")
     small = to_int8(network, images(16), tmp_path / "small.tflite")
     expected = logits(network.path)
@@ -105,23 +105,22 @@ SKIPPED = replace(
 @pytest.mark.parametrize(
     ("name", "factor", "bias"),
     [
-        ("block 1.1 squeeze", 1.0, -5.0),  # never active
-        ("block 1.1 excite", 1.0, -30.0),  # gates that are shut: e⁻³⁰
-        ("block 1.2 project", 1e-7, 0.0),  # a branch that adds nothing to its skip
-        ("block 1.1 project", 1e-7, 0.0),  # a skip that adds nothing to its branch
-        ("block 2.1 conv", 1e-30, 0.0),
+        ("blocks.0.0.se.squeeze", 1.0, -5.0),  # never active
+        ("blocks.0.0.se.excite", 1.0, -30.0),  # gates that are shut: e⁻³⁰
+        ("blocks.0.1.after.0", 1e-7, 0.0),  # a branch that adds nothing to its skip
+        ("blocks.0.0.after.0", 1e-7, 0.0),  # a skip that adds nothing to its branch
+        ("blocks.1.0.before.0", 1e-30, 0.0),
         ("head", 1.0, -5.0),
     ],
 )
 def test_a_layer_that_is_dead_or_nearly_leaves_a_file_that_runs_on_xnnpack_whole(
     tmp_path: Path, name: str, factor: float, bias: float
 ) -> None:
-    named = random_weights(SKIPPED, np.random.default_rng(0)).named(SKIPPED)
-    layer = named[name]
-    named[name] = Affine(
+    weights = dict(draw_weights(SKIPPED.lowered(), np.random.default_rng(0)))
+    layer = weights[name]
+    weights[name] = Affine(
         weight=layer.weight * np.float32(factor), bias=np.full_like(layer.bias, np.float32(bias))
     )
-    weights = Weights(affines=tuple(named.values()))
     network = write_tflite(SKIPPED, weights, tmp_path / "network.tflite")
     small = to_int8(network, images(16), tmp_path / "small.tflite")
     interpreter = Interpreter(str(small.path))
@@ -170,3 +169,25 @@ def logits(path: Path) -> Any:
             result = (result - zero) * scale
         found.append(result)
     return np.array(found)
+
+
+HARD = replace(
+    SKIPPED,
+    blocks=(parse_block("mb_k3_s2_e3_c16_n2_xse0.25"), parse_block("mb_k5_s1_e3_c16_n1_relu")),
+    activation="hard-swish",
+    gate="hard-sigmoid",
+    hidden=64,
+)
+"""What MobileNetV3 is made of."""
+
+
+def test_hard_swish_and_hard_gates_run_on_xnnpack_as_integers_too(tmp_path: Path) -> None:
+    weights = draw_weights(HARD.lowered(), np.random.default_rng(0))
+    network = write_tflite(HARD, weights, tmp_path / "network.tflite")
+    small = to_int8(network, images(16), tmp_path / "small.tflite")
+    for path in (network.path, small.path):
+        interpreter = Interpreter(str(path))
+        interpreter.allocate_tensors()
+        assert runs_wholly_on_xnnpack(interpreter)
+    expected = logits(network.path)
+    assert np.abs(logits(small.path) - expected).max() < 0.15 * np.abs(expected).max()

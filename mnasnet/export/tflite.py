@@ -1,9 +1,9 @@
-"""TFLite: an architecture and its weights, written straight to the file that phones run; no torch.
+"""TFLite: a graph and its weights, written straight to the file that phones run; no torch.
 
 Every operator used here runs on XNNPACK, so that one delegate computes the whole network. Maps are NHWC.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,57 +13,67 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import ArrayLike, NDArray
 
-from mnasnet.arch.architecture import (
-    POOL_KERNEL,
-    Activation,
-    Architecture,
-    Convolution,
-    Layer,
-    Padding,
-    map_size,
-)
 from mnasnet.arch.records import Artifact
-from mnasnet.arch.weights import Affine, Weights
 from mnasnet.base.files import replace_file
+from mnasnet.graph.graph import IMAGE, Graph, Lowerable, Op
+from mnasnet.graph.operators import (
+    Activation,
+    Add,
+    AveragePool,
+    Convolution,
+    Dense,
+    FitChannels,
+    Gate,
+    Mean,
+    Operator,
+    Scale,
+    Shape,
+    reduce_size,
+)
+from mnasnet.graph.weights import Affine, Weights, check_weights
 
 SIGNATURE = "serving_default"
 """Name under which quantizers and runtimes look up the network's one signature."""
 
-INPUT, OUTPUT = "image", "logits"
-"""Names of its input, float32 `[1, size, size, in_channels]`, and output, float32 `[1, classes]`."""
-
 ALIGNMENT = 16
 """Bytes; the schema asks it of `Buffer.data` (`force_align: 16`), the Python builder does not see to it."""
 
-ACTIVATIONS: dict[Activation, int] = {
+FUSED: dict[Activation | None, int] = {
+    None: schema.ActivationFunctionType.NONE,
     "relu": schema.ActivationFunctionType.RELU,
     "relu6": schema.ActivationFunctionType.RELU6,
 }
+"""Activations that a convolution computes itself."""
+
+UNFUSED: dict[Activation | None, str] = {"hard-swish": "HARD_SWISH"}
+"""Activations that are an operator of their own behind it."""
 
 
-def write_tflite(architecture: Architecture, weights: Weights, path: Path) -> Artifact:
+def write_tflite(network: Lowerable, weights: Weights, path: Path) -> Artifact:
     """Write the network to `path`; on return the file is whole, and at no time is there half of one.
 
+    Its input is called `image`, float32 `[1, size, size, channels]`; its outputs are the graph's, by name.
+
     Args:
-        architecture: the network.
+        network: what to write.
         weights: its numbers, batch normalisation folded in.
         path: where; an older file there is replaced. Its folder must exist.
 
     Raises:
-        ValueError: the weights are not those of the architecture.
+        ValueError: the weights are not those of the network.
         OSError: the file cannot be written.
     """
-    content = _serialized(_graph(architecture, weights))
+    graph = network.lowered()
+    check_weights(graph, weights)
+    content = _serialized(*_emit(graph, weights))
     replace_file(path, content)
-    return Artifact(path=path, format="tflite", digest=architecture.digest(), size_bytes=len(content))
+    return Artifact(path=path, format="tflite", digest=network.digest(), size_bytes=len(content))
 
 
-class _Graph:
-    """A TFLite graph while it grows; a tensor is known by its index."""
+class _Builder:
+    """A TFLite subgraph while it grows; a tensor is known by its index."""
 
-    def __init__(self, *, activation: Activation, padding: Padding) -> None:
-        self.activation = activation
-        self.padding = padding
+    def __init__(self) -> None:
         self.tensors: list[Any] = []
         # Buffer 0 is empty by convention: the tensors that are computed share it.
         self.buffers: list[Any] = [schema.BufferT()]
@@ -71,6 +81,7 @@ class _Graph:
         self.codes: dict[str, int] = {}
 
     def shape(self, tensor: int) -> tuple[int, ...]:
+        """With the batch of 1 in front."""
         return tuple(self.tensors[tensor].shape)
 
     def value(self, name: str, shape: Sequence[int]) -> int:
@@ -86,10 +97,11 @@ class _Graph:
         kind = schema.TensorType.INT32 if whole else schema.TensorType.FLOAT32
         return self._tensor(name, plain.shape, kind, buffer=len(self.buffers) - 1)
 
-    def apply(self, operator: str, inputs: Sequence[int], shape: Sequence[int], options: Any = None) -> int:
-        """The output, of `shape`, of one more operator, named as in `schema.BuiltinOperator`."""
-        # Tools key statistics by tensor name, so names must be unique.
-        output = self.value(f"{operator.lower()} {len(self.operators)}", shape)
+    def apply(
+        self, operator: str, inputs: Sequence[int], shape: Sequence[int], options: Any = None, *, name: str
+    ) -> int:
+        """The output, called `name` and of `shape`, of one more operator, named as in `schema.BuiltinOperator`."""
+        output = self.value(name, shape)
         node = schema.OperatorT()
         node.opcodeIndex = self.codes.setdefault(operator, len(self.codes))
         node.inputs, node.outputs = list(inputs), [output]
@@ -99,104 +111,11 @@ class _Graph:
         self.operators.append(node)
         return output
 
-    def convolution(self, source: int, convolution: Convolution, named: tuple[str, Affine]) -> int:
-        """A convolution, with its activation where it has one."""
-        name, affine = named
-        _, size, _, _ = self.shape(source)
-        stride = convolution.stride
-        source, padding = self._padded(source, kernel=convolution.kernel, stride=stride)
-        if convolution.depthwise:
-            operator, options = "DEPTHWISE_CONV_2D", schema.DepthwiseConv2DOptionsT()
-            options.depthMultiplier = 1
-            kernel = affine.weight.transpose(1, 2, 3, 0)  # [1, k, k, outputs]
-        else:
-            operator, options = "CONV_2D", schema.Conv2DOptionsT()
-            kernel = affine.weight.transpose(0, 2, 3, 1)  # [outputs, k, k, inputs]
-        options.strideH = options.strideW = stride
-        options.padding = padding
-        if convolution.activated:
-            options.fusedActivationFunction = ACTIVATIONS[self.activation]
-        inputs = [source, self.constant(f"{name} weight", kernel), self.constant(f"{name} bias", affine.bias)]
-        size = map_size(size, stride)
-        return self.apply(operator, inputs, (1, size, size, convolution.outputs), options)
-
-    def squeeze_and_excitation(self, source: int, affines: Iterator[tuple[str, Affine]]) -> int:
-        """`source` with each channel scaled by a gate that the means of all channels decide (Figure 7a)."""
-        gate = self.mean(source)
-        for activated in (True, False):
-            name, affine = next(affines)
-            outputs, inputs = affine.weight.shape[:2]
-            options = schema.Conv2DOptionsT()
-            options.strideH = options.strideW = 1
-            # Always ReLU (the official `se_reduce`), also where the network's own activation is another.
-            if activated:
-                options.fusedActivationFunction = schema.ActivationFunctionType.RELU
-            weight = self.constant(f"{name} weight", affine.weight.reshape(outputs, 1, 1, inputs))
-            bias = self.constant(f"{name} bias", affine.bias)
-            gate = self.apply("CONV_2D", [gate, weight, bias], (1, 1, 1, outputs), options)
-        gate = self.apply("LOGISTIC", [gate], self.shape(gate))
-        return self.apply("MUL", [source, gate], self.shape(source), schema.MulOptionsT())
-
-    def mean(self, source: int) -> int:
-        """The mean of each channel, `[1, 1, 1, channels]`."""
-        options = schema.ReducerOptionsT()
-        options.keepDims = True
-        axes = self.constant(f"axes {len(self.operators)}", [1, 2])
-        return self.apply("MEAN", [source, axes], (1, 1, 1, self.shape(source)[3]), options)
-
-    def pooling_skip(self, source: int, *, stride: int, outputs: int) -> int:
-        """The average pool of `source`, its channels cut or filled up with zeros to `outputs`."""
-        pooled = self._average_pool(source, stride=stride)
-        _, size, _, channels = self.shape(pooled)
-        if channels > outputs:
-            begin = self.constant(f"begin {len(self.operators)}", [0, 0, 0, 0])
-            extent = self.constant(f"extent {len(self.operators)}", [1, size, size, outputs])
-            cut = (1, size, size, outputs)
-            return self.apply("SLICE", [pooled, begin, extent], cut, schema.SliceOptionsT())
-        if channels < outputs:
-            return self._pad(pooled, ((0, 0), (0, 0), (0, 0), (0, outputs - channels)))
-        return pooled
-
-    def add(self, left: int, right: int) -> int:
-        return self.apply("ADD", [left, right], self.shape(left), schema.AddOptionsT())
-
-    def fully_connected(self, source: int, named: tuple[str, Affine]) -> int:
-        """`[1, outputs]` from `[1, 1, 1, inputs]`."""
-        name, affine = named
-        weight = self.constant(f"{name} weight", affine.weight)
-        bias = self.constant(f"{name} bias", affine.bias)
-        outputs = len(affine.bias)
-        options = schema.FullyConnectedOptionsT()
-        return self.apply("FULLY_CONNECTED", [source, weight, bias], (1, outputs), options)
-
-    def _average_pool(self, source: int, *, stride: int) -> int:
-        """A 3 × 3 SAME average over those pixels of the window that are inside the map."""
-        _, size, _, channels = self.shape(source)
-        options = schema.Pool2DOptionsT()
-        options.filterHeight = options.filterWidth = POOL_KERNEL
-        options.strideH = options.strideW = stride
-        options.padding = schema.Padding.SAME
-        side = map_size(size, stride)
-        return self.apply("AVERAGE_POOL_2D", [source], (1, side, side, channels), options)
-
-    def _padded(self, source: int, *, kernel: int, stride: int) -> tuple[int, int]:
-        """`source`, with zeros around it where the runtime cannot add them, and the padding to ask of it.
-
-        The runtime's SAME splits the pixels it lacks evenly and puts an odd one behind. Symmetric padding
-        puts `kernel // 2` in front: the same but for an odd number, which stride 2 makes of an even size.
-        """
-        _, size, _, _ = self.shape(source)
-        lacking = max(0, (map_size(size, stride) - 1) * stride + kernel - size)
-        before = kernel // 2
-        if self.padding == "same" or lacking == 2 * before:
-            return source, schema.Padding.SAME
-        sides = (before, lacking - before)
-        return self._pad(source, ((0, 0), sides, sides, (0, 0))), schema.Padding.VALID
-
-    def _pad(self, source: int, widths: Sequence[tuple[int, int]]) -> int:
+    def pad(self, source: int, widths: Sequence[tuple[int, int]], *, name: str) -> int:
+        """`source` with so many zeros before and behind each of its sides."""
         shape = [side + sum(width) for side, width in zip(self.shape(source), widths, strict=True)]
-        padding = self.constant(f"padding {len(self.operators)}", widths)
-        return self.apply("PAD", [source, padding], shape, schema.PadOptionsT())
+        padding = self.constant(f"{name} widths", widths)
+        return self.apply("PAD", [source, padding], shape, schema.PadOptionsT(), name=name)
 
     def _tensor(self, name: str, shape: Sequence[int], kind: int, *, buffer: int) -> int:
         tensor = schema.TensorT()
@@ -217,70 +136,204 @@ class _AlignedBuffer:
         return offset
 
 
-def _graph(architecture: Architecture, weights: Weights) -> _Graph:
-    affines = iter(weights.named(architecture).items())
-    graph = _Graph(activation=architecture.activation, padding=architecture.padding)
-    size = architecture.image_size
-    image = graph.value(INPUT, (1, size, size, architecture.in_channels))
-    features = graph.convolution(image, architecture.stem_convolution, next(affines))
-    for _, layer in architecture.layers():
-        features = _layer(graph, features, layer, affines)
-    features = graph.convolution(features, architecture.head_convolution, next(affines))
-    logits = graph.fully_connected(graph.mean(features), next(affines))
-    graph.tensors[logits].name = OUTPUT
-    return graph
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """An operator that is to be emitted."""
+
+    name: str
+    """Of its output; names of what else it needs begin so, since tools key statistics by tensor name."""
+    shape: Shape
+    """Of its output, with the batch of 1 in front."""
+    inputs: tuple[int, ...]
+    affine: Affine | None
+    """Its weights, where it has any."""
 
 
-def _layer(graph: _Graph, source: int, layer: Layer, affines: Iterator[tuple[str, Affine]]) -> int:
-    before, after = layer.convolutions()
-    features = source
-    for convolution in before:
-        features = graph.convolution(features, convolution, next(affines))
-    if layer.squeezed is not None:
-        features = graph.squeeze_and_excitation(features, affines)
-    for convolution in after:
-        features = graph.convolution(features, convolution, next(affines))
-    if layer.skip == "identity":
-        return graph.add(features, source)
-    if layer.skip == "pool":
-        return graph.add(features, graph.pooling_skip(source, stride=layer.stride, outputs=layer.outputs))
-    return features
+def _emit(graph: Graph, weights: Weights) -> tuple[_Builder, dict[str, int]]:
+    """Every operator of the graph, and the tensor of each output by the output's name."""
+    builder = _Builder()
+    tensors = {IMAGE: builder.value(IMAGE, (1, *graph.ops[IMAGE].shape))}
+    names = {op: name for name, op in graph.outputs.items()}
+    for op in graph.ops.values():
+        if op.name != IMAGE:
+            tensors[op.name] = _emit_op(builder, op, tensors, weights, name=names.get(op.name, op.name))
+    return builder, {name: tensors[op] for name, op in graph.outputs.items()}
 
 
-def _serialized(graph: _Graph) -> bytearray:
-    image, logits = 0, graph.operators[-1].outputs[0]
+def _emit_op(builder: _Builder, op: Op, tensors: Mapping[str, int], weights: Weights, *, name: str) -> int:
+    place = _Place(
+        name=name,
+        shape=(1, *op.shape),
+        inputs=tuple(tensors[source] for source in op.inputs),
+        affine=weights.get(op.name),
+    )
+    return EMITTERS[type(op.operator)](builder, op.operator, place)
+
+
+def _emit_convolution(builder: _Builder, operator: Convolution, place: _Place) -> int:
+    assert place.affine is not None
+    (source,) = place.inputs
+    source, padding = _pad_for(builder, operator, source, name=place.name)
+    options: Any
+    if operator.depthwise:
+        code, options = "DEPTHWISE_CONV_2D", schema.DepthwiseConv2DOptionsT()
+        options.depthMultiplier = 1
+        kernel = place.affine.weight.transpose(1, 2, 3, 0)  # [1, k, k, outputs]
+    else:
+        code, options = "CONV_2D", schema.Conv2DOptionsT()
+        kernel = place.affine.weight.transpose(0, 2, 3, 1)  # [outputs, k, k, inputs]
+    options.strideH = options.strideW = operator.stride
+    options.padding = padding
+    return _emit_activated(builder, code, source, kernel, options, operator.activation, place)
+
+
+def _emit_dense(builder: _Builder, operator: Dense, place: _Place) -> int:
+    assert place.affine is not None
+    options = schema.FullyConnectedOptionsT()
+    kernel = place.affine.weight
+    return _emit_activated(
+        builder, "FULLY_CONNECTED", place.inputs[0], kernel, options, operator.activation, place
+    )
+
+
+def _emit_activated(
+    builder: _Builder,
+    code: str,
+    source: int,
+    kernel: NDArray[np.float32],
+    options: Any,
+    activation: Activation | None,
+    place: _Place,
+) -> int:
+    """An operator with weights and the activation behind it, computed by it where it can."""
+    assert place.affine is not None
+    own = UNFUSED.get(activation)
+    options.fusedActivationFunction = FUSED[None if own else activation]
+    weight = builder.constant(f"{place.name} weight", kernel)
+    bias = builder.constant(f"{place.name} bias", place.affine.bias)
+    name = f"{place.name} linear" if own else place.name
+    output = builder.apply(code, [source, weight, bias], place.shape, options, name=name)
+    return output if own is None else builder.apply(own, [output], place.shape, name=place.name)
+
+
+def _emit_mean(builder: _Builder, _: Mean, place: _Place) -> int:
+    options = schema.ReducerOptionsT()
+    options.keepDims = True
+    axes = builder.constant(f"{place.name} axes", [1, 2])
+    return builder.apply("MEAN", [*place.inputs, axes], place.shape, options, name=place.name)
+
+
+def _emit_gate(builder: _Builder, operator: Gate, place: _Place) -> int:
+    if operator.function == "sigmoid":
+        return builder.apply("LOGISTIC", place.inputs, place.shape, name=place.name)
+    # relu6(x + 3) / 6, which is no operator of the schema.
+    options = schema.AddOptionsT()
+    options.fusedActivationFunction = schema.ActivationFunctionType.RELU6
+    three = builder.constant(f"{place.name} 3", [3.0])
+    shifted = builder.apply("ADD", [*place.inputs, three], place.shape, options, name=f"{place.name} shifted")
+    sixth = builder.constant(f"{place.name} 1/6", [1 / 6])
+    return builder.apply("MUL", [shifted, sixth], place.shape, schema.MulOptionsT(), name=place.name)
+
+
+def _emit_scale(builder: _Builder, _: Scale, place: _Place) -> int:
+    return builder.apply("MUL", place.inputs, place.shape, schema.MulOptionsT(), name=place.name)
+
+
+def _emit_add(builder: _Builder, _: Add, place: _Place) -> int:
+    return builder.apply("ADD", place.inputs, place.shape, schema.AddOptionsT(), name=place.name)
+
+
+def _emit_average_pool(builder: _Builder, operator: AveragePool, place: _Place) -> int:
+    options = schema.Pool2DOptionsT()
+    options.filterHeight = options.filterWidth = operator.kernel
+    options.strideH = options.strideW = operator.stride
+    options.padding = schema.Padding.SAME
+    return builder.apply("AVERAGE_POOL_2D", place.inputs, place.shape, options, name=place.name)
+
+
+def _emit_fit_channels(builder: _Builder, operator: FitChannels, place: _Place) -> int:
+    (source,) = place.inputs
+    channels = builder.shape(source)[-1]
+    if channels < operator.outputs:
+        widths = ((0, 0), (0, 0), (0, 0), (0, operator.outputs - channels))
+        return builder.pad(source, widths, name=place.name)
+    begin = builder.constant(f"{place.name} begin", [0, 0, 0, 0])
+    extent = builder.constant(f"{place.name} extent", place.shape)
+    return builder.apply(
+        "SLICE", [source, begin, extent], place.shape, schema.SliceOptionsT(), name=place.name
+    )
+
+
+EMITTERS: Mapping[type[Operator], Callable[[_Builder, Any, _Place], int]] = {
+    Convolution: _emit_convolution,
+    Dense: _emit_dense,
+    Mean: _emit_mean,
+    Gate: _emit_gate,
+    Scale: _emit_scale,
+    Add: _emit_add,
+    AveragePool: _emit_average_pool,
+    FitChannels: _emit_fit_channels,
+}
+"""What writes each kind of operator."""
+
+
+def _pad_for(builder: _Builder, operator: Convolution, source: int, *, name: str) -> tuple[int, int]:
+    """`source`, with zeros around it where the runtime cannot add them, and the padding to ask of it.
+
+    The runtime's SAME splits the pixels it lacks evenly and puts an odd one behind. Symmetric padding
+    puts `kernel // 2` in front: the same but for an odd number, which stride 2 makes of an even size.
+    """
+    before, sides = operator.kernel // 2, []
+    for size in builder.shape(source)[1:3]:
+        lacking = max(0, (reduce_size(size, operator.stride) - 1) * operator.stride + operator.kernel - size)
+        sides.append((before, lacking - before))
+    if operator.padding == "same" or all(behind == before for _, behind in sides):
+        return source, schema.Padding.SAME
+    return builder.pad(source, ((0, 0), *sides, (0, 0)), name=f"{name} pad"), schema.Padding.VALID
+
+
+def _serialized(builder: _Builder, outputs: Mapping[str, int]) -> bytearray:
+    image = 0
     subgraph = schema.SubGraphT()
     subgraph.name = "main"
-    subgraph.tensors, subgraph.operators = graph.tensors, graph.operators
-    subgraph.inputs, subgraph.outputs = [image], [logits]
+    subgraph.tensors, subgraph.operators = builder.tensors, builder.operators
+    subgraph.inputs, subgraph.outputs = [image], list(outputs.values())
 
     signature = schema.SignatureDefT()
     signature.signatureKey = SIGNATURE
-    signature.inputs = [schema.TensorMapT(name=INPUT, tensorIndex=image)]
-    signature.outputs = [schema.TensorMapT(name=OUTPUT, tensorIndex=logits)]
+    signature.inputs = [schema.TensorMapT(name=IMAGE, tensorIndex=image)]
+    signature.outputs = [schema.TensorMapT(name=name, tensorIndex=index) for name, index in outputs.items()]
 
     model = schema.ModelT()
     model.version = 3
     model.description = "MnasNet"
-    model.buffers, model.subgraphs, model.signatureDefs = graph.buffers, [subgraph], [signature]
+    model.buffers, model.subgraphs, model.signatureDefs = builder.buffers, [subgraph], [signature]
     model.operatorCodes = []
-    for operator in graph.codes:
+    for operator in builder.codes:
         code = getattr(schema.BuiltinOperator, operator)
         # Older readers know codes below 127 by the deprecated field only; ours all are.
         model.operatorCodes.append(schema.OperatorCodeT(builtinCode=code, deprecatedBuiltinCode=code))
 
-    return packed(model)
+    return pack_model(model)
 
 
-def packed(model: Any) -> bytearray:
+def pack_model(model: Any) -> bytearray:
     """The file of a `schema.ModelT`, its buffers laid where a runtime may read them in place."""
-    for index, buffer in enumerate(model.buffers):
-        if buffer.data is not None and not isinstance(buffer, _AlignedBuffer):
-            model.buffers[index] = _AlignedBuffer(np.frombuffer(bytes(buffer.data), np.uint8))
+    buffers = model.buffers
+    aligned = [
+        buffer
+        if buffer.data is None or isinstance(buffer, _AlignedBuffer)
+        else _AlignedBuffer(np.frombuffer(bytes(buffer.data), np.uint8))
+        for buffer in buffers
+    ]
     # Room for all weights at once: growing copies everything each time.
-    weights_bytes = sum(buffer.data.size for buffer in model.buffers if buffer.data is not None)
+    weights_bytes = sum(buffer.data.size for buffer in aligned if buffer.data is not None)
     tensors = sum(len(graph.tensors) for graph in model.subgraphs)
     builder = flatbuffers.Builder(weights_bytes + 1024 * tensors)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    model.buffers = aligned
+    try:
+        builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    finally:
+        model.buffers = buffers
     content: bytearray = builder.Output()
     return content

@@ -15,12 +15,27 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from hypothesis import given
 from torch import Tensor
 
-from mnasnet.arch.architecture import Architecture, Convolution, Layer, parse_block
+from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.architecture_strategies import architectures
-from mnasnet.arch.weights import Affine, Weights, random_weights
+from mnasnet.arch.block import parse_block
 from mnasnet.arch.zoo import ZOO
 from mnasnet.export.conftest import runs_wholly_on_xnnpack
 from mnasnet.export.tflite import write_tflite
+from mnasnet.graph.graph import IMAGE, Graph, GraphBuilder, Part
+from mnasnet.graph.operators import (
+    Activation,
+    Add,
+    AveragePool,
+    Convolution,
+    Dense,
+    FitChannels,
+    Gate,
+    Image,
+    Mean,
+    Operator,
+    Scale,
+)
+from mnasnet.graph.weights import Affine, Weights, draw_weights
 
 
 @pytest.fixture(autouse=True)
@@ -121,15 +136,59 @@ def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
     assert _written(_small(), first).read_bytes() == _written(_small(), second).read_bytes()
 
 
+class _TwoMaps:
+    """A network of two outputs, as detectors are: a map of stride 2 and one of stride 4."""
+
+    def lowered(self) -> Graph:
+        builder = GraphBuilder(Image(size=16, channels=3))
+        part = Part(name="maps", group="maps", kind="conv", title="Maps", details="", notation="maps")
+        source = IMAGE
+        for name, inputs, outputs in (("fine", 3, 8), ("coarse", 8, 12)):
+            convolution = Convolution(
+                kernel=3, stride=2, inputs=inputs, outputs=outputs, activation="hard-swish"
+            )
+            source = builder.add(name, convolution, source, part=part)
+        return builder.build({"stride_2": "fine", "stride_4": "coarse"})
+
+    def digest(self) -> str:
+        return "0123456789ab"
+
+
+def test_a_graph_of_two_outputs_has_both_in_its_file_by_name(tmp_path: Path) -> None:
+    network = _TwoMaps()
+    weights = draw_weights(network.lowered(), np.random.default_rng(1))
+    artifact = write_tflite(network, weights, tmp_path / "maps.tflite")
+    assert artifact.digest == "0123456789ab"
+    interpreter = Interpreter(str(artifact.path))
+    image = np.random.default_rng(2).standard_normal((1, 16, 16, 3), dtype=np.float32)
+    found = interpreter.get_signature_runner("serving_default")(image=image)
+    with torch.inference_mode():
+        expected = _forward(network.lowered(), weights, torch.from_numpy(image).permute(0, 3, 1, 2))
+    assert set(found) == set(expected) == {"stride_2", "stride_4"}
+    assert {name: value.shape for name, value in found.items()} == {
+        "stride_2": (1, 8, 8, 8),
+        "stride_4": (1, 4, 4, 12),
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value.permute(0, 2, 3, 1).numpy(), atol=1e-5)
+    assert runs_wholly_on_xnnpack(interpreter)
+
+
 def _small() -> Architecture:
     """Every operator that the writer knows, in three layers."""
-    notations = ("mb_k3_s2_e3_c16_n1_se0.25_pool", "sep_k5_s1_c16_n1", "conv_k3_s1_c8_n1_pool")
+    notations = (
+        "mb_k3_s2_e3_c16_n1_se0.25_pool_hard-swish",
+        "sep_k5_s1_c16_n1",
+        "conv_k3_s1_c8_n1_pool",
+    )
     blocks = tuple(parse_block(notation) for notation in notations)
-    return Architecture(blocks=blocks, image_size=32, classes=10, stem=8, head=32, padding="symmetric")
+    return Architecture(
+        blocks=blocks, image_size=32, classes=10, stem=8, head=32, padding="symmetric", hidden=16
+    )
 
 
 def _weights(architecture: Architecture) -> Weights:
-    return random_weights(architecture, np.random.default_rng(1))
+    return draw_weights(architecture.lowered(), np.random.default_rng(1))
 
 
 def _image(architecture: Architecture) -> Any:
@@ -156,60 +215,77 @@ def _assert_equal_and_delegated(architecture: Architecture) -> None:
         found = _run(interpreter, image)
         assert runs_wholly_on_xnnpack(interpreter)
     with torch.inference_mode():
-        logits = _forward(architecture, _weights(architecture), torch.from_numpy(image).permute(0, 3, 1, 2))
-    expected = logits.numpy()
+        pixels = torch.from_numpy(image).permute(0, 3, 1, 2)
+        expected = _forward(architecture.lowered(), _weights(architecture), pixels)["logits"].numpy()
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
-# What an architecture means, said again in torch, with every zero of the padding written out.
+# What a graph means, said again in torch, with every zero of the padding written out.
 
 
-def _forward(architecture: Architecture, weights: Weights, image: Tensor) -> Tensor:
-    affines = iter(weights.affines)
-    x = _convolve(architecture, image, architecture.stem_convolution, next(affines))
-    for _, layer in architecture.layers():
-        source = x
-        before, after = layer.convolutions()
-        for convolution in before:
-            x = _convolve(architecture, x, convolution, next(affines))
-        if layer.squeezed is not None:
-            squeeze, excite = next(affines), next(affines)
-            gate = F.relu(F.conv2d(x.mean((2, 3), keepdim=True), *_tensors(squeeze)))
-            x = x * torch.sigmoid(F.conv2d(gate, *_tensors(excite)))
-        for convolution in after:
-            x = _convolve(architecture, x, convolution, next(affines))
-        if layer.skip == "identity":
-            x = x + source
-        elif layer.skip == "pool":
-            x = x + _pool(source, layer)
-    x = _convolve(architecture, x, architecture.head_convolution, next(affines))
-    return F.linear(x.mean((2, 3)), *_tensors(next(affines)))
+def _forward(graph: Graph, weights: Weights, image: Tensor) -> dict[str, Tensor]:
+    values = {IMAGE: image}
+    for op in graph.ops.values():
+        if op.name != IMAGE:
+            inputs = [values[name] for name in op.inputs]
+            values[op.name] = _apply(op.operator, inputs, weights.get(op.name))
+    return {output: values[name] for output, name in graph.outputs.items()}
 
 
-def _convolve(architecture: Architecture, x: Tensor, convolution: Convolution, affine: Affine) -> Tensor:
-    x = F.pad(x, _padding(architecture, x.shape[-1], convolution.kernel, convolution.stride))
-    groups = convolution.inputs if convolution.depthwise else 1
-    x = F.conv2d(x, *_tensors(affine), stride=convolution.stride, groups=groups)
-    if not convolution.activated:
-        return x
-    return F.relu6(x) if architecture.activation == "relu6" else F.relu(x)
+def _apply(operator: Operator, inputs: list[Tensor], affine: Affine | None) -> Tensor:
+    x = inputs[0]
+    match operator:
+        case Convolution():
+            assert affine is not None
+            return _activate(_convolve(operator, x, affine), operator.activation)
+        case Dense():
+            assert affine is not None
+            return _activate(F.linear(x.flatten(1), *_tensors(affine)), operator.activation)
+        case Mean():
+            return x.mean((2, 3), keepdim=True)
+        case Gate(function="sigmoid"):
+            return torch.sigmoid(x)
+        case Gate():
+            return (x + 3).clamp(0, 6) / 6
+        case Scale():
+            return x * inputs[1]
+        case Add():
+            return x + inputs[1]
+        case AveragePool():
+            padding = _same(
+                x.shape[-1], operator.kernel, operator.stride
+            )  # whatever the convolutions' padding
+            total = F.avg_pool2d(F.pad(x, padding), operator.kernel, operator.stride)
+            ones = F.avg_pool2d(F.pad(torch.ones_like(x), padding), operator.kernel, operator.stride)
+            return total / ones
+        case FitChannels():
+            return F.pad(x, (0, 0, 0, 0, 0, max(0, operator.outputs - x.shape[1])))[:, : operator.outputs]
+    raise AssertionError(f"the test does not know what {operator} computes")
 
 
-def _pool(x: Tensor, layer: Layer) -> Tensor:
-    padding = _same(x.shape[-1], 3, layer.stride)  # whatever the convolutions' padding
-    total = F.avg_pool2d(F.pad(x, padding), 3, layer.stride)
-    pooled = total / F.avg_pool2d(F.pad(torch.ones_like(x), padding), 3, layer.stride)
-    filled = F.pad(pooled, (0, 0, 0, 0, 0, max(0, layer.outputs - layer.inputs)))
-    return filled[:, : layer.outputs]
+def _convolve(operator: Convolution, x: Tensor, affine: Affine) -> Tensor:
+    symmetric = [operator.kernel // 2] * 4
+    same = _same(x.shape[-1], operator.kernel, operator.stride)
+    x = F.pad(x, symmetric if operator.padding == "symmetric" else same)
+    groups = operator.inputs if operator.depthwise else 1
+    return F.conv2d(x, *_tensors(affine), stride=operator.stride, groups=groups)
 
 
-def _padding(architecture: Architecture, size: int, kernel: int, stride: int) -> list[int]:
-    """Zeros left, right, above and below."""
-    return [kernel // 2] * 4 if architecture.padding == "symmetric" else _same(size, kernel, stride)
+def _activate(x: Tensor, activation: Activation | None) -> Tensor:
+    match activation:
+        case None:
+            return x
+        case "relu":
+            return x.clamp(min=0)
+        case "relu6":
+            return x.clamp(0, 6)
+        case "hard-swish":
+            return x * (x + 3).clamp(0, 6) / 6
 
 
 def _same(size: int, kernel: int, stride: int) -> list[int]:
+    """Zeros left, right, above and below."""
     total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
     return [total // 2, total - total // 2] * 2
 

@@ -8,12 +8,9 @@ timing, so that it need not load LiteRT a hundred times. It goes wrong on order:
 
 import contextlib
 import os
-import queue
-import secrets
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import tempfile
 import threading
@@ -24,8 +21,9 @@ from pathlib import Path
 from statistics import fmean, median, pstdev
 from typing import Self
 
-from mnasnet.devices.android_about import CPUS, ZONES
-from mnasnet.devices.runner import Clock, Network
+from mnasnet.devices.android_about import PHONE_CPU_FOLDER, PHONE_THERMAL_FOLDER
+from mnasnet.devices.runner import Clock, LoadedFile
+from mnasnet.fakes.loopback_adb_link import AdbLink
 
 FAULTS = {
     "unauthorized": "nobody allows the computer on the phone's screen",
@@ -47,13 +45,6 @@ FAULTS = {
 MODEL, RELEASE, ABI = "Loopback 8", "14", "arm64-v8a"
 MOST_MHZ = (1800, 1800, 1800, 1800, 2400, 2400, 2400, 2850)
 """Of each core: a big one, three middle ones and four little ones."""
-PROTOCOL = 0x01000001
-AUTH_TOKEN, AUTH_SIGNATURE = 1, 2
-TAKES_BYTES = 1 << 20
-"""The most that the client may send in one message."""
-BENCHMARK = "/benchmark_model --graph"
-"""In the commands that run it."""
-HEADER = struct.Struct("<4sIIIII")
 
 SCRIPT = """#!/bin/sh
 mkfifo "$0.$$"
@@ -143,7 +134,7 @@ def private_adb_server() -> Iterator[int]:
                     os.environ[name] = value
 
 
-def asked(request: str) -> str:
+def ask_adb_server(request: str) -> str:
     """What the adb server of this process answers, such as to `host:connect:ADDRESS`."""
     port = int(os.environ["ANDROID_ADB_SERVER_PORT"])
     with socket.create_connection(("127.0.0.1", port), timeout=10) as server:
@@ -159,6 +150,7 @@ class LoopbackPhone:
     """
 
     def __init__(self) -> None:
+        self.model = MODEL
         self.faults: dict[str, float] = dict.fromkeys(FAULTS, 0)
         """How often each is still to happen; infinity for always."""
         self.prints_median = True
@@ -179,7 +171,7 @@ class LoopbackPhone:
         self.benchmark_model = self.root / "host/benchmark_model"
         """The file to give to `AndroidDevice`."""
         self._lock = threading.RLock()
-        self._links: set[_Link] = set()
+        self._links: set[AdbLink] = set()
         self._threads: list[threading.Thread] = []
         self._furnish()
         self.shells: set[subprocess.Popen[bytes]] = set()
@@ -211,8 +203,8 @@ class LoopbackPhone:
 
     def _connected_anew(self) -> str:
         """What the adb server says to that."""
-        asked(f"host:disconnect:{self.address}")
-        return asked(f"host:connect:{self.address}")
+        ask_adb_server(f"host:disconnect:{self.address}")
+        return ask_adb_server(f"host:connect:{self.address}")
 
     def unplug(self) -> None:
         """Is gone until `plug_in`."""
@@ -261,7 +253,7 @@ class LoopbackPhone:
 
     def __exit__(self, *error: object) -> None:
         self.unplug()
-        asked(f"host:disconnect:{self.address}")
+        ask_adb_server(f"host:disconnect:{self.address}")
         for shell in list(self.shells):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)
@@ -277,13 +269,13 @@ class LoopbackPhone:
             "bin/getprop": GETPROP,
             "bin/taskset": TASKSET,
             "host/benchmark_model": SCRIPT.format(requests=self.root / "requests"),
-            f"{ZONES}/thermal_zone0/type": "cpu-0-0",
-            f"{ZONES}/thermal_zone0/temp": "31500",
-            f"{ZONES}/thermal_zone1/type": "soc",
-            f"{ZONES}/thermal_zone1/temp": "100",
+            f"{PHONE_THERMAL_FOLDER}/thermal_zone0/type": "cpu-0-0",
+            f"{PHONE_THERMAL_FOLDER}/thermal_zone0/temp": "31500",
+            f"{PHONE_THERMAL_FOLDER}/thermal_zone1/type": "soc",
+            f"{PHONE_THERMAL_FOLDER}/thermal_zone1/temp": "100",
         }
         for number, mhz in enumerate(MOST_MHZ):
-            folder = f"{CPUS}/cpu{number}/cpufreq"
+            folder = f"{PHONE_CPU_FOLDER}/cpu{number}/cpufreq"
             files[f"{folder}/cpuinfo_max_freq"] = f"{mhz * 1000}\n"
             files[f"{folder}/scaling_cur_freq"] = "576000\n"
             files[f"{folder}/scaling_governor"] = "schedutil\n"
@@ -306,7 +298,7 @@ class LoopbackPhone:
     def _serve_client(self, connection: socket.socket) -> None:
         with connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            link = _Link(self, connection)
+            link = AdbLink(self, connection)
             self._links.add(link)
             try:
                 link.serve()
@@ -332,7 +324,7 @@ class LoopbackPhone:
                 reply = self._benchmark(dict(option.lstrip("-").split("=", 1) for option in options))
                 self.run_s += time.perf_counter() - begun
                 self.start(
-                    _told, Path(replies), reply
+                    _write_reply, Path(replies), reply
                 )  # beside, as nobody reads it where the script was ended
 
     def _benchmark(self, options: dict[str, str]) -> str:
@@ -345,7 +337,7 @@ class LoopbackPhone:
         if self.happens("wrong_abi"):
             return f"126 0\nsh: {Path(graph).with_name('benchmark_model')}: not executable: 64-bit ELF file\n"
         try:
-            network = Network(graph, threads=int(options["num_threads"]))
+            network = LoadedFile(graph, threads=int(options["num_threads"]))
         except ValueError as error:
             return f"1 0\nERROR: {error}\nERROR: Benchmarking failed.\n"
         clock = Clock(name="wall time", now_ns=time.perf_counter_ns)
@@ -395,161 +387,6 @@ class LoopbackPhone:
         )
 
 
-def _told(pipe: Path, text: str) -> None:
+def _write_reply(pipe: Path, text: str) -> None:
     pipe.write_text(text, encoding="utf-8")
     pipe.unlink()
-
-
-class _Link:
-    """A connection to the adb server, and the streams in it."""
-
-    def __init__(self, phone: LoopbackPhone, connection: socket.socket) -> None:
-        self.phone, self.connection = phone, connection
-        self._sending = threading.Lock()
-        self._streams: dict[int, _Stream] = {}
-
-    def serve(self) -> None:
-        """Answers messages until the connection ends."""
-        while True:
-            command, first, second, length, _, _ = HEADER.unpack(self._receive(HEADER.size))
-            data = self._receive(length)
-            if command == b"CNXN" and self.phone.happens("unauthorized"):
-                self.send(b"AUTH", AUTH_TOKEN, 0, secrets.token_bytes(20))
-            elif command == b"CNXN":
-                banner = f"device::ro.product.name=loopback;ro.product.model={MODEL};features=shell_v2,cmd"
-                self.send(b"CNXN", PROTOCOL, TAKES_BYTES, banner.encode())
-            elif command == b"AUTH" and first == AUTH_SIGNATURE:
-                self.send(b"AUTH", AUTH_TOKEN, 0, secrets.token_bytes(20))  # it knows no key
-            elif command == b"OPEN":
-                stream = self._streams[first] = _Stream(self, first)
-                self.send(b"OKAY", first, first)
-                self.phone.start(stream.serve, data.rstrip(b"\0").decode())
-            elif command == b"CLSE" and second in self._streams:
-                self._streams.pop(second).close()
-            elif second in self._streams:
-                self._streams[second].take(command, data)
-
-    def send(self, command: bytes, first: int, second: int, data: bytes = b"") -> None:
-        """One message; streams have the number at this end that they have at the other."""
-        magic = int.from_bytes(command, "little") ^ 0xFFFFFFFF
-        header = HEADER.pack(command, first, second, len(data), sum(data) & 0xFFFFFFFF, magic)
-        with self._sending:
-            self.connection.sendall(header + data)
-
-    def end_shells(self) -> None:
-        """As the daemon does when the connection is gone."""
-        for stream in self._streams.values():
-            stream.close()
-
-    def _receive(self, length: int) -> bytes:
-        data = b""
-        while len(data) < length:
-            if not (part := self.connection.recv(length - len(data))):
-                raise EOFError
-            data += part
-        return data
-
-
-class _Stream:
-    """One service that the client asked for."""
-
-    def __init__(self, link: _Link, number: int) -> None:
-        self._link, self._number = link, number
-        self._phone = link.phone
-        self._came: queue.Queue[bytes | None] = queue.Queue()
-        self._read = b""
-        self._taken: queue.Queue[None] = queue.Queue()
-        self._shell: subprocess.Popen[bytes] | None = None
-        self._gone = False
-
-    def serve(self, service: str) -> None:
-        """Does what was asked for, and ends the stream."""
-        kind, _, rest = service.partition(":")
-        if kind == "shell,v2,raw":
-            self._serve_shell(rest)
-        elif kind == "sync":
-            self._serve_sync()
-        self._link.send(b"CLSE", self._number, self._number)
-
-    def take(self, command: bytes, data: bytes) -> None:
-        """A message of this stream."""
-        if command == b"WRTE":
-            self._came.put(data)
-            self._link.send(b"OKAY", self._number, self._number)
-        elif command == b"OKAY":
-            self._taken.put(None)
-
-    def close(self) -> None:
-        """The other side is gone."""
-        self._gone = True
-        self._came.put(None)
-        self._taken.put(None)
-        if self._shell is not None:
-            # The daemon's hint to its child, and to no grandchild.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._shell.pid, signal.SIGHUP)
-
-    def _write(self, data: bytes) -> None:
-        """As many messages as that takes, each after the one before was taken."""
-        for start in range(0, len(data), TAKES_BYTES):
-            self._link.send(b"WRTE", self._number, self._number, data[start : start + TAKES_BYTES])
-            self._taken.get()
-            if self._gone:
-                raise EOFError
-
-    def _serve_shell(self, command: str) -> None:
-        phone = self._phone
-        phone.commands.append(command)
-        if BENCHMARK not in command and phone.happens("drop_asking"):
-            phone.drop()
-        self._shell = subprocess.Popen(
-            ["/bin/sh", "-c", phone.on_this_machine(command)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={"PATH": f"{phone.root / 'bin'}:/usr/bin:/bin"},
-            start_new_session=True,
-        )
-        phone.shells.add(self._shell)
-        outputs = self._shell.communicate()
-        phone.shells.discard(self._shell)
-        status = self._shell.returncode
-        ended = bytes([status if status >= 0 else 128 - status])
-        for kind, data in ((1, outputs[0]), (2, outputs[1]), (3, ended)):
-            data = data.replace(str(phone.root).encode(), b"")
-            if data:
-                self._write(bytes([kind]) + len(data).to_bytes(4, "little") + data)
-
-    def _serve_sync(self) -> None:
-        while True:
-            request, length = self._next(4), int.from_bytes(self._next(4), "little")
-            if request != b"SEND":
-                return
-            name, _, mode = self._next(length).decode().rpartition(",")
-            self._phone.sent.append(name)
-            path = Path(self._phone.on_this_machine(name))
-            full = self._phone.happens("storage_full")
-            with path.open("wb") as file:
-                while self._next(4) == b"DATA":
-                    data = self._next(int.from_bytes(self._next(4), "little"))
-                    if self._phone.happens("drop_pushing"):
-                        self._phone.drop()
-                        return
-                    if not full:
-                        file.write(data)
-            self._next(4)  # the time it was changed, after DONE
-            if full:
-                path.unlink()
-                reason = b"write failed: No space left on device"
-                self._write(b"FAIL" + len(reason).to_bytes(4, "little") + reason)
-            else:
-                path.chmod(int(mode) & 0o777)
-                self._write(b"OKAY" + bytes(4))
-
-    def _next(self, length: int) -> bytes:
-        while len(self._read) < length:
-            if (data := self._came.get()) is None:
-                raise EOFError
-            self._read += data
-        data, self._read = self._read[:length], self._read[length:]
-        return data

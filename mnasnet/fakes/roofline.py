@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.records import Artifact, Latency
-from mnasnet.devices.operators import Operator, Sort, operators
+from mnasnet.arch.records import Artifact
+from mnasnet.devices.timing import Timings
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.meters.operators import Operator, Sort, operators
 
 PER_US: dict[Sort, float] = {
     "pointwise": 14e3,
@@ -47,21 +48,19 @@ def _us(operator: Operator) -> float:
 
 
 class RooflineDevice(RecordedDevice):
-    """Measures `truth_ms` with an error of 1 %, other ones each time it is asked."""
+    """Takes `truth_ms` with an error of 1 %, another one each time it is asked."""
 
     def __init__(self, *, seed: int = 0) -> None:
         super().__init__(lambda digest: None)
         self._generator = np.random.default_rng(seed)
 
-    def measure(
-        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
-    ) -> Latency:
+    def time_file(self, artifact: Artifact, *, reference: Artifact, launches: int = 1) -> Timings:
         """As the protocol says, of files written here; they are not opened."""
         own_ms = self._ms(artifact) * math.exp(0.01 * self._generator.standard_normal())
         if artifact.digest == reference.digest:
             own_ms = self._ms(reference)
-        clock = RecordedDevice({artifact.digest: own_ms, reference.digest: self._ms(reference)}.get)
-        return clock.measure(artifact, reference=reference, agreed=agreed, launches=launches)
+        recorded = RecordedDevice({artifact.digest: own_ms, reference.digest: self._ms(reference)}.get)
+        return recorded.time_file(artifact, reference=reference, launches=launches)
 
     def _ms(self, artifact: Artifact) -> float:
         if artifact.architecture is None:

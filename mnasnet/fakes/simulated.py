@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnasnet.devices.timing import BLOCKS, Block, Load, TimeLoad
+from mnasnet.devices.timing import LOAD_BLOCKS, Load, TimedBlock, TimeLoad
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +37,17 @@ class SimulatedMachine:
         self._speed, self._disturbed = 1.0, False
 
     def launch(self) -> TimeLoad:
-        """A new process; what it returns is for `timing.timed`."""
+        """A new process; what it returns is for `timing.time_launches`."""
         of_launch = self._off(self._disorder.launch, 2)
 
         def time_load(candidate_first: bool) -> Load:
             of_load = of_launch + self._off(self._disorder.load, 2)
             return [
-                Block(
+                TimedBlock(
                     reference_ms=(self._run_ms(1.0, of_load[0]),),
                     candidate_ms=(self._run_ms(self._ratio, of_load[1]),),
                 )
-                for _ in range(BLOCKS)
+                for _ in range(LOAD_BLOCKS)
             ]
 
         return time_load

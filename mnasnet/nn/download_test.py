@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mnasnet.arch.zoo import ZOO, PublishedWeights
-from mnasnet.nn.checkpoint import CheckpointError
+from mnasnet.base.errors import RequestError
 from mnasnet.nn.download import fetch, published_weights
 
 CONTENT = b"the weights"
@@ -57,7 +57,7 @@ def test_something_else_under_the_name_is_refused_and_not_kept(
 ) -> None:
     address, served = server
     (served / NAME).write_bytes(b"something else")
-    with pytest.raises(CheckpointError, match="sent something else: invalid hash value"):
+    with pytest.raises(RequestError, match="sent something else: invalid hash value"):
         fetch(published(address), tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 
@@ -65,7 +65,7 @@ def test_something_else_under_the_name_is_refused_and_not_kept(
 def test_a_damaged_file_in_the_cache_is_named(server: tuple[str, Path], tmp_path: Path) -> None:
     address, _ = server
     (tmp_path / NAME).write_bytes(CONTENT[:4])
-    with pytest.raises(CheckpointError, match="is not what its name says, by its SHA-256: remove it"):
+    with pytest.raises(RequestError, match="is not what its name says, by its SHA-256: remove it"):
         fetch(published(address), tmp_path)
 
 
@@ -73,17 +73,15 @@ def test_a_file_that_is_gone_and_a_network_that_is_not_there_are_one_line(
     server: tuple[str, Path], tmp_path: Path
 ) -> None:
     address, _ = server
-    with pytest.raises(CheckpointError, match=f"{NAME} cannot be had: .*not found; connect to a network"):
+    with pytest.raises(RequestError, match=f"{NAME} cannot be had: .*not found; connect to a network"):
         fetch(published(address), tmp_path)
-    with pytest.raises(
-        CheckpointError, match="Connection refused; connect to a network, or put the file into"
-    ):
+    with pytest.raises(RequestError, match="Connection refused; connect to a network, or put the file into"):
         fetch(published("http://127.0.0.1:1/"), tmp_path)
 
 
 def test_every_published_file_has_a_digest_in_its_name() -> None:
     files = [weights for network in ZOO.values() for weights in network.weights]
-    assert len(files) == 8
+    assert len(files) == 11
     for weights in files:
         assert len(weights.sha256) >= 8
         assert int(weights.sha256, 16) > 0
@@ -96,8 +94,8 @@ def test_weights_are_found_by_network_width_and_publisher() -> None:
     assert found.file == "mnasnet1_3-a4c69d6f.pth"
     assert published_weights("mnasnet-b1", by="weights.pth", width=1.0) is None
     with pytest.raises(
-        CheckpointError, match=r"timm publishes no weights of mnasnet-b1 at width 0\.5; there are"
+        RequestError, match=r"timm publishes no weights of mnasnet-b1 at width 0\.5; there are"
     ):
         published_weights("mnasnet-b1", by="timm", width=0.5)
-    with pytest.raises(CheckpointError, match="there are none: give a file"):
+    with pytest.raises(RequestError, match="there are none: give a file"):
         published_weights("mnasnet-d1", by="timm", width=1.0)

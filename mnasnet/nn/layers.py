@@ -1,26 +1,29 @@
 """The modules that networks are made of: convolution with BN, squeeze-and-excitation, skips, one layer."""
 
 import math
-from typing import TypedDict
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mnasnet.arch.architecture import POOL_KERNEL, Activation, Convolution, Layer, Padding, map_size
+from mnasnet.arch.block import Layer
+from mnasnet.arch.lowering import POOL_KERNEL
+from mnasnet.graph.operators import Activation, Convolution, GateFunction, reduce_size
 
 BN_MOMENTUM = 0.01
 """In torch's sense; the official 0.99 in TensorFlow's (section 5)."""
 
-ACTIVATIONS: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "relu6": nn.ReLU6}
+ACTIVATIONS: dict[Activation, type[nn.ReLU | nn.ReLU6 | nn.Hardswish]] = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "hard-swish": nn.Hardswish,
+}
 
-
-class Form(TypedDict):
-    """What all layers of an architecture share; see the fields of `Architecture`."""
-
-    activation: Activation
-    padding: Padding
-    bn_epsilon: float
+GATES: dict[GateFunction, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "hard-sigmoid": F.hardsigmoid,
+}
 
 
 class SameConv2d(nn.Conv2d):
@@ -35,22 +38,20 @@ class SameConv2d(nn.Conv2d):
 
 
 def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    lacking = max(0, (map_size(size, stride) - 1) * stride + kernel - size)
+    lacking = max(0, (reduce_size(size, stride) - 1) * stride + kernel - size)
     return lacking // 2, lacking - lacking // 2
 
 
 class ConvolutionBN(nn.Sequential):
-    """`conv`, `bn` and, where the convolution is activated, `activation`."""
+    """`conv`, `bn` and, where the convolution has one, `activation`."""
 
     conv: nn.Conv2d
     bn: nn.BatchNorm2d
 
-    def __init__(
-        self, convolution: Convolution, *, activation: Activation, padding: Padding, bn_epsilon: float
-    ) -> None:
+    def __init__(self, convolution: Convolution, *, bn_epsilon: float) -> None:
         groups = convolution.inputs if convolution.depthwise else 1
         # SAME is symmetric at stride 1, and torch's own convolution saves the arithmetic.
-        same = padding == "same" and convolution.stride > 1
+        same = convolution.padding == "same" and convolution.stride > 1
         conv = (SameConv2d if same else nn.Conv2d)(
             convolution.inputs,
             convolution.outputs,
@@ -66,18 +67,19 @@ class ConvolutionBN(nn.Sequential):
         super().__init__()
         self.conv = conv
         self.bn = nn.BatchNorm2d(convolution.outputs, eps=bn_epsilon, momentum=BN_MOMENTUM)
-        if convolution.activated:
-            self.activation = ACTIVATIONS[activation](inplace=True)
+        if convolution.activation is not None:
+            self.activation = ACTIVATIONS[convolution.activation](inplace=True)
 
 
 class SqueezeAndExcitation(nn.Module):
     """Each channel scaled by a gate between 0 and 1 that the means of all channels decide (Figure 7a).
 
-    Mean, 1 × 1 convolution, ReLU, 1 × 1 convolution, sigmoid; always ReLU, as the official `se_reduce`.
+    Mean, 1 × 1 convolution, ReLU, 1 × 1 convolution, gate; always ReLU, as the official `se_reduce`.
     """
 
-    def __init__(self, *, channels: int, squeezed: int) -> None:
+    def __init__(self, *, channels: int, squeezed: int, gate: GateFunction = "sigmoid") -> None:
         super().__init__()
+        self.gate = GATES[gate]
         self.squeeze = nn.Conv2d(channels, squeezed, 1)
         self.excite = nn.Conv2d(squeezed, channels, 1)
         for conv in (self.squeeze, self.excite):
@@ -87,8 +89,8 @@ class SqueezeAndExcitation(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """`features` and the result are `[batch, channels, height, width]`."""
-        gate = features.mean((2, 3), keepdim=True)
-        return features * torch.sigmoid(self.excite(F.relu(self.squeeze(gate))))
+        means = features.mean((2, 3), keepdim=True)
+        return features * self.gate(self.excite(F.relu(self.squeeze(means))))
 
 
 class PooledSkip(nn.Module):
@@ -117,16 +119,19 @@ class PooledSkip(nn.Module):
 class LayerModule(nn.Module):
     """One layer: convolutions, squeeze-and-excitation behind the spatial one, and the skip added last."""
 
-    def __init__(self, layer: Layer, *, activation: Activation, padding: Padding, bn_epsilon: float) -> None:
+    def __init__(self, layer: Layer, *, bn_epsilon: float) -> None:
         super().__init__()
-        form = Form(activation=activation, padding=padding, bn_epsilon=bn_epsilon)
         parts = layer.convolutions()
-        before, after = (nn.Sequential(*(ConvolutionBN(one, **form) for one in part)) for part in parts)
+        before, after = (
+            nn.Sequential(*(ConvolutionBN(one, bn_epsilon=bn_epsilon) for one in part)) for part in parts
+        )
         self.before = before
         self.se = (
             None
             if layer.squeezed is None
-            else SqueezeAndExcitation(channels=parts[0][-1].outputs, squeezed=layer.squeezed)
+            else SqueezeAndExcitation(
+                channels=parts[0][-1].outputs, squeezed=layer.squeezed, gate=layer.form.gate
+            )
         )
         self.after = after
         skips = {

@@ -8,10 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from mnasnet.arch.architecture import Convolution, Padding, map_size, parse_block
-from mnasnet.nn.layers import ConvolutionBN, Form, LayerModule, PooledSkip, SqueezeAndExcitation
+from mnasnet.arch.block import Layer, LayerForm, parse_block
+from mnasnet.graph.operators import Convolution, GateFunction, Padding, reduce_size
+from mnasnet.nn.layers import ConvolutionBN, LayerModule, PooledSkip, SqueezeAndExcitation
 
-FORM = Form(activation="relu", padding="same", bn_epsilon=1e-3)
+
+def _layer(notation: str, *, inputs: int, form: LayerForm | None = None) -> Layer:
+    (layer,) = parse_block(notation).expand(inputs, form or LayerForm())
+    return layer
 
 
 def _convolution(
@@ -23,9 +27,10 @@ def _convolution(
         inputs=channels,
         outputs=channels,
         depthwise=depthwise,
-        activated=False,
+        activation=None,
+        padding=padding,
     )
-    return ConvolutionBN(convolution, activation="relu", padding=padding, bn_epsilon=1e-3)
+    return ConvolutionBN(convolution, bn_epsilon=1e-3)
 
 
 def _under_a_kernel_of_ones(line: list[float], *, kernel: int, stride: int, padding: Padding) -> list[float]:
@@ -79,7 +84,7 @@ def test_stride_1_pads_evenly_and_keeps_the_size(line: list[float], padding: Pad
 def test_either_padding_leaves_a_map_of_the_same_size(
     size: tuple[int, int], kernel: int, stride: int, padding: Padding
 ) -> None:
-    expected = tuple(map_size(side, stride) for side in size)
+    expected = tuple(reduce_size(side, stride) for side in size)
     image = torch.zeros(1, 1, *size)
     assert _convolution(kernel=kernel, stride=stride, padding=padding).conv(image).shape[2:] == expected
     assert PooledSkip(stride=stride, outputs=1)(image).shape[2:] == expected
@@ -123,6 +128,20 @@ def test_squeeze_and_excitation_multiplies_each_channel_by_its_gate() -> None:
     torch.testing.assert_close(result, expected)
 
 
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [("sigmoid", [1 / (1 + math.exp(-2)), 1 / (1 + math.exp(4))]), ("hard-sigmoid", [5 / 6, 0.0])],
+)
+def test_a_gate_is_a_sigmoid_or_a_hard_one(gate: GateFunction, expected: list[float]) -> None:
+    module = SqueezeAndExcitation(channels=2, squeezed=1, gate=gate)
+    assert module.excite.bias is not None
+    with torch.no_grad():
+        module.excite.weight.zero_()
+        module.excite.bias.copy_(torch.tensor([2.0, -4.0]))  # relu6(2 + 3) / 6 and relu6(-4 + 3) / 6
+        result = module(torch.ones(1, 2, 1, 1))
+    torch.testing.assert_close(result.flatten(), torch.tensor(expected))
+
+
 def test_squeeze_and_excitation_starts_with_open_halves() -> None:
     # Biases start at zero, as the official ones; so features of nothing pass half, as σ(0).
     module = SqueezeAndExcitation(channels=8, squeezed=2)
@@ -132,8 +151,7 @@ def test_squeeze_and_excitation_starts_with_open_halves() -> None:
 
 
 def test_squeeze_and_excitation_squeezes_the_layers_input_and_stands_behind_the_depthwise() -> None:
-    (layer,) = parse_block("mb_k3_s1_e6_c24_n1_se0.25").expand(16)
-    module = LayerModule(layer, **FORM)
+    module = LayerModule(_layer("mb_k3_s1_e6_c24_n1_se0.25", inputs=16), bn_epsilon=1e-3)
     assert module.se is not None
     # 16 · 0.25 = 4, not 16 · 6 · 0.25 = 24.
     assert module.se.squeeze.weight.shape == (4, 96, 1, 1)
@@ -180,8 +198,8 @@ def test_the_skip_is_added_behind_all_else(notation: str) -> None:
     results = {}
     for skip in ("", "_pool", "_noskip"):
         torch.manual_seed(1)
-        (layer,) = parse_block(notation + skip).expand(8)
-        results[skip] = LayerModule(layer, **FORM).eval()(features)
+        layer = _layer(notation + skip, inputs=8)
+        results[skip] = LayerModule(layer, bn_epsilon=1e-3).eval()(features)
     torch.testing.assert_close(results[""], results["_noskip"] + features)
     torch.testing.assert_close(
         results["_pool"], results["_noskip"] + PooledSkip(stride=1, outputs=8)(features)
@@ -197,7 +215,7 @@ def test_the_skip_is_added_behind_all_else(notation: str) -> None:
     ],
 )
 def test_the_last_convolution_is_linear_but_a_regular_one(notation: str, activated: list[bool]) -> None:
-    (layer,) = parse_block(notation).expand(8)
-    modules = LayerModule(layer, activation="relu6", padding="same", bn_epsilon=1e-3).modules()
+    layer = _layer(notation, inputs=8, form=LayerForm(activation="relu6"))
+    modules = LayerModule(layer, bn_epsilon=1e-3).modules()
     found = [module for module in modules if isinstance(module, ConvolutionBN)]
     assert [isinstance(module[-1], nn.ReLU6) for module in found] == activated

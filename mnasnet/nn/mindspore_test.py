@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnasnet.arch.zoo import find_architecture
-from mnasnet.nn.checkpoint import CheckpointError, load_network
+from mnasnet.base.errors import RequestError
+from mnasnet.nn.checkpoint import load_network
 from mnasnet.nn.mindspore import read_mindspore
 
 GOLDEN = Path(__file__).parent / "golden" / "mindcv"
@@ -32,7 +33,7 @@ def test_mindcvs_weights_give_mindspores_logits(size: int) -> None:
 
 
 def test_a_file_of_another_width_is_refused_by_the_tensors_name() -> None:
-    with pytest.raises(CheckpointError, match=r"features\.\d+\S* is \(8"):
+    with pytest.raises(RequestError, match=r"features\.\d+\S* is \(8"):
         load_network(CKPT, find_architecture("mnasnet-b1"))
 
 
@@ -78,7 +79,7 @@ def test_a_file_cut_between_two_tensors_lacks_one_by_name(tmp_path: Path) -> Non
         if content[cut:].startswith(b"\x0a") and _reads(content[:cut])
     )
     (tmp_path / "cut.ckpt").write_bytes(content[:end])
-    with pytest.raises(CheckpointError, match=r"'classifier\.bias' is missing"):
+    with pytest.raises(RequestError, match=r"'classifier\.bias' is missing"):
         load_network(tmp_path / "cut.ckpt", find_architecture("mnasnet-b1", width=WIDTH))
 
 

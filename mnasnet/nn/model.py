@@ -8,8 +8,10 @@ import torch
 from mnasnet.arch.imagenet import IMAGENET_CLASSES
 from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import ZOO, find_architecture
-from mnasnet.nn.checkpoint import LAYOUTS, load_weights
+from mnasnet.base.errors import RequestError
+from mnasnet.nn.checkpoint import load_weights
 from mnasnet.nn.download import fetch, published_weights, weights_folder
+from mnasnet.nn.layouts import LAYOUTS
 from mnasnet.nn.network import Network
 
 WEIGHTS = "weights.safetensors"
@@ -17,10 +19,6 @@ WEIGHTS = "weights.safetensors"
 
 UNTRAINED = "random"
 """In place of a file of weights: a network to be timed, which classifies nothing."""
-
-
-class ModelError(Exception):
-    """There are no weights, or labels, for the network; the message is one line with the way out."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,9 +58,8 @@ def open_model(
         fitted: whether to leave out strides that would shrink small images to a point (`Architecture.fitted`).
 
     Raises:
-        NamedNetworkError: there is no such network.
-        CheckpointError: the weights cannot be read or had, or are of another network.
-        ModelError: there are no weights, or there is not one label for each class.
+        RequestError: there is no such network, or no weights for it that can be had and read, or not one label for
+            each class.
     """
     architecture = find_architecture(name, width=width, image_size=image_size)
     if fitted:
@@ -71,9 +68,9 @@ def open_model(
     if weights is None and own.is_file():
         weights = str(own)
     if weights is None:
-        raise ModelError(
-            f"{name} comes without weights: give --weights FILE, --weights timm or torchvision where `mnasnet zoo` "
-            f"says so, or --weights {UNTRAINED} for a network to be timed"
+        raise RequestError(
+            f"{name} comes without weights: give `weights` FILE, `weights` timm or torchvision where `mnasnet zoo` "
+            f"says so, or `weights` {UNTRAINED} for a network to be timed"
         )
     if weights == UNTRAINED:
         with torch.random.fork_rng(devices=[]):
@@ -87,7 +84,7 @@ def open_model(
         network = loaded.network
         if image_size is not None:
             network.architecture = replace(network.architecture, image_size=image_size)
-        learned = loaded.learned or _published(network, loaded.source)
+        learned = loaded.learned or _published(network, loaded.layout)
     if labels is not None:
         learned = relabelled(learned, labels)
     return Model(
@@ -99,11 +96,11 @@ def open_model(
     )
 
 
-def _published(network: Network, source: str) -> Learned:
-    """What the networks of a source have learned, whose files do not say: ImageNet, where there are 1,000."""
+def _published(network: Network, layout: str) -> Learned:
+    """What the networks of a layout have learned, whose files do not say: ImageNet, where there are 1,000."""
     classes = network.architecture.classes
-    known = classes == len(IMAGENET_CLASSES) and source != "mnasnet"
-    mean, std = LAYOUTS[source].normalisation
+    known = classes == len(IMAGENET_CLASSES) and layout != "mnasnet"
+    mean, std = LAYOUTS[layout].normalisation
     learned = Learned(
         classes=IMAGENET_CLASSES if known else tuple(map(str, range(classes))), mean=mean, std=std
     )
@@ -114,18 +111,20 @@ def relabelled(learned: Learned, labels: Path) -> Learned:
     """The same with the names of a text file, one class a line.
 
     Raises:
-        ModelError: it cannot be read, or there is not one name for each class.
+        RequestError: it cannot be read, or there is not one name for each class.
     """
     try:
         text = labels.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise ModelError(
-            f"{labels} cannot be read as labels ({reason}): give a text file, one class a line"
+        raise RequestError(
+            f"cannot be read ({reason}): give a text file, one class a line", field="labels", value=labels
         ) from error
     classes = tuple(line.strip() for line in text.splitlines() if line.strip())
     if len(classes) != len(learned.classes):
-        raise ModelError(
-            f"{labels} names {len(classes)} classes, and the network has {len(learned.classes)}: give one a line"
+        raise RequestError(
+            f"names {len(classes)} classes, and the network has {len(learned.classes)}: give one a line",
+            field="labels",
+            value=labels,
         )
     return replace(learned, classes=classes)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mnasnet.arch.zoo import find_architecture
+from mnasnet.base.errors import RequestError
 from mnasnet.nn.network import Network
 
 
@@ -86,8 +87,10 @@ def create_network(
         features_only: whether to leave out head and classifier and give the maps at strides 4, 8, 16 and 32.
 
     Raises:
-        NamedNetworkError: there is no such network; the message says what there is.
+        RequestError: there is no such network; the message says what there is.
     """
+    if num_classes is not None and num_classes < 1:
+        raise RequestError("give a whole number of at least 1", field="num_classes", value=num_classes)
     architecture = find_architecture(
         name, width=width, image_size=image_size, classes=num_classes, in_channels=in_channels
     )

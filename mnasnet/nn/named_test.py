@@ -3,15 +3,16 @@
 import pytest
 import torch
 
-from mnasnet.arch.cost import parameters
-from mnasnet.arch.zoo import ZOO, NamedNetworkError
+from mnasnet.arch.zoo import ZOO
+from mnasnet.base.errors import RequestError
+from mnasnet.graph.cost import count_parameters
 from mnasnet.nn.named import create_network
 
 
 @pytest.mark.parametrize("name", ZOO)
 def test_a_named_network_has_the_parameters_that_the_zoo_says(name: str) -> None:
     network = create_network(name)
-    assert sum(p.numel() for p in network.parameters()) == parameters(ZOO[name].architecture)
+    assert sum(p.numel() for p in network.parameters()) == count_parameters(ZOO[name].architecture.lowered())
 
 
 def test_classes_and_channels_are_as_asked_for() -> None:
@@ -43,5 +44,11 @@ def test_the_last_map_is_what_the_head_sees() -> None:
 
 
 def test_an_unknown_name_says_the_nearest() -> None:
-    with pytest.raises(NamedNetworkError, match="the nearest is mobilenet-v2"):
+    with pytest.raises(RequestError, match="the nearest is mobilenet-v2"):
         create_network("mobilenet-v3")
+
+
+def test_what_cannot_be_made_is_named_as_its_argument_is() -> None:
+    with pytest.raises(RequestError, match=r"^`num_classes` 0: give") as refused:
+        create_network("mnasnet-a1", num_classes=0)
+    assert refused.value.field == "num_classes"

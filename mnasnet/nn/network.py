@@ -1,7 +1,6 @@
 """Any `Architecture` as a torch module, and its folding to plain numpy weights."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -9,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.weights import Affine, Weights
-from mnasnet.nn.layers import ConvolutionBN, Form, LayerModule, SqueezeAndExcitation
+from mnasnet.graph.weights import Affine, Weights
+from mnasnet.nn.layers import ACTIVATIONS, ConvolutionBN, LayerModule
 
 CLASSIFIER_RANGE = 1 / math.sqrt(1000)
 """The classifier's weights start uniform within ± this: the official 1/√(classes) for ImageNet's 1,000 classes.
@@ -19,29 +18,37 @@ For ten classes that formula gives ten times as much, so logits of several units
 the digits that cost a dozen points of accuracy after five epochs.
 """
 
+HIDDEN_STD = 0.01
+"""Standard deviation of a hidden layer's first weights (torchvision `models/mobilenetv3.py`)."""
+
 
 class Network(nn.Module):
-    """Stem, blocks, head, mean, dropout, classifier, with the official semantics and initialisation."""
+    """Stem, blocks, head, mean, hidden layer where there is one, dropout, classifier.
+
+    Semantics and initialisation are the official ones. Its modules bear the names of the graph's operators.
+    """
 
     def __init__(self, architecture: Architecture, *, dropout: float = 0.2) -> None:
         """`dropout` is the probability before the classifier; 0.2 in section 5."""
         super().__init__()
         self.architecture = architecture
-        form = Form(
-            activation=architecture.activation,
-            padding=architecture.padding,
-            bn_epsilon=architecture.bn_epsilon,
-        )
-        self.stem = ConvolutionBN(architecture.stem_convolution, **form)
+        epsilon = architecture.bn_epsilon
+        self.stem = ConvolutionBN(architecture.stem_convolution, bn_epsilon=epsilon)
         self.blocks = nn.Sequential(
             *(
-                nn.Sequential(*(LayerModule(layer, **form) for layer in block))
+                nn.Sequential(*(LayerModule(layer, bn_epsilon=epsilon) for layer in block))
                 for block in architecture.expanded()
             )
         )
-        self.head = ConvolutionBN(architecture.head_convolution, **form)
+        self.head = ConvolutionBN(architecture.head_convolution, bn_epsilon=epsilon)
+        self.hidden: nn.Linear | None = None
+        if architecture.hidden is not None:
+            self.hidden = nn.Linear(architecture.head, architecture.hidden)
+            nn.init.normal_(self.hidden.weight, std=HIDDEN_STD)
+            nn.init.zeros_(self.hidden.bias)
+            self.hidden_activation = ACTIVATIONS[architecture.activation](inplace=True)
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(architecture.head, architecture.classes)
+        self.classifier = nn.Linear(architecture.hidden or architecture.head, architecture.classes)
         nn.init.uniform_(self.classifier.weight, -CLASSIFIER_RANGE, CLASSIFIER_RANGE)
         nn.init.zeros_(self.classifier.bias)
 
@@ -50,6 +57,8 @@ class Network(nn.Module):
         features = self.head(self.blocks(self.stem(images)))
         # In this form: ExecuTorch's XNNPACK has no mean that drops the dimensions.
         means = features.mean((2, 3), keepdim=True).flatten(1)
+        if self.hidden is not None:
+            means = self.hidden_activation(self.hidden(means))
         logits: Tensor = self.classifier(self.dropout(means))
         return logits
 
@@ -57,20 +66,15 @@ class Network(nn.Module):
 @torch.no_grad()
 def fold(network: Network) -> Weights:
     """The network's numbers with every BN, as it stands for evaluation, folded into its convolution."""
-    return Weights(affines=tuple(_affines(network)))
+    graph = network.architecture.lowered()
+    return {name: _fold_module(network.get_submodule(name)) for name, _ in graph.weighted()}
 
 
-def _affines(network: Network) -> Iterator[Affine]:
-    yield _folded(network.stem)
-    # Modules come in the order in which `LayerModule` makes them: before, se, after.
-    for module in network.blocks.modules():
-        if isinstance(module, ConvolutionBN):
-            yield _folded(module)
-        elif isinstance(module, SqueezeAndExcitation):
-            yield _plain(module.squeeze)
-            yield _plain(module.excite)
-    yield _folded(network.head)
-    yield _plain(network.classifier)
+def _fold_module(module: nn.Module) -> Affine:
+    if isinstance(module, ConvolutionBN):
+        return _folded(module)
+    assert isinstance(module, nn.Conv2d | nn.Linear)
+    return _plain(module)
 
 
 def _folded(module: ConvolutionBN) -> Affine:

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mnasnet.arch.architecture import Architecture, parse_block
+from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.architecture_strategies import architectures
-from mnasnet.arch.cost import multiply_adds, parameters
-from mnasnet.arch.weights import shapes
-from mnasnet.arch.zoo import MNASNET_A1, MNASNET_B1, MOBILENET_V2
+from mnasnet.arch.block import parse_block
+from mnasnet.arch.networks import MNASNET_A1, MNASNET_B1, MOBILENET_V2
 from mnasnet.export.tflite import write_tflite
+from mnasnet.graph.cost import count_multiply_adds, count_parameters
+from mnasnet.graph.operators import Convolution
+from mnasnet.graph.weights import check_weights
 from mnasnet.nn.network import Network, fold
 from mnasnet.space.hierarchical import SPACES
 from mnasnet.space.space import Space
@@ -76,9 +78,9 @@ def _assert_torch_counts_the_same(architecture: Architecture) -> None:
         images = torch.empty(1, architecture.in_channels, architecture.image_size, architecture.image_size)
     with FlopCounterMode(display=False) as counter:
         network(images)
-    assert sum(weight.numel() for weight in network.parameters()) == parameters(architecture)
+    assert sum(weight.numel() for weight in network.parameters()) == count_parameters(architecture.lowered())
     # Torch counts a multiplication and an addition each.
-    assert counter.get_total_flops() == 2 * multiply_adds(architecture)
+    assert counter.get_total_flops() == 2 * count_multiply_adds(architecture.lowered())
 
 
 @pytest.mark.parametrize(
@@ -135,9 +137,33 @@ def test_the_phones_file_of_a_published_network_computes_what_the_network_does(
 
 @given(architectures())
 @settings(max_examples=10)
-def test_folded_weights_are_those_of_the_architecture(architecture: Architecture) -> None:
-    named = fold(Network(architecture)).named(architecture)
-    assert {name: affine.weight.shape for name, affine in named.items()} == shapes(architecture)
+def test_folded_weights_are_those_of_the_graph(architecture: Architecture) -> None:
+    check_weights(architecture.lowered(), fold(Network(architecture)))
+
+
+def _expected_state(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+    """Shapes of a network's parameters and statistics by torch's names, as its graph has them."""
+    graph = architecture.lowered()
+    state: dict[str, tuple[int, ...]] = {}
+    for name, shape in graph.weighted():
+        operator = graph.ops[name].operator
+        if isinstance(operator, Convolution) and operator.batch_norm:
+            state[f"{name}.conv.weight"] = shape
+            leaves = ("weight", "bias", "running_mean", "running_var")
+            state |= {f"{name}.bn.{leaf}": shape[:1] for leaf in leaves}
+            state[f"{name}.bn.num_batches_tracked"] = ()
+        else:
+            state |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return state
+
+
+@given(architectures())
+@settings(max_examples=50)
+def test_torch_has_the_parameters_of_the_graph_by_name_and_shape(architecture: Architecture) -> None:
+    with torch.device("meta"):
+        state = Network(architecture).state_dict()
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    assert found == _expected_state(architecture)
 
 
 def test_folding_leaves_the_network_as_it_was() -> None:
@@ -150,12 +176,12 @@ def test_folding_leaves_the_network_as_it_was() -> None:
 def test_a_fold_is_a_copy_where_training_goes_on() -> None:
     network = randomised(SMALL)
     weights = fold(network)
-    before = [affine.bias.copy() for affine in weights.affines]
+    before = {name: affine.bias.copy() for name, affine in weights.items()}
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(1)
-    for affine, bias in zip(weights.affines, before, strict=True):
-        np.testing.assert_array_equal(affine.bias, bias)
+    for name, affine in weights.items():
+        np.testing.assert_array_equal(affine.bias, before[name])
 
 
 def test_the_memory_layout_changes_nothing() -> None:
@@ -167,8 +193,8 @@ def test_the_memory_layout_changes_nothing() -> None:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         result = network(images.to(memory_format=torch.channels_last))
     torch.testing.assert_close(result, expected)
-    for affine, other in zip(fold(network).affines, folded.affines, strict=True):
-        np.testing.assert_array_equal(affine.weight, other.weight)
+    for name, affine in fold(network).items():
+        np.testing.assert_array_equal(affine.weight, folded[name].weight)
 
 
 def test_images_of_a_batch_do_not_see_each_other() -> None:

@@ -9,9 +9,9 @@ import pytest
 from optuna.trial import TrialState
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds, parameters
+from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Accuracy, Latency
-from mnasnet.arch.zoo import MOBILENET_V2
+from mnasnet.graph.cost import count_multiply_adds, count_parameters
 from mnasnet.space.hierarchical import mnasnet_space
 from mnasnet.study.card import Card, write_card
 from mnasnet.study.storage import DIRECTIONS, Setup, write_setup
@@ -82,8 +82,8 @@ def card(
         control=control,
         digest=architecture.digest(),
         architecture=architecture,
-        parameters=parameters(architecture),
-        multiply_adds=multiply_adds(architecture),
+        parameters=count_parameters(architecture.lowered()),
+        multiply_adds=count_multiply_adds(architecture.lowered()),
         accuracy=accuracy(correct, images=500, epochs=epochs, on="test"),
         precision="fp32",
         float_accuracy=None,
@@ -156,7 +156,7 @@ def study(empty_study: optuna.Study) -> optuna.Study:
     add_trial(empty_study, params[3], median_ms=1.2, correct=None)
     add_trial(empty_study, params[4], median_ms=0.8, correct=285)  # 95 %
     add_trial(empty_study, params[2], median_ms=0.4, correct=282, copy_of=2)
-    add_failed(empty_study, "DivergedError: loss <nan> & more")
+    add_failed(empty_study, "DivergedError: loss <nan> & more, `width` 1")
     add_trial(empty_study, params[5], median_ms=0.7, correct=270)  # 90 %, beaten by trial 2
     return empty_study
 

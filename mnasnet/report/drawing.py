@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-from mnasnet.arch.architecture import Architecture, Layer, map_size
+from mnasnet.graph.graph import IMAGE, LOGITS, Graph, Op, Part
+from mnasnet.graph.operators import Shape
 
 WIDTH = 340
 BOX_LEFT, BOX_WIDTH, BOX_HEIGHT = 8, 236, 46
@@ -26,41 +27,25 @@ class Box:
     """The feature map behind it, `H×W×C`."""
 
 
-def boxes(architecture: Architecture) -> Iterator[Box]:
-    """The boxes from stem to classifier, one a block."""
-    size = map_size(architecture.image_size, architecture.stem_stride)
-    yield Box(
-        kind="conv",
-        title="Conv 3×3",
-        details=f"stem, stride {architecture.stem_stride}",
-        repeats=1,
-        output=_map(size, architecture.stem),
-    )
-    for _, run in groupby(architecture.layers(), key=lambda entry: entry[0]):
-        layers = [layer for _, layer in run]
-        size = map_size(size, layers[0].stride)
-        first = layers[0]
+def boxes(graph: Graph) -> Iterator[Box]:
+    """The boxes from stem to classifier, one a group of parts."""
+    for _, run in groupby(graph.parts.items(), key=lambda entry: entry[0].group):
+        entries = list(run)
+        parts = [part for part, _ in entries]
+        _, last = entries[-1]
         yield Box(
-            kind=first.op,
-            title=f"{_op(first)} {first.kernel}×{first.kernel}",
-            details=_details(layers),
-            repeats=len(layers),
-            output=_map(size, first.outputs),
+            kind=parts[0].kind,
+            title=parts[0].title,
+            details=_details(parts),
+            repeats=len(parts),
+            output=_output_words(graph, last[-1]),
         )
-    yield Box(kind="conv", title="Conv 1×1", details="head", repeats=1, output=_map(size, architecture.head))
-    yield Box(
-        kind="plain",
-        title="Mean, fully connected",
-        details="classifier",
-        repeats=1,
-        output=f"{architecture.classes} classes",
-    )
 
 
-def draw(architecture: Architecture, *, title: str) -> str:
+def draw(graph: Graph, *, title: str) -> str:
     """An `<svg>` of the network; `title` is what a screen reader says of it."""
-    drawn = list(boxes(architecture))
-    image = f"image {_map(architecture.image_size, architecture.in_channels)}"
+    drawn = list(boxes(graph))
+    image = f"image {_map_words(graph.ops[IMAGE].shape)}"
     height = 24 + len(drawn) * (BOX_HEIGHT + GAP)
     middle = BOX_LEFT + BOX_WIDTH / 2
     parts = [
@@ -93,21 +78,23 @@ def _draw(box: Box, top: int, middle: float) -> Iterator[str]:
     yield f'<text class="map" x="{middle + 8}" y="{top + BOX_HEIGHT + 19}">{escape(box.output)}</text>'
 
 
-def _op(layer: Layer) -> str:
-    return {"conv": "Conv", "sep": "SepConv", "mb": f"MBConv{layer.expansion}"}[layer.op]
-
-
-def _details(layers: list[Layer]) -> str:
-    """Stride, SE and skip, as in `stride 2 · SE · identity skip in 2 of 3`."""
-    first = layers[0]
-    parts = [f"stride {first.stride}"]
-    parts += ["SE"] if first.squeezed is not None else []
-    skips = [layer.skip for layer in layers if layer.skip != "none"]
+def _details(parts: list[Part]) -> str:
+    """What the first says, and the skips, as in `stride 2 · SE · identity skip in 2 of 3`."""
+    skips = [part.skip for part in parts if part.skip not in (None, "none")]
+    words = [parts[0].details]
     for skip in dict.fromkeys(skips):
-        of = f" in {skips.count(skip)} of {len(layers)}" if skips.count(skip) < len(layers) else ""
-        parts.append(f"{skip} skip{of}")
-    return " · ".join(parts if skips else [*parts, "no skip"])
+        of = f" in {skips.count(skip)} of {len(parts)}" if skips.count(skip) < len(parts) else ""
+        words.append(f"{skip} skip{of}")
+    if not skips and parts[0].skip is not None:
+        words.append("no skip")
+    return " · ".join(words)
 
 
-def _map(side: int, channels: int) -> str:
-    return f"{side}×{side}×{channels}"
+def _output_words(graph: Graph, op: Op) -> str:
+    if len(op.shape) == 3:
+        return _map_words(op.shape)
+    return f"{op.shape[0]} {'classes' if graph.outputs.get(LOGITS) == op.name else 'features'}"
+
+
+def _map_words(shape: Shape) -> str:
+    return "×".join(map(str, shape))

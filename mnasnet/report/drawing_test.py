@@ -2,13 +2,14 @@
 
 from xml.etree import ElementTree
 
-from mnasnet.arch.architecture import Architecture, parse_block
-from mnasnet.arch.zoo import MNASNET_A1
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.block import parse_block
+from mnasnet.arch.networks import MNASNET_A1
 from mnasnet.report.drawing import boxes, draw
 
 
 def test_a1_is_drawn_as_in_figure_7() -> None:
-    drawn = list(boxes(MNASNET_A1))
+    drawn = list(boxes(MNASNET_A1.lowered()))
     assert [(box.title, box.repeats, box.output) for box in drawn] == [
         ("Conv 3×3", 1, "112×112×32"),
         ("SepConv 3×3", 1, "112×112×16"),
@@ -30,7 +31,7 @@ def test_a1_is_drawn_as_in_figure_7() -> None:
 
 def test_the_drawing_is_well_formed_and_says_everything() -> None:
     network = Architecture(blocks=(parse_block("conv_k5_s2_c24_n2_pool"),), image_size=32, classes=2)
-    drawing = ElementTree.fromstring(draw(network, title='a <"network"> & more'))
+    drawing = ElementTree.fromstring(draw(network.lowered(), title='a <"network"> & more'))
     assert drawing.findtext("title") == 'a <"network"> & more'
     texts = [text.text for text in drawing.iter("text")]
     assert texts == [

@@ -156,7 +156,7 @@ def find(study: optuna.Study, out: Path, *, target_ms: float | None = None) -> F
     Rewards are counted for `target_ms`, or for the search's own target; nothing is trained.
 
     Raises:
-        ValueError: `target_ms` is not a positive time.
+        RequestError: `target_ms` is not a positive time.
     """
     setup = read_setup(study)
     if setup is not None:

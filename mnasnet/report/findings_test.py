@@ -11,6 +11,7 @@ from rich.console import Console
 
 from mnasnet.report.conftest import add_failed
 from mnasnet.report.findings import find
+from mnasnet.report.report import page
 from mnasnet.report.summary import (
     best,
     best_lines,
@@ -203,7 +204,13 @@ def test_something_is_expected_of_each_network_that_was_trained_once_there_are_e
 def test_a_best_network_that_guesses_is_said_to(empty_study: optuna.Study, tmp_path: Path) -> None:
     write_setup(empty_study, setup())
     tell(empty_study, median_ms=0.4, correct=110)  # of 1,000 images of ten classes
-    assert "no better than guessing among 10 classes" in best(find(empty_study, tmp_path))
+    said = best(find(empty_study, tmp_path))
+    assert (
+        "no better than guessing among 10 classes: nothing can be learnt from it before more `epochs`, "
+        in said
+    )
+    in_page = "before more epochs, another learning rate or more images raise it"
+    assert in_page in page(find(empty_study, tmp_path))
     tell(empty_study, median_ms=0.4, correct=150)
     assert "guessing" not in best(find(empty_study, tmp_path))
 

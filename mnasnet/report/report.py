@@ -13,7 +13,7 @@ from mnasnet.report import figures, summary
 from mnasnet.report.drawing import draw
 from mnasnet.report.findings import Findings, find
 from mnasnet.report.html import document, facts, figure, table
-from mnasnet.report.words import accuracy_words, latency_words
+from mnasnet.report.words import accuracy_words, latency_words, plain_words
 from mnasnet.report.worth import Worth, worth
 from mnasnet.study.card import Card
 from mnasnet.study.storage import Setup
@@ -39,7 +39,7 @@ def write_report(study: optuna.Study, out: Path, *, target_ms: float | None = No
     5 MB, nearly all of it the plotly library, so that it opens without a network.
 
     Raises:
-        ValueError: `target_ms` is not a positive time.
+        RequestError: `target_ms` is not a positive time.
     """
     html = page(find(study, out, target_ms=target_ms))
     out.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def page(findings: Findings) -> str:
 
 def _header(findings: Findings) -> Iterator[str]:
     said = [summary.tried(findings), *summary.best_lines(findings)]
-    yield f"<p>{' '.join(escape(_sentence(line)) for line in said)}</p>"
+    yield f"<p>{' '.join(escape(_sentence(plain_words(line))) for line in said)}</p>"
     setup = findings.setup
     if findings.rescored and setup is not None and findings.target_ms is not None:
         beyond = (
@@ -238,7 +238,7 @@ def _networks(findings: Findings) -> Iterator[str]:
     for name, words, architecture in drawn:
         yield (
             f"<figure><h3>{escape(name)}</h3><figcaption>{escape(words)}</figcaption>"
-            f"{draw(architecture, title=f'{name}, layer by layer')}</figure>"
+            f"{draw(architecture.lowered(), title=f'{name}, layer by layer')}</figure>"
         )
     yield "</div>"
 
@@ -323,7 +323,10 @@ def _trials(findings: Findings) -> Iterator[str]:
             "outcome",
             "reason",
         ),
-        [(*_row(findings, record), _outcome(record), record.reason or "") for record in findings.records],
+        [
+            (*_row(findings, record), _outcome(record), plain_words(record.reason or ""))
+            for record in findings.records
+        ],
     )
     yield "</details>"
 

@@ -112,7 +112,7 @@ def test_what_others_wrote_is_escaped(study: optuna.Study, finished: Path) -> No
     assert "<nan>" not in html
     assert "<two>" not in html
     assert "<mine>" not in html
-    assert read(study, finished).rows[-2][-1] == "DivergedError: loss <nan> & more"
+    assert read(study, finished).rows[-2][-1] == "DivergedError: loss <nan> & more, width 1"
 
 
 def test_the_header_says_what_the_search_is(study: optuna.Study, finished: Path) -> None:

@@ -92,8 +92,8 @@ def best(findings: Findings) -> str:
     rescored = ", re-scored without training" if findings.rescored else ""
     classes = None if record.architecture is None else record.architecture.classes
     guessed = (
-        f"; no better than guessing among {classes} classes: nothing can be learnt from it before more --epochs, "
-        "another --learning-rate or more images raise it"
+        f"; no better than guessing among {classes} classes: nothing can be learnt from it before more `epochs`, "
+        "another `learning_rate` or more images raise it"
         if classes is not None and record.accuracy.may_be_guessed(classes)
         else ""
     )

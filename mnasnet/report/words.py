@@ -1,6 +1,7 @@
-"""How the report writes accuracies and latencies, each with its interval."""
+"""How the report writes accuracies and latencies, each with its interval, and what a message names."""
 
 from mnasnet.arch.records import Accuracy, Latency, wilson_interval
+from mnasnet.base.errors import rename_fields
 from mnasnet.base.words import decimals
 
 
@@ -14,6 +15,11 @@ def latency_words(latency: Latency) -> str:
 def accuracy_words(accuracy: Accuracy) -> str:
     """`93.1 [90.4, 95.1]`, in per cent."""
     return share_words(accuracy.correct, accuracy.images)
+
+
+def plain_words(message: str) -> str:
+    """The message with the fields that it names in plain words: `learning rate` for `learning_rate`, unquoted."""
+    return rename_fields(message, lambda name: name.replace("_", " "))
 
 
 def share_words(some: int, of: int) -> str:

@@ -1,4 +1,4 @@
-"""Samplers by name, for `--sampler`: the paper's PPO, others of ours, and Optuna's as controls."""
+"""Samplers by name, as a search takes them: the paper's PPO, others of ours, and Optuna's as controls."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from mnasnet.base.errors import RequestError
 from mnasnet.samplers.categorical import Canonical, Known, Reward, check_whole
 from mnasnet.samplers.evolution import EvolutionSampler
 
@@ -141,7 +142,8 @@ def sampler_named(
         batch: finished trials per update of the controller (ppo); None for its default.
 
     Raises:
-        ValueError: no sampler has that name; a negative seed.
+        RequestError: no sampler has that name.
+        ValueError: a negative seed.
     """
     check_sampler(name)
     wanted = Wanted(seed=seed, reward=reward, canonical=canonical, known=known, batch=batch)
@@ -152,9 +154,9 @@ def check_sampler(name: str) -> None:
     """Nothing, where a sampler has that name.
 
     Raises:
-        ValueError: none has; with the nearest name or all of them.
+        RequestError: none has; with the nearest name or all of them.
     """
     if name not in SAMPLERS:
         near = difflib.get_close_matches(name.lower(), SAMPLERS, n=1)
         nearest = f"the nearest is {near[0]!r}, of" if near else "give one of"
-        raise ValueError(f"--sampler {name}: {nearest} {', '.join(SAMPLERS)}")
+        raise RequestError(f"{nearest} {', '.join(SAMPLERS)}", field="sampler", value=name)

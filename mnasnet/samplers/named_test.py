@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from optuna.samplers import NSGAIISampler, RandomSampler
 
+from mnasnet.base.errors import RequestError
 from mnasnet.samplers.named import SeededPerTrial, sampler_named
 from mnasnet.samplers.sampler_contract import (
     SPACE,
@@ -58,7 +59,7 @@ def four_a_generation(seed: int) -> NSGAIISampler:
 def test_an_unknown_name_is_answered_with_the_nearest_if_one_is_near_and_with_all(
     name: str, said: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"^--sampler {name}: {said}$"):
+    with pytest.raises(RequestError, match=f"^`sampler` {name}: {said}$"):
         sampler_named(name, seed=0)
 
 

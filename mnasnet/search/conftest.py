@@ -7,9 +7,10 @@ from pathlib import Path
 import optuna
 import pytest
 
+from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.arch.records import Artifact, Latency
-from mnasnet.arch.zoo import MOBILENET_V2
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.meters.latency import measure_latency
 from mnasnet.search.run import Result, search
 from mnasnet.search.settings import Settings
 from mnasnet.space.extremes import smallest_network
@@ -75,7 +76,7 @@ def device() -> RecordedDevice:
 
 def _ruler() -> Latency:
     file = Artifact(path=Path("control.tflite"), format="tflite", digest=CONTROL.digest(), size_bytes=1)
-    return device().measure(file, reference=file, agreed=None, launches=5)
+    return measure_latency(device(), file, reference=file, unit=None, launches=5)
 
 
 RULER = _ruler()

@@ -11,15 +11,15 @@ from pathlib import Path
 from shutil import rmtree
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds, parameters
 from mnasnet.arch.records import Accuracy, Learned, Score
 from mnasnet.arch.zoo import ARCHITECTURE
 from mnasnet.base.progress import StepProgress
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import export
 from mnasnet.deploy.images import CALIBRATION_IMAGES, images_of, parted
-from mnasnet.devices.comparison import LAUNCHES
-from mnasnet.devices.untrained import Untrained
+from mnasnet.graph.cost import count_multiply_adds, count_parameters
+from mnasnet.meters.latency import RELIABLE_LAUNCHES
+from mnasnet.meters.meter import ReferencedMeter
 from mnasnet.nn.checkpoint import load_network, save_network
 from mnasnet.nn.model import WEIGHTS, Model
 from mnasnet.nn.network import Network
@@ -77,14 +77,14 @@ class Finishing:
     data: ImageData
     recipe: Recipe
     seed: int
-    timed: Untrained
+    meter: ReferencedMeter
     command: Sequence[str]
     """What the user called."""
 
     @property
     def file_name(self) -> str:
         """Of a finalist's file for the device, in the precision that was searched."""
-        return f"network.{self.timed.format}"
+        return f"network.{self.meter.format}"
 
     def done(self, candidate: Candidate) -> Card | None:
         """The card of a candidate that was finished in this search and with this recipe; None where there is work.
@@ -95,10 +95,10 @@ class Finishing:
         if not all((folder / name).is_file() for name in (CARD, self.file_name, WEIGHTS)):
             return None
         card = read_card(folder)
-        agreed_ms = None if self.timed.agreed is None else self.timed.agreed.reference_ms
+        unit_ms = None if self.meter.unit is None else self.meter.unit.reference_ms
         found = (card.fingerprint, card.latency.reference_ms, card.accuracy.epochs, card.accuracy.seed)
-        wanted = (self.data.fingerprint, agreed_ms, self.recipe.epochs, self.seed)
-        if card.latency.predicted and not self.timed.predicts:
+        wanted = (self.data.fingerprint, unit_ms, self.recipe.epochs, self.seed)
+        if card.latency.predicted and self.meter.calibrated_device is None:
             return None  # its device was not at hand, and is now
         return card if found == wanted else None
 
@@ -109,7 +109,7 @@ class Finishing:
 
         Raises:
             DivergedError: the training diverged.
-            ExportError: the file's numbers are not the network's.
+            RunError: the file's numbers are not the network's.
             DeviceError: it cannot be measured.
         """
         if (card := self.done(candidate)) is not None:
@@ -150,12 +150,12 @@ class Finishing:
         # On the CPU, as the file: a GPU may round convolutions to ten bits.
         model = Model(name=digest, network=copy.deepcopy(network).cpu(), trained=True, learned=learned)
         calibration, others = parted(images_of(self.data, learned, limit=2 * CALIBRATION_IMAGES))
-        precision = self.timed.precision
+        precision = self.meter.precision
         file = part / self.file_name
         exported = export(
             model,
             file,
-            format=self.timed.format,
+            format=self.meter.format,
             precision=precision,
             calibration=calibration,
             images=others,
@@ -168,14 +168,16 @@ class Finishing:
             control=candidate.record is None,
             digest=digest,
             architecture=architecture,
-            parameters=parameters(architecture),
-            multiply_adds=multiply_adds(architecture),
+            parameters=count_parameters(architecture.lowered()),
+            multiply_adds=count_multiply_adds(architecture.lowered()),
             accuracy=self._accuracy(in_file, seconds=seconds),
             precision=precision,
-            format=self.timed.format,
+            format=self.meter.format,
             float_accuracy=None if precision == "fp32" else self._accuracy(tested, seconds=seconds),
             proxy_accuracy=None if candidate.record is None else candidate.record.accuracy,
-            latency=self.timed.of(replace(exported.artifact, architecture=architecture), launches=LAUNCHES),
+            latency=self.meter.measure_file(
+                replace(exported.artifact, architecture=architecture), launches=RELIABLE_LAUNCHES
+            ),
             proxy_latency=None if candidate.record is None else candidate.record.latency,
             size_bytes=exported.artifact.size_bytes,
             largest_difference=exported.agreement.largest_difference,

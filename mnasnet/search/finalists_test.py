@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnasnet.arch.records import Artifact, Latency
+from mnasnet.arch.records import Artifact
 from mnasnet.devices.device import DeviceError
 from mnasnet.devices.host import HostDevice
-from mnasnet.devices.untrained import Untrained
+from mnasnet.devices.timing import Timings
 from mnasnet.export.tflite import write_tflite
 from mnasnet.fakes.recorded import RecordedDevice
+from mnasnet.meters.latency_meter import LatencyMeter
 from mnasnet.nn.network import fold
 from mnasnet.report.findings import Findings
 from mnasnet.search.conftest import CONTROL, RULER, SIZE, SPACE, TINY, Searched, device
@@ -35,7 +36,7 @@ SMALLEST = Candidate(name="trial-0", architecture=smallest_network(SPACE), recor
 
 @pytest.fixture(scope="session")
 def digits(cache: Path) -> ImageData:
-    return load("digits", image_size=SIZE, limit=TINY.max_images)
+    return load("digits", image_size=SIZE, max_images=TINY.max_images)
 
 
 def tried(number: int, median_ms: float, correct: int) -> TrialRecord:
@@ -84,13 +85,13 @@ def finishing(digits: ImageData) -> Iterator[Finish]:
     with ExitStack() as opened:
 
         def make(folder: Path, *, clock: RecordedDevice | None = None, epochs: int = 1) -> Finishing:
-            timed = opened.enter_context(Untrained(clock or device(), CONTROL, agreed=RULER))
+            meter = opened.enter_context(LatencyMeter(clock or device(), CONTROL, unit=RULER))
             return Finishing(
                 folder=folder,
                 data=digits,
                 recipe=Recipe(epochs=epochs),
                 seed=0,
-                timed=timed,
+                meter=meter,
                 command=("mnasnet", "search"),
             )
 
@@ -155,7 +156,7 @@ def test_a_finalist_that_is_done_is_not_trained_again(searched: Searched, finish
     done = finishing(searched.out / "finalists", clock=clock)
     card = done.finish(Candidate(name="mobilenet-v2", architecture=CONTROL, record=None))
     assert card == read_card(searched.out / "finalists" / CONTROL.digest())
-    assert clock.measured == []
+    assert clock.timed == []
 
 
 @pytest.mark.parametrize("changed", [{"recipe": Recipe(epochs=2)}, {"seed": 1}], ids=["epochs", "seed"])
@@ -178,7 +179,7 @@ def test_a_finalist_replaces_the_one_of_another_recipe(finishing: Finish, tmp_pa
 class Unplugged(RecordedDevice):
     """A device that is lost when a finalist is measured, after its training."""
 
-    def measure(self, *arguments: object, **options: object) -> Latency:
+    def time_file(self, artifact: Artifact, *, reference: Artifact, launches: int = 1) -> Timings:
         raise DeviceError("the phone was unplugged")
 
 
@@ -214,13 +215,11 @@ def test_a_finalist_that_a_table_predicted_is_made_anew_when_its_device_is_there
 class Failing(RecordedDevice):
     """Cannot measure the first file that it is asked for."""
 
-    def measure(
-        self, artifact: Artifact, *, reference: Artifact, agreed: Latency | None, launches: int = 1
-    ) -> Latency:
-        if not self.measured:
-            self.measured.append(artifact.digest)
+    def time_file(self, artifact: Artifact, *, reference: Artifact, launches: int = 1) -> Timings:
+        if not self.timed:
+            self.timed.append(artifact.digest)
             raise DeviceError("the program crashed")
-        return super().measure(artifact, reference=reference, agreed=agreed, launches=launches)
+        return super().time_file(artifact, reference=reference, launches=launches)
 
 
 def test_a_device_that_fails_after_the_final_training_does_not_cost_it(
@@ -243,20 +242,20 @@ def test_what_another_search_left_in_the_folder_is_made_anew(finishing: Finish, 
     assert mine.done(SMALLEST) == card
     other_data = replace(mine, data=replace(mine.data, fingerprint="other"))
     assert other_data.done(SMALLEST) is None
-    with Untrained(device(), CONTROL, agreed=replace(RULER, reference_ms=2.0)) as timed:
-        assert replace(mine, timed=timed).done(SMALLEST) is None
+    with LatencyMeter(device(), CONTROL, unit=replace(RULER, reference_ms=2.0)) as meter:
+        assert replace(mine, meter=meter).done(SMALLEST) is None
 
 
 @pytest.mark.slow
 def test_the_trained_network_takes_the_time_of_the_untrained_one(cache: Path, tmp_path: Path) -> None:
-    data = load("digits", image_size=32, limit=200)
+    data = load("digits", image_size=32, max_images=200)
     space = mnasnet_space(image_size=32, in_channels=1, classes=10, width=0.5)
     options = space.distributions.items()
     architecture = space.decode({name: option.choices[-1] for name, option in options})  # type: ignore[misc]
     network = train(architecture, data, data.train_and_held_out, Recipe(epochs=1), seed=0)
     trained = write_tflite(architecture, fold(network), tmp_path / "trained.tflite")
-    with HostDevice() as host, Untrained(host, architecture, agreed=None) as timed:
-        latency = timed.of(trained, launches=5)
+    with LatencyMeter(HostDevice(), architecture) as meter:
+        latency = meter.measure_file(trained, launches=5)
     # The reference is the same network, untrained: the ratio's interval reaches 1 within 3 %.
     assert latency.low_ms / latency.reference_ms <= 1.03
     assert latency.high_ms / latency.reference_ms >= 0.97

@@ -9,8 +9,9 @@ from optuna.trial import Trial, TrialState
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Accuracy, Latency
+from mnasnet.base.errors import RunError
 from mnasnet.base.words import first_line
-from mnasnet.devices.device import DeviceError, DeviceLostError
+from mnasnet.devices.device import DeviceLostError, UnsuitableError
 from mnasnet.space.space import Space
 from mnasnet.study.storage import retry_interrupted
 from mnasnet.study.trial import (
@@ -33,14 +34,11 @@ CONVERGENCE_REPEATS = 27
 TOO_SLOW_IN_A_ROW = 200
 """So many networks in a row above the limit mean that the limit leaves nothing to train."""
 
-FAILURES = (DivergedError, DeviceError, RuntimeError, MemoryError)
-"""What makes one trial fail and lets the search go on: a diverged training, memory (torch says so with a plain
-RuntimeError), an export, the device. A ValueError is none: it is a mistake of ours and ends the search loudly.
+FAILURES = (RunError, UnsuitableError, RuntimeError, MemoryError)
+"""What makes one trial fail and lets the search go on: a diverged training, an export, the device, memory, of which
+torch says so with a plain RuntimeError. Any other ValueError is none: it is a mistake of ours and ends the search
+loudly.
 """
-
-
-class SearchError(Exception):
-    """The search cannot go on; the message is one line with the reason and the way out."""
 
 
 class Estimate(Protocol):
@@ -54,7 +52,7 @@ class Estimate(Protocol):
 class Measure(Protocol):
     """Latency of an architecture, untrained, on the device."""
 
-    def __call__(self, architecture: Architecture) -> Latency:
+    def __call__(self, architecture: Architecture, /) -> Latency:
         """Time `architecture`."""
         ...
 
@@ -76,7 +74,7 @@ def run_trials(
     its reason; one that was interrupted comes first.
 
     Raises:
-        SearchError: five trials failed in a row, or hundreds of networks in a row were too slow.
+        RunError: five trials failed in a row, or hundreds of networks in a row were too slow.
         DeviceLostError: the device went away and did not come back.
     """
     finished: dict[str, TrialRecord] = {}
@@ -92,7 +90,7 @@ def run_trials(
         if sum(recent) >= CONVERGENCE_REPEATS:
             if trained == 0:
                 reasons = sorted({str(record.reason) for record in finished.values()})
-                raise SearchError(
+                raise RunError(
                     f"no network that the sampler proposes can be trained: {'; '.join(reasons[:3])}"
                 )
             return f"converged: {sum(recent)} of the last {len(recent)} proposals had been tried before"
@@ -106,11 +104,11 @@ def run_trials(
             failures = failures + 1 if record.outcome == "failed" else 0
         too_slow = too_slow + 1 if record.outcome == "too slow" else 0
         if failures == FAILURES_IN_A_ROW:
-            raise SearchError(f"{failures} trials failed in a row, the last one with: {record.reason}")
+            raise RunError(f"{failures} trials failed in a row, the last one with: {record.reason}")
         if too_slow == TOO_SLOW_IN_A_ROW:
-            raise SearchError(
-                f"{too_slow} networks in a row were slower than {max_ms:.3g} ms; raise --max-ms or --target-ms, "
-                "or lower --width"
+            raise RunError(
+                f"{too_slow} networks in a row were slower than {max_ms:.3g} ms; raise `max_ms` or `target_ms`, "
+                "or lower `width`"
             )
     return None
 

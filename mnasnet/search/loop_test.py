@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Accuracy, Latency
-from mnasnet.deploy.export import ExportError
+from mnasnet.base.errors import RunError
 from mnasnet.devices.device import DeviceError
 from mnasnet.samplers.named import sampler_named
 from mnasnet.search.loop import (
@@ -23,7 +23,6 @@ from mnasnet.search.loop import (
     CONVERGENCE_WINDOW,
     FAILURES_IN_A_ROW,
     TOO_SLOW_IN_A_ROW,
-    SearchError,
     run_trials,
 )
 from mnasnet.space.hierarchical import mnasnet_space
@@ -229,7 +228,7 @@ def test_a_copy_of_a_network_that_was_too_slow_is_too_slow_as_well() -> None:
         (DivergedError("the loss was nan at step 7 of 9"), "DivergedError: the loss was nan at step 7 of 9"),
         (RuntimeError("not enough memory\nat c10"), "RuntimeError: not enough memory"),
         (MemoryError(), "MemoryError: MemoryError"),
-        (ExportError("network.tflite differs"), "ExportError: network.tflite differs"),
+        (RunError("network.tflite differs"), "RunError: network.tflite differs"),
         (DeviceError("the process died twice"), "DeviceError: the process died twice"),
     ],
 )
@@ -252,7 +251,7 @@ def test_a_network_that_failed_may_be_tried_again() -> None:
 def test_five_failures_in_a_row_are_not_the_networks() -> None:
     study = memory()
     errors = {number: RuntimeError(f"out of memory {number}") for number in (0, 2, 3, 4, 5, 6)}
-    with pytest.raises(SearchError, match=r"^5 trials failed in a row.*RuntimeError: out of memory 6$"):
+    with pytest.raises(RunError, match=r"^5 trials failed in a row.*RuntimeError: out of memory 6$"):
         run(study, trials=9, estimate=RecordedAccuracy(errors))
     outcomes = [record.outcome for record in read_trials(study)]
     assert outcomes == ["failed", "trained"] + FAILURES_IN_A_ROW * ["failed"]
@@ -264,7 +263,7 @@ def test_a_repeat_in_between_does_not_make_failures_fewer() -> None:
     errors: dict[int, Exception] = {0: DivergedError("the loss was nan"), **out_of_memory}
     # The first diverges, for good: its repeats in between are copies.
     proposals = [four[0], four[1], four[2], four[0], four[3], four[2], four[0], four[3], four[2], four[3]]
-    with pytest.raises(SearchError, match=r"^5 trials failed in a row"):
+    with pytest.raises(RunError, match=r"^5 trials failed in a row"):
         run(memory(Listed(proposals)), trials=9, space=SPACE, estimate=RecordedAccuracy(errors))
 
 
@@ -272,7 +271,7 @@ def test_a_space_in_which_nothing_can_be_trained_is_no_success() -> None:
     four = [choices(operation, kernel) for operation in ("sep", "mb3") for kernel in (3, 5)]
     errors = {number: DivergedError("the loss was nan") for number in range(4)}
     with pytest.raises(
-        SearchError, match="no network that the sampler proposes can be trained: DivergedError: the"
+        RunError, match="no network that the sampler proposes can be trained: DivergedError: the"
     ):
         run(memory(Listed(four)), trials=9, space=SPACE, estimate=RecordedAccuracy(errors))
 
@@ -313,7 +312,7 @@ def test_a_search_that_has_converged_asks_for_nothing_more_when_it_is_begun_agai
 def test_a_limit_that_leaves_nothing_to_train_ends_the_search_with_the_way_out() -> None:
     study = memory()
     with pytest.raises(
-        SearchError, match=f"{TOO_SLOW_IN_A_ROW} networks in a row were slower than 1 ms; raise --max-ms"
+        RunError, match=f"{TOO_SLOW_IN_A_ROW} networks in a row were slower than 1 ms; raise `max_ms`"
     ):
         run(study, trials=1, max_ms=1.0)
     assert {record.outcome for record in read_trials(study)} == {"too slow"}

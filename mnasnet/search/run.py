@@ -15,20 +15,20 @@ import torch
 from optuna.samplers import BaseSampler
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.zoo import MOBILENET_V2
+from mnasnet.arch.networks import MOBILENET_V2
+from mnasnet.base.errors import RequestError, RunError
 from mnasnet.base.words import counted, first_line
-from mnasnet.devices.comparison import LAUNCHES
 from mnasnet.devices.device import Device, DeviceError, DeviceLostError
-from mnasnet.devices.named import DeviceNameError
-from mnasnet.devices.table_device import TableDevice
-from mnasnet.devices.untrained import Untrained
+from mnasnet.meters.latency import RELIABLE_LAUNCHES
+from mnasnet.meters.latency_meter import LatencyMeter
+from mnasnet.meters.meter import ReferencedMeter
 from mnasnet.report.findings import Findings, find
 from mnasnet.report.report import write_report
 from mnasnet.samplers.named import sampler_named
 from mnasnet.samplers.ppo import PPOSampler, PPOSettings
 from mnasnet.search.finalists import Candidate, Finishing, choose
-from mnasnet.search.loop import FAILURES, SearchError, run_trials
-from mnasnet.search.settings import RequestError, Settings
+from mnasnet.search.loop import FAILURES, Measure, run_trials
+from mnasnet.search.settings import Settings
 from mnasnet.search.watcher import SILENT, Tally, Watcher
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import SPACES
@@ -53,7 +53,6 @@ from mnasnet.study.trial import TrialRecord, known_of_pruned, read_trials
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import ProxyTraining, Recipe
 from mnasnet.train.memory import busy_line
-from mnasnet.train.sources import DataError
 
 CONTROL = "mobilenet-v2"
 """Name of the network that the paper compares with; the reference of every timing too."""
@@ -98,11 +97,10 @@ def search(
     in the study and the folder at any time: whatever stops this call, the same call goes on where it was.
 
     Raises:
-        RequestError, FolderError: the request cannot be served; nothing was changed.
-        OtherSearchError: the folder or the storage holds another search.
-        StorageError: the storage does not answer.
-        SearchError, DeviceError, StorageLostError, OSError: what failed while running; all that was finished is
-            kept.
+        RequestError: the request cannot be served, and nothing was changed: a setting or the images are at fault,
+            the folder holds another search, or the storage does not answer.
+        RunError, OSError: what failed while running; all that was finished is kept. A lost device or storage
+            (`DeviceLostError`, `StorageLostError`) may come back.
     """
     out = settings.folder
     place = place_of(out, settings.storage)
@@ -118,55 +116,49 @@ def search(
         }
         space = (make_space or SPACES[settings.space])(**input_kind, width=settings.width)
         control = MOBILENET_V2.sized(**input_kind, width=settings.width)
-        with device or _device(settings) as device:
-            identity = _identity(settings, data=data, space=space, device=device, sampler=sampler)
-            setup = None if study is None else read_setup(study)
+        setup = None if study is None else read_setup(study)
+        with _open_meter(settings, device, control, setup, watcher) as meter:
+            identity = _identity(settings, data=data, space=space, device=meter.name, sampler=sampler)
             if setup is not None:
                 check_identity(setup, identity, where=str(out) if settings.storage is None else shown(place))
-            with Untrained(
-                device,
-                control,
-                agreed=None if setup is None else setup.reference,
-                precision=settings.precision,
-                say=watcher.say,
-            ) as timed:
-                if setup is None:
-                    setup = _set_up(
-                        settings, identity, space=space, timed=timed, watcher=watcher, command=command
+            meter.prepare()
+            if setup is None:
+                setup = _set_up(
+                    settings, identity, space=space, meter=meter, watcher=watcher, command=command
+                )
+            study = create_study(place)
+            if read_setup(study) is None:
+                write_setup(study, setup)
+            study.sampler = sampler or _sampler(
+                settings, space=space, reward=setup.rewarded(), max_ms=setup.max_ms
+            )
+            end_interrupted(study)
+            _say_setup(setup, space, study, watcher)
+            converged = _search_trials(
+                settings,
+                study=study,
+                setup=setup,
+                data=data,
+                space=space,
+                measure=meter.measure_network,
+                watcher=watcher,
+                still_held=still_held,
+            )
+            candidates = choose(find(study, out), count=settings.finalists) if settings.finalists else []
+            tested: Sequence[str] = ()
+            failed: list[str] = []
+            if candidates:
+                candidates.append(Candidate(name=CONTROL, architecture=control, record=None))
+                with _open_final_meter(meter, control, settings, setup, watcher) as final_meter:
+                    finishing = Finishing(
+                        folder=out / "finalists",
+                        data=data,
+                        recipe=_recipe(settings, epochs=settings.final_epochs),
+                        seed=settings.seed,
+                        meter=final_meter,
+                        command=command,
                     )
-                study = create_study(place)
-                if read_setup(study) is None:
-                    write_setup(study, setup)
-                study.sampler = sampler or _sampler(
-                    settings, space=space, reward=setup.rewarded(), max_ms=setup.max_ms
-                )
-                end_interrupted(study)
-                _say_setup(setup, space, study, watcher)
-                converged = _search_trials(
-                    settings,
-                    study=study,
-                    setup=setup,
-                    data=data,
-                    space=space,
-                    measure=timed,
-                    watcher=watcher,
-                    still_held=still_held,
-                )
-                candidates = choose(find(study, out), count=settings.finalists) if settings.finalists else []
-                tested: Sequence[str] = ()
-                failed: list[str] = []
-                if candidates:
-                    candidates.append(Candidate(name=CONTROL, architecture=control, record=None))
-                    with _finally(timed, device, control, settings, setup, watcher) as timed_last:
-                        finishing = Finishing(
-                            folder=out / "finalists",
-                            data=data,
-                            recipe=_recipe(settings, epochs=settings.final_epochs),
-                            seed=settings.seed,
-                            timed=timed_last,
-                            command=command,
-                        )
-                        tested, failed = _finish(candidates, finishing, watcher)
+                    tested, failed = _finish(candidates, finishing, watcher)
         sampler = study.sampler
         result = Result(
             study=study,
@@ -177,44 +169,46 @@ def search(
             skipped=(*data.skipped, *tested),
         )
         if failed:
-            raise SearchError(f"no finalist of {'; '.join(failed)}; all else is in {result.report}")
+            raise RunError(f"no finalist of {'; '.join(failed)}; all else is in {result.report}")
         return result
 
 
+def _open_meter(
+    settings: Settings, device: Device | None, control: Architecture, setup: Setup | None, watcher: Watcher
+) -> ReferencedMeter:
+    """What measures candidates against the control, in the unit of the search where that is known."""
+    unit = None if setup is None else setup.reference
+    if device is None:
+        return settings.open_meter(control, unit=unit, precision=settings.precision, say=watcher.say)
+    return LatencyMeter(device, control, unit=unit, precision=settings.precision, say=watcher.say)
+
+
 @contextmanager
-def _finally(
-    timed: Untrained,
-    device: Device,
-    control: Architecture,
-    settings: Settings,
-    setup: Setup,
-    watcher: Watcher,
-) -> Iterator[Untrained]:
-    """What the finalists are timed by: of a table its own device, where that is there."""
-    if not isinstance(device, TableDevice):
-        yield timed
+def _open_final_meter(
+    meter: ReferencedMeter, control: Architecture, settings: Settings, setup: Setup, watcher: Watcher
+) -> Iterator[ReferencedMeter]:
+    """What measures the finalists: where candidates were predicted the device itself, if it is there."""
+    calibrated = meter.calibrated_device
+    if calibrated is None:
+        yield meter
         return
-    called = device.table.device
-    real: Device | None = None
+    device: Device | None = None
     try:
-        real = replace(settings, device=called).open()
-        found = real.card().name
-    except (DeviceError, DeviceNameError) as error:
-        if real is not None:
-            real.close()
-        watcher.say(f"finalists keep the table's predictions, {called} is not at hand: {error}")
-        yield timed
+        device = replace(settings, device=calibrated.name).open_device()
+        found = device.read_card().name
+    except (DeviceError, RequestError) as error:
+        if device is not None:
+            device.close()
+        watcher.say(f"finalists keep the table's predictions, {calibrated.name} is not at hand: {error}")
+        yield meter
         return
-    with real:
-        if found != device.table.card.name:
-            watcher.say(f"finalists keep the table's predictions: {called} is now {found}")
-            yield timed
+    with _open_meter(settings, device, control, setup, watcher) as final_meter:
+        if found != calibrated.card.name:
+            watcher.say(f"finalists keep the table's predictions: {calibrated.name} is now {found}")
+            yield meter
             return
         watcher.say(f"finalists are measured on {found}")
-        with Untrained(
-            real, control, agreed=setup.reference, precision=settings.precision, say=watcher.say
-        ) as timed_there:
-            yield timed_there
+        yield final_meter
 
 
 def _finish(
@@ -226,7 +220,7 @@ def _finish(
     """
     try:
         skipped = finishing.data.test.skipped
-    except DataError as error:
+    except RequestError as error:
         return (), [f"{len(candidates)}, the test images cannot be used: {error}"]
     _say_skipped(skipped, watcher)
     failed = []
@@ -249,7 +243,7 @@ def _search_trials(
     setup: Setup,
     data: ImageData,
     space: Space,
-    measure: Untrained,
+    measure: Measure,
     watcher: Watcher,
     still_held: Callable[[], None],
 ) -> str | None:
@@ -288,13 +282,6 @@ def _search_trials(
         raise
 
 
-def _device(settings: Settings) -> Device:
-    try:
-        return settings.open()
-    except DeviceNameError as error:
-        raise RequestError(str(error)) from error
-
-
 def _recipe(settings: Settings, *, epochs: int) -> Recipe:
     return Recipe(
         epochs=epochs,
@@ -305,12 +292,9 @@ def _recipe(settings: Settings, *, epochs: int) -> Recipe:
 
 
 def _load(settings: Settings, watcher: Watcher) -> ImageData:
-    try:
-        data = load(
-            settings.data, image_size=settings.image_size, limit=settings.max_images, progress=watcher.step
-        )
-    except DataError as error:
-        raise RequestError(str(error)) from error
+    data = load(
+        settings.data, image_size=settings.image_size, max_images=settings.max_images, progress=watcher.step
+    )
     watcher.say(
         f"data: {data.name}, {len(data.classes)} classes, {len(data.train)} training and {len(data.held_out)} "
         f"held-out images at {data.image_size} px, {'grey' if data.channels == 1 else 'colour'}"
@@ -318,7 +302,9 @@ def _load(settings: Settings, watcher: Watcher) -> ImageData:
     _say_skipped(data.skipped, watcher)
     if settings.batch_size > len(data.train):
         raise RequestError(
-            f"--batch-size {settings.batch_size} is more than the {len(data.train)} training images: give fewer"
+            f"more than the {len(data.train)} training images: give fewer",
+            field="batch_size",
+            value=settings.batch_size,
         )
     if (busy := busy_line()) is not None:
         watcher.say(busy)
@@ -331,7 +317,7 @@ def _say_skipped(skipped: Sequence[str], watcher: Watcher) -> None:
 
 
 def _identity(
-    settings: Settings, *, data: ImageData, space: Space, device: Device, sampler: BaseSampler | None
+    settings: Settings, *, data: ImageData, space: Space, device: str, sampler: BaseSampler | None
 ) -> dict[str, Any]:
     """What makes this search this one: all that its numbers depend on, in plain JSON."""
     choices: dict[str, list[Any]] = {
@@ -349,7 +335,7 @@ def _identity(
         "batch": settings.batch or PPOSettings().batch
         if sampler is None and settings.sampler == "ppo"
         else None,
-        "device": device.name,
+        "device": device,
         **{
             name: getattr(settings, name)
             for name in (
@@ -365,7 +351,7 @@ def _set_up(
     identity: Mapping[str, Any],
     *,
     space: Space,
-    timed: Untrained,
+    meter: ReferencedMeter,
     watcher: Watcher,
     command: Sequence[str],
 ) -> Setup:
@@ -375,17 +361,19 @@ def _set_up(
         RequestError: no network of the space reaches the target or the limit.
     """
     watcher.step("timing the reference", 0, 2)
-    reference = timed.calibrate(launches=LAUNCHES)
+    reference = meter.measure_reference(launches=RELIABLE_LAUNCHES)
     watcher.step("timing the smallest network", 1, 2)
-    smallest = timed(smallest_network(space))
+    smallest = meter.measure_network(smallest_network(space))
     watcher.step("timing the smallest network", 2, 2)
     target_ms = reference.reference_ms if settings.target_ms is None else settings.target_ms
     max_ms = 2 * target_ms if settings.max_ms is None else settings.max_ms
-    for flag, limit_ms in (("--target-ms", target_ms), ("--max-ms", max_ms)):
+    for field, limit_ms in (("target_ms", target_ms), ("max_ms", max_ms)):
         if smallest.median_ms > limit_ms:
             raise RequestError(
-                f"{flag} {limit_ms:.4g} is out of reach: the smallest network of the space takes "
-                f"{smallest.median_ms:.4g} ms on {identity['device']}; raise it, or lower --width or --image-size"
+                f"out of reach: the smallest network of the space takes {smallest.median_ms:.4g} ms on "
+                f"{identity['device']}; raise it, or lower `width` or `image_size`",
+                field=field,
+                value=float(f"{limit_ms:.4g}"),
             )
     return Setup(
         identity=identity,

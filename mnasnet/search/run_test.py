@@ -15,22 +15,23 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from PIL import Image
 
 from mnasnet.arch.architecture import architecture_from_json
-from mnasnet.arch.records import Accuracy, Artifact, Latency
+from mnasnet.arch.records import Accuracy, Artifact, Format
+from mnasnet.base.errors import RequestError, RunError
 from mnasnet.deploy.classifier import evaluate, of_file
 from mnasnet.deploy.export import LARGEST_DIFFERENCES
 from mnasnet.devices.device import DeviceError
+from mnasnet.devices.timing import Timings
 from mnasnet.export.metadata import read_metadata
 from mnasnet.fakes.recorded import RecordedDevice
 from mnasnet.nn.model import open_model
 from mnasnet.samplers.named import SAMPLERS, Wanted
 from mnasnet.search.conftest import CONTROL, SIZE, SPACE, TINY, Listening, Searched, device
-from mnasnet.search.loop import SearchError
 from mnasnet.search.run import search
-from mnasnet.search.settings import RequestError, Settings
+from mnasnet.search.settings import Settings
 from mnasnet.space.extremes import smallest_network
 from mnasnet.space.hierarchical import BlockSpace, mnasnet_space
 from mnasnet.study.card import read_cards
-from mnasnet.study.storage import OtherSearchError, load_study, place_of
+from mnasnet.study.storage import load_study, place_of
 from mnasnet.study.trial import TrialRecord, known_of_pruned, read_trials
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import ProxyTraining, Recipe, count_correct
@@ -45,7 +46,7 @@ def copied(searched: Searched, tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def digits(cache: Path) -> ImageData:
-    return load("digits", image_size=SIZE, limit=TINY.max_images)
+    return load("digits", image_size=SIZE, max_images=TINY.max_images)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,10 +149,10 @@ def test_a_search_for_int8_measures_and_hands_over_int8(
 
         kinds: ClassVar[set[Any]] = set()
 
-        def measure(self, artifact: Artifact, *, reference: Artifact, **options: Any) -> Latency:
+        def time_file(self, artifact: Artifact, *, reference: Artifact, launches: int = 1) -> Timings:
             for file in (artifact, reference):
                 self.kinds.add(Interpreter(str(file.path)).get_input_details()[0]["dtype"])
-            return super().measure(artifact, reference=reference, **options)
+            return super().time_file(artifact, reference=reference, launches=launches)
 
     settings = replace(TINY, precision="int8", trials=1, out=tmp_path / "int8")
     search(settings, device=Looking(lambda digest: 1.0))
@@ -163,7 +164,7 @@ def test_a_search_for_int8_measures_and_hands_over_int8(
         assert card.float_accuracy is not None
         assert card.float_accuracy.images == card.accuracy.images
         assert ", as int8; " in (file.parent / "README.md").read_text()
-    with pytest.raises(OtherSearchError, match="--precision fp32 here, int8 there"):
+    with pytest.raises(RequestError, match="`precision` fp32 here, int8 there"):
         search(replace(settings, precision="fp32"), device=device())
 
 
@@ -187,7 +188,7 @@ def test_the_study_is_an_ordinary_one_of_optuna(searched: Searched) -> None:
 
 def test_a_network_is_timed_after_the_reference_and_the_smallest_one(unfinished: Unfinished) -> None:
     (record,) = recorded(unfinished.out)
-    assert unfinished.clock.measured == [CONTROL.digest(), smallest_network(SPACE).digest(), record.digest]
+    assert unfinished.clock.timed == [CONTROL.digest(), smallest_network(SPACE).digest(), record.digest]
 
 
 def test_a_search_without_finalists_tests_nothing(unfinished: Unfinished) -> None:
@@ -198,7 +199,9 @@ def test_a_search_without_finalists_tests_nothing(unfinished: Unfinished) -> Non
 def test_a_search_decodes_no_test_image(unfinished: Unfinished) -> None:
     pixels = unfinished.cache / "pixels"
     assert len(list(pixels.iterdir())) == 1
-    assert len(load("digits", image_size=SIZE, limit=TINY.max_images, cache=unfinished.cache).test) == 359
+    assert (
+        len(load("digits", image_size=SIZE, max_images=TINY.max_images, cache=unfinished.cache).test) == 359
+    )
     assert len(list(pixels.iterdir())) == 2  # so that is what it would have left
 
 
@@ -254,7 +257,7 @@ def test_test_images_that_cannot_be_read_end_a_search_in_one_line_and_its_trials
     cut_short(*(tmp_path / "pets" / "test").glob("*/*.png"))
     settings = pet_settings(tmp_path / "pets")
     with pytest.raises(
-        SearchError,
+        RunError,
         match=r"no finalist of 2, the test images cannot be used: .*corrupt",
     ):
         search(settings, device=device())
@@ -275,7 +278,7 @@ def test_the_same_call_again_times_and_trains_nothing(copied: Settings) -> None:
     before, clock, heard = contents(copied.folder), device(), Listening()
     search(copied, device=clock, watcher=heard)
     after = contents(copied.folder)
-    assert clock.measured == []
+    assert clock.timed == []
     assert heard.trials == []
     assert not any("training" in step for step in heard.steps)
     assert after.keys() == before.keys()
@@ -303,8 +306,7 @@ def test_another_search_under_the_same_folder_is_refused_and_changes_nothing(
 ) -> None:
     before = contents(copied.folder)
     name, *_ = changed
-    flag = "--" + name.replace("_", "-")
-    with pytest.raises(OtherSearchError, match=f"{copied.folder} holds another search: .*{flag} .*--out"):
+    with pytest.raises(RequestError, match=f"{copied.folder} holds another search: .*`{name}` .*`out`"):
         search(replace(copied, **changed), device=device())
     assert contents(copied.folder) == before
 
@@ -318,7 +320,7 @@ def test_the_default_batch_said_aloud_is_the_same_search(copied: Settings, tmp_p
 def test_another_device_is_another_search(copied: Settings) -> None:
     other = device()
     other.name = "another phone"
-    with pytest.raises(OtherSearchError, match="device another phone here, recorded there"):
+    with pytest.raises(RequestError, match="device another phone here, recorded there"):
         search(copied, device=other)
 
 
@@ -333,7 +335,7 @@ def test_more_trials_go_on_from_those_that_are_there(copied: Settings) -> None:
 
 
 def test_a_smaller_part_of_the_images_is_other_data(copied: Settings) -> None:
-    with pytest.raises(OtherSearchError, match="its images were others"):
+    with pytest.raises(RequestError, match="its images were others"):
         search(replace(copied, max_images=100), device=device())
 
 
@@ -343,7 +345,7 @@ def test_any_sampler_of_optuna_serves(make: Callable[[], BaseSampler | None], tm
     result = search(settings, sampler=make(), device=device())
     assert result.controller_updates is None
     assert sum(record.charged for record in read_trials(result.study)) == 1
-    with pytest.raises(OtherSearchError, match=r"--sampler nsga2 here, (tpe|TPESampler) there"):
+    with pytest.raises(RequestError, match=r"`sampler` nsga2 here, (tpe|TPESampler) there"):
         search(replace(settings, sampler="nsga2"), device=device())
 
 
@@ -374,26 +376,26 @@ def test_a_space_of_ones_own_serves(tmp_path: Path) -> None:
     assert {value for name, value in record.params.items() if name.endswith(".op")} == {"sep"}
 
 
-@pytest.mark.parametrize(("limit", "flag"), [("target_ms", "--target-ms"), ("max_ms", "--max-ms")])
+@pytest.mark.parametrize("limit", ["target_ms", "max_ms"])
 def test_a_target_out_of_reach_is_refused_before_any_training_with_the_smallest_latency(
-    tmp_path: Path, limit: str, flag: str
+    tmp_path: Path, limit: str
 ) -> None:
     clock = device()
     changed: dict[str, Any] = {limit: 0.125}
     settings = replace(TINY, out=tmp_path / "deep" / "out", **changed)
-    with pytest.raises(RequestError, match=f"{flag} 0.125 is out of reach: .* takes 0.25 ms on recorded"):
+    with pytest.raises(RequestError, match=f"`{limit}` 0.125: out of reach: .* takes 0.25 ms on recorded"):
         search(settings, device=clock)
-    assert clock.measured == [CONTROL.digest(), smallest_network(SPACE).digest()]
+    assert clock.timed == [CONTROL.digest(), smallest_network(SPACE).digest()]
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"sampler": "pop"}, "--sampler pop: the nearest is 'ppo'"),
+        ({"sampler": "pop"}, "`sampler` pop: the nearest is 'ppo'"),
         ({"data": "/no/such/folder"}, "/no/such/folder: no such file or folder"),
         ({"image_size": 1}, "give a whole number of at least 2"),
-        ({"max_images": 5}, "--max-images 5 is too few for 10 classes"),
+        ({"max_images": 5}, "`max_images` 5: too few for 10 classes"),
     ],
     ids=str,
 )
@@ -412,6 +414,20 @@ def test_a_mistake_in_the_code_of_a_space_is_not_called_one_of_the_request(tmp_p
     with pytest.raises(ValueError, match="a bug") as raised:
         search(replace(TINY, out=tmp_path / "out"), make_space=broken_space, device=device())
     assert not isinstance(raised.value, RequestError)
+
+
+def test_a_device_that_runs_nothing_any_more_costs_a_search_no_trial(copied: Settings) -> None:
+    class Bare(RecordedDevice):
+        """Has lost its runtime since the search began."""
+
+        @property
+        def formats(self) -> tuple[Format, ...]:
+            raise DeviceError("its Python has no LiteRT")
+
+    before = contents(copied.folder)
+    with pytest.raises(DeviceError, match="has no LiteRT"):
+        search(replace(copied, trials=9), device=Bare(lambda digest: 1.0))
+    assert contents(copied.folder) == before
 
 
 def test_a_device_that_fails_at_the_start_leaves_nothing(tmp_path: Path) -> None:

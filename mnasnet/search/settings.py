@@ -1,4 +1,4 @@
-"""What a search is asked for: the flags of `mnasnet search` and the arguments of its Python form."""
+"""What a search is asked for: the options of `mnasnet search` and the arguments of its Python form."""
 
 import math
 import os
@@ -7,14 +7,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from mnasnet.arch.records import Precision
-from mnasnet.devices.options import DeviceOptions
+from mnasnet.base.errors import RequestError
+from mnasnet.meters.options import DeviceOptions
 from mnasnet.samplers.named import check_sampler
 from mnasnet.train.sources import DIGITS
-
-
-class RequestError(ValueError):
-    """A request that cannot be served; the message is one line that names the value and the way out."""
-
 
 RewardName = Literal["soft", "hard", "absolute"]
 SpaceName = Literal["mnasnet", "mnasnet-published", "flat"]
@@ -80,46 +76,51 @@ class Settings(DeviceOptions):
         for name, least in least_of.items():
             value = getattr(self, name)
             if value is not None and value < least:
-                raise RequestError(f"{_flag(name)} {value}: give a whole number of at least {least}")
+                raise RequestError(f"give a whole number of at least {least}", field=name, value=value)
         for name, most in {
             "image_size": 1024,
             "width": 8,
             "threads": os.cpu_count() or 1,
             "seed": 2**32 - 1,
         }.items():
-            if getattr(self, name) > most:
-                raise RequestError(f"{_flag(name)} {getattr(self, name)}: give at most {most}")
+            if (value := getattr(self, name)) > most:
+                raise RequestError(f"give at most {most}", field=name, value=value)
         for name in ("width", "target_ms", "max_ms", "learning_rate"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
-                raise RequestError(f"{_flag(name)} {value}: give a number above 0")
+                raise RequestError("give a number above 0", field=name, value=value)
         if self.width < LEAST_WIDTH:
             raise RequestError(
-                f"--width {self.width}: give at least {LEAST_WIDTH}; below it nearly every layer has the fewest "
-                "filters that there are, 8, whatever is chosen"
+                f"give at least {LEAST_WIDTH}; below it nearly every layer has the fewest filters that there are, "
+                "8, whatever is chosen",
+                field="width",
+                value=self.width,
             )
         if self.target_ms is not None and self.max_ms is not None and self.max_ms < self.target_ms:
             raise RequestError(
-                f"--max-ms {self.max_ms:g} is below --target-ms {self.target_ms:g}, so nothing near the target "
-                "would be trained: raise it, or leave it out for twice the target"
+                f"below `target_ms` {self.target_ms:g}, so nothing near the target would be trained: raise it, or "
+                "leave it out for twice the target",
+                field="max_ms",
+                value=self.max_ms,
             )
-        try:
-            check_sampler(self.sampler)
-        except ValueError as error:
-            raise RequestError(str(error)) from error
+        check_sampler(self.sampler)
         if self.batch is not None and self.sampler != "ppo":
             raise RequestError(
-                f"--batch {self.batch} is for --sampler ppo, not {self.sampler}: name that one, or leave it out"
+                f"only for `sampler` ppo, not {self.sampler}: name that one, or leave it out",
+                field="batch",
+                value=self.batch,
             )
         if "?" in str(self.folder):  # with which the options of SQLite's URL begin
-            raise RequestError(f"--out {self.folder}: give a folder without a question mark in its path")
+            raise RequestError(
+                "give a folder without a question mark in its path", field="out", value=self.folder
+            )
         for name, choices in {
             "reward": get_args(RewardName),
             "space": get_args(SpaceName),
             "precision": get_args(Precision),
         }.items():
             if (value := getattr(self, name)) not in choices:
-                raise RequestError(f"{_flag(name)} {value}: give one of {', '.join(choices)}")
+                raise RequestError(f"give one of {', '.join(choices)}", field=name, value=value)
 
     @property
     def folder(self) -> Path:
@@ -139,13 +140,9 @@ DEMONSTRATION = Settings(
     finalists=2,
     final_epochs=10,
 )
-"""What `mnasnet search` does without `--data`: four minutes on two cores, and every part of it real. The paper's
-controller learns twice in it; the default would only have begun.
+"""What `mnasnet search` does without any images of the user's: four minutes on two cores, and every part of it
+real. The paper's controller learns twice in it; the default would only have begun.
 
 Batches of 48 instead of 32 take a sixth less time, 223 s against 258 and 280 s on the same machine; its best trial
 reached 94.4 % held out and its finalists 98.6 and 99.2 %. With 64 (209 s) the best trial stayed at 89.5 %.
 """
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")

@@ -6,39 +6,40 @@ from typing import Any
 
 import pytest
 
+from mnasnet.base.errors import RequestError
 from mnasnet.samplers.named import SAMPLERS
 from mnasnet.samplers.ppo import PPOSettings
-from mnasnet.search.settings import DEMONSTRATION, LEAST_WIDTH, RequestError, Settings
+from mnasnet.search.settings import DEMONSTRATION, LEAST_WIDTH, Settings
 from mnasnet.space.hierarchical import MOBILENET_V2_SKELETONS
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"trials": 0}, "--trials 0: give a whole number of at least 1"),
-        ({"trials": -3}, "--trials -3"),
-        ({"image_size": 0}, "--image-size 0"),
-        ({"batch": 0, "sampler": "ppo"}, "--batch 0"),
-        ({"batch": 8}, "--batch 8 is for --sampler ppo, not bayesian: name that one, or leave it out"),
-        ({"threads": 0}, "--threads 0"),
-        ({"epochs": 0}, "--epochs 0"),
-        ({"batch_size": 0}, "--batch-size 0"),
-        ({"final_epochs": 0}, "--final-epochs 0"),
-        ({"max_images": 0}, "--max-images 0"),
-        ({"finalists": -1}, "--finalists -1: give a whole number of at least 0"),
-        ({"seed": -1}, "--seed -1: give a whole number of at least 0"),
-        ({"target_ms": 0.0}, "--target-ms 0.0: give a number above 0"),
-        ({"target_ms": -5.0}, "--target-ms -5.0"),
-        ({"target_ms": float("nan")}, "--target-ms nan"),
-        ({"max_ms": float("inf")}, "--max-ms inf"),
-        ({"width": 0.0}, "--width 0.0: give a number above 0"),
-        ({"width": 0.049}, "--width 0.049: give at least 0.05; below it nearly every layer has the fewest"),
-        ({"target_ms": 2.0, "max_ms": 1.0}, "--max-ms 1 is below --target-ms 2, so nothing near the target"),
-        ({"learning_rate": float("nan")}, "--learning-rate nan"),
-        ({"seed": 2**32}, "--seed 4294967296: give at most 4294967295"),
-        ({"out": Path("runs/why?")}, r"--out runs/why\?: give a folder without a question mark"),
-        ({"space": "cells"}, "--space cells: give one of mnasnet, mnasnet-published, flat"),
-        ({"reward": "sofd"}, "--reward sofd: give one of soft, hard, absolute"),
+        ({"trials": 0}, "`trials` 0: give a whole number of at least 1"),
+        ({"trials": -3}, "`trials` -3"),
+        ({"image_size": 0}, "`image_size` 0"),
+        ({"batch": 0, "sampler": "ppo"}, "`batch` 0"),
+        ({"batch": 8}, "`batch` 8: only for `sampler` ppo, not bayesian: name that one, or leave it out"),
+        ({"threads": 0}, "`threads` 0"),
+        ({"epochs": 0}, "`epochs` 0"),
+        ({"batch_size": 0}, "`batch_size` 0"),
+        ({"final_epochs": 0}, "`final_epochs` 0"),
+        ({"max_images": 0}, "`max_images` 0"),
+        ({"finalists": -1}, "`finalists` -1: give a whole number of at least 0"),
+        ({"seed": -1}, "`seed` -1: give a whole number of at least 0"),
+        ({"target_ms": 0.0}, "`target_ms` 0.0: give a number above 0"),
+        ({"target_ms": -5.0}, "`target_ms` -5.0"),
+        ({"target_ms": float("nan")}, "`target_ms` nan"),
+        ({"max_ms": float("inf")}, "`max_ms` inf"),
+        ({"width": 0.0}, "`width` 0.0: give a number above 0"),
+        ({"width": 0.049}, "`width` 0.049: give at least 0.05; below it nearly every layer has the fewest"),
+        ({"target_ms": 2.0, "max_ms": 1.0}, "`max_ms` 1.0: below `target_ms` 2, so nothing near the target"),
+        ({"learning_rate": float("nan")}, "`learning_rate` nan"),
+        ({"seed": 2**32}, "`seed` 4294967296: give at most 4294967295"),
+        ({"out": Path("runs/why?")}, r"`out` runs/why\?: give a folder without a question mark"),
+        ({"space": "cells"}, "`space` cells: give one of mnasnet, mnasnet-published, flat"),
+        ({"reward": "sofd"}, "`reward` sofd: give one of soft, hard, absolute"),
     ],
     ids=str,
 )

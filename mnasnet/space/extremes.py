@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds
+from mnasnet.graph.cost import count_multiply_adds
+from mnasnet.graph.operators import Add
 from mnasnet.space.space import Space
 
 
@@ -32,9 +33,9 @@ def random_network(space: Space, generator: random.Random) -> Architecture:
 
 def _extreme(space: Space, *, sign: int) -> Architecture:
     def cost(choices: Mapping[str, Any]) -> tuple[int, int]:
-        architecture = space.decode(choices)
-        skips = sum(layer.skip != "none" for _, layer in architecture.layers())
-        return sign * multiply_adds(architecture), sign * skips
+        graph = space.decode(choices).lowered()
+        skips = sum(isinstance(op.operator, Add) for op in graph.ops.values())
+        return sign * count_multiply_adds(graph), sign * skips
 
     params: dict[str, Any] = {name: choice.choices[0] for name, choice in space.distributions.items()}
     least, before = cost(params), None

@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from optuna.distributions import CategoricalDistribution
 
-from mnasnet.arch.architecture import Architecture, Block, ConvOp, Layer, SkipOp, fitted_strides
+from mnasnet.arch.architecture import Architecture, fitted_strides
+from mnasnet.arch.block import Block, ConvOp, Layer, LayerForm, SkipOp
 from mnasnet.arch.rounding import round_filters
 from mnasnet.space.automaton import Steps, count_words, read_word
 from mnasnet.space.space import Choice, Params, Size, option
@@ -166,7 +167,7 @@ class BlockSpace:
             for index, skeleton in enumerate(self.skeletons)
             if 0 in skeleton.layer_options
         }
-        word = [layer for _, layer in architecture.layers()]
+        word = list(architecture.layers())
         choices = read_word(self._start, self._steps, self._accepts, word)
         # The layers are then equal, and the rest must be too.
         if choices is None or self._network(architecture.blocks) != architecture:
@@ -291,7 +292,7 @@ class BlockSpace:
             alternatives = ((replace(state.chosen, stride=1), {}),)
         for block, chosen in alternatives:
             yield (
-                block.expand(state.channels)[0],
+                block.expand(state.channels, LayerForm())[0],
                 State(
                     block=index,
                     layer=layer,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from mnasnet.arch.zoo import MNASNET_A1, MNASNET_B1, MOBILENET_V2
+from mnasnet.arch.networks import MNASNET_A1, MNASNET_B1, MOBILENET_V2
 from mnasnet.space.hierarchical import (
     CONV_OPS,
     KERNELS,

@@ -9,13 +9,10 @@ from typing import Any
 
 from mnasnet.arch.architecture import Architecture, architecture_from_json
 from mnasnet.arch.records import Accuracy, Format, Latency, latency_from_json
+from mnasnet.base.errors import RequestError
 
 CARD = "card.json"
 """Name of the card in a finalist's folder; the folder is renamed into place when it is whole."""
-
-
-class CardError(Exception):
-    """A finalist's card cannot be read; the message is one line that names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,12 +68,12 @@ def read_card(folder: Path) -> Card:
     """The card in `folder`.
 
     Raises:
-        CardError: it cannot be read.
+        RequestError: it cannot be read.
     """
     try:
         return _card(json.loads((folder / CARD).read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError) as error:
-        raise CardError(
+        raise RequestError(
             f"{folder / CARD} cannot be read; remove {folder}, and the search makes it again"
         ) from error
 

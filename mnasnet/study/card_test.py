@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mnasnet.arch.zoo import MOBILENET_V2
+from mnasnet.arch.networks import MOBILENET_V2
 from mnasnet.study.card import CARD, Card, describe, read_card, read_cards, write_card
 from mnasnet.study.conftest import accuracy, latency
 

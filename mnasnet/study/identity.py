@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-NO_FLAGS = ("device", "trained on")
+NO_FIELDS = ("device", "trained on")
 """Parts of an identity that the machine decides."""
 
 
 def differences(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
-    """How what is asked for differs from what is kept, in the words of the flags; None where it does not.
+    """How what is asked for differs from what is kept, field by field; None where it does not.
 
     What an older version did not keep differs from nothing.
     """
@@ -19,15 +19,15 @@ def differences(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None
 
 
 def _differs(name: str, here: object, there: object) -> str:
-    """How what is asked for differs from what is kept, by the flag where one says it."""
+    """How what is asked for differs from what is kept, by the field of the request where one says it."""
     if name == "data":
-        return "its images were others (another --data or --max-images, or files that have changed since)"
+        return "its images were others (another `data` or `max_images`, or files that have changed since)"
     if name == "network":
-        return "its network was another (another name, --width or --image-size)"
+        return "its network was another (another `name`, `width` or `image_size`)"
     if name == "space" and _names_space(here) != _names_space(there):
         here, there = _names_space(here), _names_space(there)
-    flag = name if name in NO_FLAGS else "--" + name.replace("_", "-")
-    return f"{flag} {_word(here)} here, {_word(there)} there"
+    said = name if name in NO_FIELDS else f"`{name}`"
+    return f"{said} {_word(here)} here, {_word(there)} there"
 
 
 def _names_space(value: object) -> str:

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-
-class FolderError(Exception):
-    """A folder cannot be worked in; the message is one line with the way out."""
+from mnasnet.base.errors import RequestError
 
 
 @contextmanager
@@ -16,25 +14,29 @@ def only_process_in(out: Path) -> Iterator[None]:
     """Hold the folder `out` for this process.
 
     Raises:
-        FolderError: another process is at work there, or it is no folder.
+        RequestError: another process is at work there, or it is no folder.
     """
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FolderError(
-            f"--out {out} cannot be made ({error.strerror}); name a folder, new or one that was begun"
+        raise RequestError(
+            f"cannot be made ({error.strerror}); name a folder, new or one that was begun",
+            field="out",
+            value=out,
         ) from error
     path = out / ".lock"
     lock = FileLock(path, blocking=False)
     try:
         lock.acquire()
     except Timeout as error:
-        raise FolderError(
-            f"another process is at work in {out}; wait for it, or choose another --out"
+        raise RequestError(
+            f"another process is at work in {out}; wait for it, or choose another `out`"
         ) from error
     except OSError as error:  # no right to, or a disk that can only be read
-        raise FolderError(f"--out {out} cannot be written ({error.strerror}); name another folder") from error
+        raise RequestError(
+            f"cannot be written ({error.strerror}); name another folder", field="out", value=out
+        ) from error
     try:
         yield
     finally:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mnasnet.study.lock import FolderError, only_process_in
+from mnasnet.base.errors import RequestError
+from mnasnet.study.lock import only_process_in
 
 HOLDS = """
 import sys
@@ -23,7 +24,7 @@ def test_a_folder_is_worked_in_by_one_process_until_that_one_ends_however_it_end
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(FolderError, match=f"another process is at work in {tmp_path}"):
+        with pytest.raises(RequestError, match=f"another process is at work in {tmp_path}"):
             only_process_in(tmp_path).__enter__()
         other.kill()
         other.wait()
@@ -54,7 +55,7 @@ def test_what_a_search_has_written_stays(tmp_path: Path) -> None:
 def test_a_file_is_no_folder_to_search_in(tmp_path: Path, below: str) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with (
-        pytest.raises(FolderError, match="cannot be made"),
+        pytest.raises(RequestError, match="cannot be made"),
         only_process_in(tmp_path / "notes.txt" / below),
     ):
         pass

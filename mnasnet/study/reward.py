@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from mnasnet.base.errors import RequestError
+
 
 class Reward(Protocol):
     """What the controller maximises. Accuracy is a fraction, latency is in milliseconds."""
@@ -88,4 +90,4 @@ def exponent(*, worth: float, times: float = 2.0) -> float:
 
 def _check_target(target_ms: float) -> None:
     if not (math.isfinite(target_ms) and target_ms > 0):
-        raise ValueError(f"a target is a positive number of milliseconds, not {target_ms}")
+        raise RequestError("give a number above 0", field="target_ms", value=target_ms)

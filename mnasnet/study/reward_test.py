@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnasnet.base.errors import RequestError
 from mnasnet.study.reward import REWARDS, absolute, exponent, hard, soft
 
 fractions = st.floats(min_value=0.01, max_value=1)
@@ -66,7 +67,7 @@ def test_to_the_soft_reward_a_target_is_but_a_factor(
 
 @pytest.mark.parametrize("target", [0, -3, math.nan, math.inf])
 def test_a_target_that_is_no_time_is_refused(target: float) -> None:
-    with pytest.raises(ValueError, match="positive"):
+    with pytest.raises(RequestError, match=f"^`target_ms` {target}: give"):
         soft(target)
 
 

@@ -18,6 +18,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from mnasnet.arch.records import Latency, latency_from_json
+from mnasnet.base.errors import RequestError, RunError
 from mnasnet.study.identity import differences
 from mnasnet.study.reward import REWARDS, Reward
 from mnasnet.study.trial import read_trial
@@ -45,16 +46,8 @@ POSTGRESQL = "postgresql+psycopg2"
 """What `postgresql://` means here: the driver that the extra brings. SQLAlchemy's own default moved in 2.1."""
 
 
-class StorageError(Exception):
-    """The storage does not answer or holds no search; the message is one line with the way out."""
-
-
-class StorageLostError(Exception):
-    """The storage failed while a search ran; the message is one line. What it had acknowledged is kept."""
-
-
-class OtherSearchError(Exception):
-    """The storage holds another search; the message names what differs."""
+class StorageLostError(RunError):
+    """The storage failed while a search ran, and may come back. What it had acknowledged is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,14 +72,16 @@ def place_of(out: Path, storage: str | None) -> Place:
     In a database that others share, the study bears the folder's name.
 
     Raises:
-        StorageError: another kind of database, in which no two processes could be kept apart.
+        RequestError: another kind of database, in which no two processes could be kept apart.
     """
     if storage is None:
         return Place(url=f"sqlite:///{(out / STUDY).as_posix()}", name="search")
     if not storage.startswith("postgresql"):
-        raise StorageError(
-            f"the storage {without_password(storage)!r} is not on a PostgreSQL server; give one such as "
-            "postgresql://user@host/db, or none to keep the study in the folder"
+        raise RequestError(
+            "not on a PostgreSQL server; give one such as postgresql://user@host/db, or none to keep the study in "
+            "the folder",
+            field="storage",
+            value=without_password(storage),
         )
     scheme, separator, rest = storage.partition("://")
     url = f"{POSTGRESQL if scheme == 'postgresql' else scheme}{separator}{rest}"
@@ -97,16 +92,16 @@ def keep_place(out: Path, place: Place) -> None:
     """Note in the folder `out` where its study is kept, if that is not in the folder itself.
 
     Raises:
-        OtherSearchError: the folder is that of a search whose study is kept elsewhere.
+        RequestError: the folder is that of a search whose study is kept elsewhere.
     """
     note = out / ELSEWHERE
     here = note.read_text(encoding="utf-8").strip() if note.is_file() else None
     if here is None and (out / STUDY).is_file():
         here = str(out / STUDY)
     if here not in (None, shown(place)):
-        raise OtherSearchError(
-            f"{out} holds a search whose study is in {here}, not in {shown(place)}; choose another --out, or "
-            f"{'leave --storage out' if here == str(out / STUDY) else 'give that as --storage'}"
+        raise RequestError(
+            f"{out} holds a search whose study is in {here}, not in {shown(place)}; choose another `out`, or "
+            f"{'leave `storage` out' if here == str(out / STUDY) else 'give that as `storage`'}"
         )
     if place.file is None and here is None:
         note.write_text(shown(place) + "\n", encoding="utf-8")
@@ -155,11 +150,11 @@ def check_identity(setup: Setup, identity: Mapping[str, Any], *, where: str) -> 
     """Nothing, where `identity` is that of the search that is kept.
 
     Raises:
-        OtherSearchError: it is another search; `where` says in the message what is occupied.
+        RequestError: it is another search; `where` says in the message what is occupied.
     """
     if (said := differences(setup.identity, identity)) is not None:
-        raise OtherSearchError(
-            f"{where} holds another search: {said}; choose another --out, or give what that search was begun with"
+        raise RequestError(
+            f"{where} holds another search: {said}; choose another `out`, or give what that search was begun with"
         )
 
 
@@ -170,7 +165,7 @@ def create_study(place: Place) -> optuna.Study:
     what was acknowledged survives a power failure.
 
     Raises:
-        StorageError: the storage does not answer.
+        RequestError: the storage does not answer.
     """
     with _answering(place):
         if place.file is not None:
@@ -191,7 +186,7 @@ def find_study(place: Place) -> optuna.Study | None:
     """The study at `place`, or None where there is none; nothing is made.
 
     Raises:
-        StorageError: the storage does not answer.
+        RequestError: the storage does not answer.
     """
     if place.file is not None and not place.file.is_file():
         return None
@@ -212,18 +207,17 @@ def load_study(place: Place) -> optuna.Study:
     """The study at `place`, which must be there.
 
     Raises:
-        StorageError: the storage does not answer or holds no such study.
+        RequestError: the storage does not answer or holds no such study.
     """
     study = find_study(place)
     if study is None:
         note = None if place.file is None else place.file.with_name(ELSEWHERE)
         if note is not None and note.is_file():
             there = note.read_text(encoding="utf-8").strip()
-            raise StorageError(f"the study of {note.parent} is in {there}: give that as --storage")
+            raise RequestError(f"the study of {note.parent} is in {there}: give that as `storage`")
         where = shown(place) if place.file is None else place.file.parent
-        raise StorageError(
-            f"no search in {where}: it holds no study named {place.name!r}; "
-            "give the folder that a search had as --out"
+        raise RequestError(
+            f"no search in {where}: it holds no study named {place.name!r}; give the folder of a search"
         )
     return study
 
@@ -269,7 +263,7 @@ def only_search_at(place: Place) -> Iterator[Callable[[], None]]:
     file lies in its folder, which has a lock of its own.
 
     Raises:
-        StorageError: another process is searching there, or the server does not answer.
+        RequestError: another process is searching there, or the server does not answer.
     """
     if not place.url.startswith("postgresql"):
         yield lambda: None
@@ -282,9 +276,9 @@ def only_search_at(place: Place) -> Iterator[Callable[[], None]]:
         connection.commit()  # the lock is the session's, and an open transaction would hinder the server
     try:
         if not held:
-            raise StorageError(
+            raise RequestError(
                 f"another process is searching for {place.name!r} in {shown(place)}; wait for it, or choose "
-                "an --out of another name"
+                "an `out` of another name"
             )
 
         def still_held() -> None:
@@ -335,22 +329,23 @@ def _answering(place: Place) -> Iterator[None]:
     try:
         sqlalchemy.engine.make_url(place.url)
     except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # the latter for a port that is no number
-        raise StorageError(
-            f"the storage {without_password(place.url)!r} is not a database URL; give one such as "
-            "postgresql://user@host/db"
+        raise RequestError(
+            "not a database URL; give one such as postgresql://user@host/db",
+            field="storage",
+            value=without_password(place.url),
         ) from error
     try:
         yield
     except ImportError as error:
-        raise StorageError(
+        raise RequestError(
             f"the storage {shown(place)} needs a driver that is not installed; for PostgreSQL: "
             "pip install 'mnasnet[postgresql]'"
         ) from error
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError) as error:
         way_out = (
-            "start it, or correct --storage" if place.file is None else "mend it, or choose another --out"
+            "start it, or correct `storage`" if place.file is None else "mend it, or choose another `out`"
         )
-        raise StorageError(
+        raise RequestError(
             f"the storage {shown(place)} does not answer: {_reason(error)}; {way_out}"
         ) from error
 

@@ -14,13 +14,12 @@ import optuna
 import pytest
 import sqlalchemy.exc
 
+from mnasnet.base.errors import RequestError
 from mnasnet.study.conftest import MAX_MS, SPACE, latency, setup, tell
 from mnasnet.study.storage import (
     INTERRUPTED,
     METRICS,
-    OtherSearchError,
     Place,
-    StorageError,
     StorageLostError,
     check_identity,
     create_study,
@@ -104,34 +103,32 @@ def test_the_same_identity_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("seed", 1, "--seed 1 here, 0 there"),
-        ("target_ms", 5.0, "--target-ms 5.0 here, not given there"),
-        ("data", "beef", "its images were others (another --data or --max-images, or "),
-        ("flip", True, "--flip yes here, no there"),
+        ("seed", 1, "`seed` 1 here, 0 there"),
+        ("target_ms", 5.0, "`target_ms` 5.0 here, not given there"),
+        ("data", "beef", "its images were others (another `data` or `max_images`, or "),
+        ("flip", True, "`flip` yes here, no there"),
         ("device", "another phone", "device another phone here, host (a CPU) there"),
-        ("space", "flat 5eed", "--space flat here, mnasnet there"),
-        ("space", "mnasnet 5eed", "--space mnasnet 5eed here, mnasnet c0de there"),
+        ("space", "flat 5eed", "`space` flat here, mnasnet there"),
+        ("space", "mnasnet 5eed", "`space` mnasnet 5eed here, mnasnet c0de there"),
     ],
 )
 def test_another_search_is_refused_by_what_differs(name: str, value: object, said: str) -> None:
-    with pytest.raises(OtherSearchError) as refused:
+    with pytest.raises(RequestError) as refused:
         check_identity(setup(), {**setup().identity, name: value}, where="runs/mine")
     assert said in str(refused.value)
     assert str(refused.value).startswith("runs/mine holds another search")
-    assert "--out" in str(refused.value)
+    assert "`out`" in str(refused.value)
 
 
 def test_all_that_differs_is_named() -> None:
     other = {**setup().identity, "seed": 1, "width": 1.0}
-    with pytest.raises(
-        OtherSearchError, match=r"search: --width 1.0 here, 0.25 there; --seed 1 here, 0 there;"
-    ):
+    with pytest.raises(RequestError, match=r"search: `width` 1.0 here, 0.25 there; `seed` 1 here, 0 there;"):
         check_identity(setup(), other, where="runs/mine")
 
 
 def test_the_batch_is_not_named_beside_another_sampler_which_has_none() -> None:
     other = {**setup().identity, "sampler": "tpe", "batch": None}
-    with pytest.raises(OtherSearchError, match="search: --sampler tpe here, ppo there; choose"):
+    with pytest.raises(RequestError, match="search: `sampler` tpe here, ppo there; choose"):
         check_identity(setup(), other, where="runs/mine")
 
 
@@ -145,9 +142,7 @@ SERVER = Place(url="postgresql+psycopg2://me:secret@host/db", name="mine")
 def test_a_folder_whose_study_is_in_it_takes_none_on_a_server(tmp_path: Path) -> None:
     create_study(place_of(tmp_path, None))
     keep_place(tmp_path, place_of(tmp_path, None))
-    with pytest.raises(
-        OtherSearchError, match=r"study is in .*study\.db, .*or leave --storage out"
-    ) as refused:
+    with pytest.raises(RequestError, match=r"study is in .*study\.db, .*or leave `storage` out") as refused:
         keep_place(tmp_path, SERVER)
     assert "secret" not in str(refused.value)
 
@@ -156,14 +151,14 @@ def test_a_folder_whose_study_is_on_a_server_takes_none_in_it_or_on_another(tmp_
     keep_place(tmp_path, SERVER)
     keep_place(tmp_path, SERVER)
     for other in (place_of(tmp_path, None), Place(url="postgresql+psycopg2://other/db", name="mine")):
-        with pytest.raises(OtherSearchError, match=r"study is in .*host/db, .*or give that as --storage"):
+        with pytest.raises(RequestError, match=r"study is in .*host/db, .*or give that as `storage`"):
             keep_place(tmp_path, other)
     assert "secret" not in (tmp_path / "storage.txt").read_text()
 
 
 def test_a_report_without_the_storage_is_told_which(tmp_path: Path) -> None:
     keep_place(tmp_path, SERVER)
-    with pytest.raises(StorageError, match=r"is in postgresql.*host/db: give that as --storage"):
+    with pytest.raises(RequestError, match=r"is in postgresql.*host/db: give that as `storage`"):
         load_study(place_of(tmp_path, None))
 
 
@@ -212,12 +207,12 @@ def test_a_new_study_is_made_without_a_word_and_optuna_stays_as_talkative_as_it_
 
 
 def test_a_folder_without_a_search_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=f"no search in {tmp_path}: .*--out"):
+    with pytest.raises(RequestError, match=f"no search in {tmp_path}: .*give the folder of a search"):
         load_study(place_of(tmp_path, None))
 
 
 def test_a_database_without_the_study_is_named(study: optuna.Study, place: Place, tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"no search in .*no study named 'other'"):
+    with pytest.raises(RequestError, match=r"no search in .*no study named 'other'"):
         load_study(replace(place, name="other"))
 
 
@@ -239,7 +234,7 @@ def test_a_storage_that_does_not_answer_is_named_on_one_line_without_its_passwor
     tmp_path: Path, begin: object, url: str, said: str
 ) -> None:
     assert callable(begin)
-    with pytest.raises(StorageError) as refused:
+    with pytest.raises(RequestError) as refused:
         begin(place_of(tmp_path, url))
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -252,7 +247,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path, begin: object) -> N
     path = tmp_path / "study.db"
     path.write_bytes(os.urandom(10_000))
     before = path.read_bytes()
-    with pytest.raises(StorageError, match=r"study\.db does not answer: file is not a database"):
+    with pytest.raises(RequestError, match=r"study\.db does not answer: file is not a database"):
         begin(place_of(tmp_path, None))
     assert path.read_bytes() == before
 

@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mnasnet.arch.records import Score
+from mnasnet.base.errors import RequestError
 from mnasnet.base.files import replace_file
 
 TRAINING = "training.json"
 """Name of the record in a training's folder."""
-
-
-class TrainingError(Exception):
-    """A folder holds no training that can be read, or another one; the message is one line with the way out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +76,7 @@ def read_training(folder: Path) -> Training | None:
     """The record in `folder`, or None where there is none.
 
     Raises:
-        TrainingError: it cannot be read.
+        RequestError: it cannot be read.
     """
     path = folder / TRAINING
     if not path.is_file():
@@ -96,4 +93,4 @@ def read_training(folder: Path) -> Training | None:
             }
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{path} cannot be read; give another --out, or remove {folder}") from error
+        raise RequestError(f"{path} cannot be read; give another `out`, or remove {folder}") from error

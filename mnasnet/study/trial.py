@@ -24,8 +24,8 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from mnasnet.arch.architecture import Architecture, architecture_from_json
-from mnasnet.arch.cost import multiply_adds, parameters
 from mnasnet.arch.records import Accuracy, Latency, latency_from_json
+from mnasnet.graph.cost import count_multiply_adds, count_parameters
 from mnasnet.study.reward import Reward
 
 Outcome = Literal["trained", "too slow", "failed", "running"]
@@ -64,7 +64,7 @@ class TrialRecord:
 
     @property
     def charged(self) -> bool:
-        """Whether a network was trained for it: what `--trials` counts."""
+        """Whether a network was trained for it: what a search's `trials` count."""
         return self.outcome == "trained" and self.copy_of is None
 
 
@@ -104,8 +104,9 @@ def set_network(trial: Trial, architecture: Architecture) -> None:
     """Write which network the trial's choices decode to."""
     trial.set_user_attr("digest", architecture.digest())
     trial.set_user_attr("architecture", architecture.to_json())
-    trial.set_user_attr("parameters", parameters(architecture))
-    trial.set_user_attr("multiply_adds", multiply_adds(architecture))
+    graph = architecture.lowered()
+    trial.set_user_attr("parameters", count_parameters(graph))
+    trial.set_user_attr("multiply_adds", count_multiply_adds(graph))
 
 
 def set_latency(trial: Trial, latency: Latency, *, max_ms: float) -> None:

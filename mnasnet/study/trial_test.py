@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from mnasnet.arch.cost import multiply_adds, parameters
+from mnasnet.graph.cost import count_multiply_adds, count_parameters
 from mnasnet.study.conftest import MAX_MS, SPACE, accuracy, latency, network, tell
 from mnasnet.study.storage import Place, load_study
 from mnasnet.study.trial import (
@@ -73,8 +73,8 @@ def test_what_is_written_of_a_trial_is_read_by_another_process(study: optuna.Stu
         params=trial.params,
         digest=architecture.digest(),
         architecture=architecture,
-        parameters=parameters(architecture),
-        multiply_adds=multiply_adds(architecture),
+        parameters=count_parameters(architecture.lowered()),
+        multiply_adds=count_multiply_adds(architecture.lowered()),
         latency=latency(1.5),
         accuracy=accuracy(900),
         copy_of=None,

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mnasnet.base.errors import RequestError
 from mnasnet.base.progress import StageProgress
 from mnasnet.base.words import some
 from mnasnet.train.decoding import Decoded, decoded, stored_side
-from mnasnet.train.sources import DataError, Digests, Rows, Source, digests_of, open_source
+from mnasnet.train.sources import Digests, Rows, Source, data_error, digests_of, open_source
 
 TEST_FRACTION = 0.2
 """The part of a set that becomes its test images when it brings no test split of its own."""
@@ -95,38 +96,42 @@ class ImageData:
 
 
 def load(
-    source: str,
+    data: str,
     *,
     image_size: int,
     held_out: float = 0.2,
-    limit: int | None = None,
+    max_images: int | None = None,
     cache: Path | None = None,
     progress: StageProgress | None = None,
 ) -> ImageData:
-    """The images of `source`, split and decoded.
+    """The images of `data`, split and decoded.
 
-    `source` is `digits`; a folder with one sub-folder a class, alone or below `train/`, with `val/` and
+    `data` is `digits`; a folder with one sub-folder a class, alone or below `train/`, with `val/` and
     `test/` beside it; a parquet file or a folder of them; or a name on the Hugging Face hub.
 
     The test images are the set's own test split, or its validation split, or a fifth of it. Where it has both
     splits, validation is held out, else the fraction `held_out` of the training images is. What is split off
-    is stratified by class and depends on nothing but the images. `limit` is the most images to learn from,
-    the held-out ones included: a fixed, stratified subset.
+    is stratified by class and depends on nothing but the images. `max_images` is the most images to learn
+    from, the held-out ones included: a fixed, stratified subset.
 
     Images are stored as their central square, scaled to `image_size`; where most are larger than
     `CROP_MARGIN` times that, to that side, so that a random crop has room.
 
-    Raises DataError for a source that cannot be found, read or split, where too many images are corrupt, and for
-    settings that make no sense; OSError where the cache cannot be written.
+    Raises:
+        RequestError: the data cannot be found, read or split, too many images are corrupt, or another argument
+            makes no sense.
+        OSError: the cache cannot be written.
     """
     if image_size < 1:
-        raise DataError(f"image size {image_size} is not positive: give the side in pixels, such as 32")
+        raise RequestError("give the side in pixels, such as 32", field="image_size", value=image_size)
     if not 0 < held_out <= 0.5:
-        raise DataError(f"held-out fraction {held_out} is not above 0 and at most 0.5: give one such as 0.2")
+        raise RequestError(
+            "give a fraction above 0 and at most 0.5, such as 0.2", field="held_out", value=held_out
+        )
     cache = cache or cache_folder()
-    origin = open_source(source, cache=cache, progress=progress)
+    origin = open_source(data, cache=cache, progress=progress)
     digests = digests_of(origin, progress)
-    train_rows, held_out_rows, test_rows = _split(origin, digests, held_out=held_out, limit=limit)
+    train_rows, held_out_rows, test_rows = _split(origin, digests, held_out=held_out, limit=max_images)
     learn_rows = np.concatenate([held_out_rows, train_rows])
     side = stored_side(origin, learn_rows, image_size)
     learnt = decoded(origin, learn_rows, digests, side=side, channels=None, cache=cache, progress=progress)
@@ -135,9 +140,10 @@ def load(
     for labels in (images.labels[:held_out_count], images.labels[held_out_count:]):
         counts = torch.bincount(labels, minlength=len(origin.classes)).tolist()
         if 0 in counts:
-            raise DataError(
-                f"{source}: too few images of class {origin.classes[counts.index(0)]!r} can be read "
-                f"({some(images.skipped)}): replace them or add more"
+            raise data_error(
+                data,
+                f"too few images of class {origin.classes[counts.index(0)]!r} can be read "
+                f"({some(images.skipped)}): replace them or add more",
             )
 
     def load_test() -> Images:
@@ -148,7 +154,7 @@ def load(
         return _labelled(origin, test_rows, test)
 
     return ImageData(
-        name=source,
+        name=data,
         classes=origin.classes,
         image_size=image_size,
         fingerprint=_fingerprint(origin, digests, train_rows, held_out_rows, test_rows),
@@ -185,20 +191,24 @@ def _split(
     classes = len(origin.classes)
     if classes < 2:
         found = f"all are of {origin.classes[0]!r}" if origin.classes else "there are none"
-        raise DataError(
-            f"{origin.name}: images of at least two classes are needed, and {found}: "
-            "give one sub-folder for each class, or a label column with more classes"
+        raise data_error(
+            origin.name,
+            f"images of at least two classes are needed, and {found}: give one sub-folder for each class, or a "
+            "label column with more classes",
         )
     counts = np.bincount(origin.labels[train])
     needed = 1 + (own_test is None) + (own_held_out is None)
     if counts.min() < needed:
         rarest = int(counts.argmin())
-        raise DataError(
-            f"{origin.name}: class {origin.classes[rarest]!r} needs at least {needed} training images and has "
-            f"{counts[rarest]}: add more, or take the class out"
+        raise data_error(
+            origin.name,
+            f"class {origin.classes[rarest]!r} needs at least {needed} training images and has {counts[rarest]}: "
+            "add more, or take the class out",
         )
     if limit is not None and limit < 2 * classes:
-        raise DataError(f"--max-images {limit} is too few for {classes} classes: give at least {2 * classes}")
+        raise RequestError(
+            f"too few for {classes} classes: give at least {2 * classes}", field="max_images", value=limit
+        )
 
     def first(rows: Rows, count: int | None, at_least: int = 1) -> tuple[Rows, Rows]:
         ordered = rows[spread(origin.labels[rows], digests[rows], at_least=at_least)]

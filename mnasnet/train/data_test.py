@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnasnet.base.errors import RequestError
 from mnasnet.train.conftest import image_folder, picture
 from mnasnet.train.data import ImageData, load, spread
-from mnasnet.train.sources import DataError
 
 
 def bytes_of(data: ImageData) -> set[bytes]:
@@ -59,7 +59,7 @@ def test_the_fingerprint_is_the_same_in_another_place_and_another_for_other_data
     (moved / "cat" / "0.png").rename(moved / "cat" / "zz.png")  # another order of files is the same data
     assert fingerprint(moved) == original
 
-    assert fingerprint(first, limit=12) != original
+    assert fingerprint(first, max_images=12) != original
     assert fingerprint(first, held_out=0.5) != original
     picture(77).save(moved / "dog" / "3.png")
     changed = fingerprint(moved)
@@ -83,12 +83,12 @@ def test_with_validation_and_test_the_validation_images_are_held_out(tmp_path: P
     image_folder(tmp_path / "set" / "test", each=2, seed=2)
     data = load(str(tmp_path / "set"), image_size=8, cache=tmp_path / "cache")
     assert (len(data.train), len(data.held_out), len(data.test)) == (20, 6, 4)
-    fewer = load(str(tmp_path / "set"), image_size=8, limit=13, cache=tmp_path / "cache")
+    fewer = load(str(tmp_path / "set"), image_size=8, max_images=13, cache=tmp_path / "cache")
     assert (len(fewer.train), len(fewer.held_out), len(fewer.test)) == (10, 3, 4)
 
 
 def test_a_limit_keeps_a_fixed_part_of_every_class(digits: ImageData, cache: Path) -> None:
-    few = load("digits", image_size=32, limit=100, cache=cache)
+    few = load("digits", image_size=32, max_images=100, cache=cache)
     assert len(few.train) + len(few.held_out) == 100
     assert (len(few.held_out), len(few.test)) == (20, 359)
     assert torch.bincount(few.train_and_held_out.labels, minlength=10).min() >= 9
@@ -127,34 +127,36 @@ def test_a_class_of_which_no_image_can_be_read_is_refused(tmp_path: Path) -> Non
     root = image_folder(tmp_path / "set", each=5)
     for file in (root / "dog").iterdir():
         file.write_bytes(file.name.encode())
-    with pytest.raises(DataError, match="too few images of class 'dog' can be read"):
+    with pytest.raises(RequestError, match="too few images of class 'dog' can be read"):
         load(str(root), image_size=8, cache=tmp_path / "cache")
 
 
 def test_one_class_cannot_be_learnt(tmp_path: Path, cache: Path) -> None:
     root = image_folder(tmp_path / "set", classes=("cat",))
-    with pytest.raises(DataError, match="at least two classes are needed, and all are of 'cat': give"):
+    with pytest.raises(RequestError, match="at least two classes are needed, and all are of 'cat': give"):
         load(str(root), image_size=8, cache=cache)
 
 
 def test_a_class_with_one_image_cannot_be_split(tmp_path: Path, cache: Path) -> None:
     image_folder(tmp_path / "set", classes=("cat",))
     image_folder(tmp_path / "set", classes=("dog",), each=1)
-    with pytest.raises(DataError, match="class 'dog' needs at least 3 training images and has 1: add more"):
+    with pytest.raises(
+        RequestError, match="class 'dog' needs at least 3 training images and has 1: add more"
+    ):
         load(str(tmp_path / "set"), image_size=8, cache=cache)
 
 
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"image_size": 0}, "image size 0 is not positive"),
-        ({"held_out": 0.0}, "held-out fraction 0.0 is not above 0"),
-        ({"held_out": 0.6}, "held-out fraction 0.6"),
-        ({"limit": 19}, "--max-images 19 is too few for 10 classes: give at least 20"),
+        ({"image_size": 0}, "`image_size` 0: give the side in pixels"),
+        ({"held_out": 0.0}, "`held_out` 0.0: give a fraction above 0"),
+        ({"held_out": 0.6}, "`held_out` 0.6"),
+        ({"max_images": 19}, "`max_images` 19: too few for 10 classes: give at least 20"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(how: dict[str, float], message: str, cache: Path) -> None:
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(RequestError, match=message):
         load("digits", cache=cache, **{"image_size": 32, **how})  # type: ignore[arg-type]
 
 

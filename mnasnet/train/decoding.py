@@ -23,7 +23,7 @@ from torch import Tensor
 
 from mnasnet.base.progress import StageProgress
 from mnasnet.base.words import first_line, some
-from mnasnet.train.sources import CHUNK, DataError, Digests, Rows, Source, cannot_keep
+from mnasnet.train.sources import CHUNK, Digests, Rows, Source, cannot_keep, data_error
 
 CROP_MARGIN = 8 / 7
 """Side stored of large images over the side trained at: 256 for 224, the official evaluation's 0.875 crop."""
@@ -72,7 +72,7 @@ def decoded(
 ) -> Decoded:
     """The images of `rows`, from the cache or decoded into it; `channels` None: 1 if all are grey, else 3.
 
-    Raises DataError where too many images are corrupt, OSError where the cache cannot be written.
+    Raises RequestError where too many images are corrupt, OSError where the cache cannot be written.
     """
     key = hashlib.blake2b(digests[rows].astype("<u8").tobytes(), digest_size=16).hexdigest()
     folder = cache / "pixels" / f"{key}-{side}px-{channels or 'own'}-v{CACHE_FORMAT}"
@@ -161,7 +161,7 @@ def _write(
 ) -> dict[str, Any]:
     """Writes the file `pixels`, [count, side, side, channels], and returns the index that belongs to it.
 
-    Raises DataError where too many images are corrupt, _NotGreyError where one has colour and `only_grey`.
+    Raises RequestError where too many images are corrupt, _NotGreyError where one has colour and `only_grey`.
     """
     allowed = max(SKIPS_ALLOWED, int(SKIPS_ALLOWED_FRACTION * len(rows)))
     sums, squares = np.zeros((2, channels), dtype=np.int64)
@@ -195,9 +195,9 @@ def _write(
             if len(skipped) > allowed or len(skipped) == len(rows):
                 names = [f"{origin.name_of(int(rows[at]))}: {why}" for at, why in skipped]
                 how_many = "all" if len(skipped) == len(rows) else f"more than {allowed} of"
-                raise DataError(
-                    f"{origin.name}: {how_many} {len(rows)} images are corrupt ({some(names)}): "
-                    "replace them or take them out"
+                raise data_error(
+                    origin.name,
+                    f"{how_many} {len(rows)} images are corrupt ({some(names)}): replace them or take them out",
                 )
             if good:
                 chunk = np.stack(good)

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from mnasnet.base.errors import RequestError
 from mnasnet.train.conftest import encoded, image_folder, picture
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.decoding import SKIPS_ALLOWED, decode
-from mnasnet.train.sources import DataError
 
 
 def test_pixels_are_stored_upright_and_in_the_layout_that_trains_fastest(digits: ImageData) -> None:
@@ -136,7 +136,9 @@ def test_too_many_corrupt_images_are_refused_and_leave_no_cache(tmp_path: Path) 
     root = image_folder(tmp_path / "set", each=40)
     for at in range(2 * SKIPS_ALLOWED):
         (root / "cat" / f"bad{at}.png").write_bytes(bytes([at]))
-    with pytest.raises(DataError, match=r"more than 10 of 80 images are corrupt \(cat/bad.* take them out"):
+    with pytest.raises(
+        RequestError, match=r"more than 10 of 80 images are corrupt \(cat/bad.* take them out"
+    ):
         load(str(root), image_size=8, cache=tmp_path / "cache")
     assert list((tmp_path / "cache" / "pixels").iterdir()) == []
 
@@ -145,7 +147,7 @@ def test_a_small_set_of_which_nothing_can_be_read_is_refused(tmp_path: Path) -> 
     root = image_folder(tmp_path / "set", each=3)
     for file in root.glob("*/*"):
         file.write_bytes(str(file).encode())
-    with pytest.raises(DataError, match="all 4 images are corrupt"):  # of the 6, 2 are test images
+    with pytest.raises(RequestError, match="all 4 images are corrupt"):  # of the 6, 2 are test images
         load(str(root), image_size=8, cache=tmp_path / "cache")
 
 

@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Accuracy, Score
+from mnasnet.base.errors import RunError
 from mnasnet.base.progress import StepProgress
 from mnasnet.nn.network import Network
 from mnasnet.train.augment import batches, evaluation, training
@@ -26,7 +27,7 @@ BN_IMAGES = 1024
 """Training images, at most, over which BN statistics are made anew before an evaluation."""
 
 
-class DivergedError(Exception):
+class DivergedError(RunError):
     """The loss became infinite or no number; the message says at which step."""
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from mnasnet.arch.architecture import Architecture, parse_block
+from mnasnet.arch.architecture import Architecture
+from mnasnet.arch.block import parse_block
 from mnasnet.nn.layers import BN_MOMENTUM
 from mnasnet.nn.network import Network
 from mnasnet.train.augment import batches, evaluation, training

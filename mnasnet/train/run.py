@@ -12,17 +12,18 @@ from typing import Any
 import torch
 
 from mnasnet.arch.architecture import Architecture
-from mnasnet.arch.cost import multiply_adds, parameters
 from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import ARCHITECTURE
+from mnasnet.base.errors import RequestError
 from mnasnet.base.files import replace_file
 from mnasnet.base.progress import StepProgress
+from mnasnet.graph.cost import count_multiply_adds, count_parameters
 from mnasnet.nn.checkpoint import load_network, save_network
 from mnasnet.nn.model import WEIGHTS, Model
 from mnasnet.nn.network import Network
 from mnasnet.study.identity import differences
 from mnasnet.study.lock import only_process_in
-from mnasnet.study.training import Epoch, Training, TrainingError, read_training, write_training
+from mnasnet.study.training import Epoch, Training, read_training, write_training
 from mnasnet.train.data import ImageData
 from mnasnet.train.loop import Learner, Recipe, score, train
 
@@ -70,8 +71,7 @@ def run_training(
         progress: told of every step.
 
     Raises:
-        FolderError: another process is at work in the folder, or it cannot be written.
-        TrainingError: the folder holds another training.
+        RequestError: the folder holds another training, another process is at work in it, or it cannot be written.
         DivergedError: the loss stopped being a number; what was finished is kept.
         OSError: the disk is full.
     """
@@ -93,12 +93,12 @@ def run_training(
         record = read_training(out)
         if record is None:
             if occupied := [name for name in OTHERS if (out / name).exists()]:
-                raise TrainingError(f"{out} holds something else, {occupied[0]}: choose another --out")
+                raise RequestError(f"{out} holds something else, {occupied[0]}: choose another `out`")
             record = Training(
                 name=name,
                 digest=architecture.digest(),
-                parameters=parameters(architecture),
-                multiply_adds=multiply_adds(architecture),
+                parameters=count_parameters(architecture.lowered()),
+                multiply_adds=count_multiply_adds(architecture.lowered()),
                 identity=identity,
                 data=data.name,
                 classes=data.classes,
@@ -109,8 +109,8 @@ def run_training(
             replace_file(out / ARCHITECTURE, (json.dumps(architecture.to_json(), indent=2) + "\n").encode())
             write_training(record, out)
         elif (said := differences(record.identity, identity)) is not None:
-            raise TrainingError(
-                f"{out} holds another training: {said}; choose another --out, or give what that training was "
+            raise RequestError(
+                f"{out} holds another training: {said}; choose another `out`, or give what that training was "
                 "begun with"
             )
         if record.test is not None:
@@ -149,8 +149,8 @@ def _resumed(out: Path) -> Mapping[str, Any] | None:
     try:
         state: Mapping[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        raise TrainingError(
-            f"{path} is damaged: remove {out} to begin anew, or choose another --out"
+        raise RequestError(
+            f"{path} is damaged: remove {out} to begin anew, or choose another `out`"
         ) from error
     return state
 

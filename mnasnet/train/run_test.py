@@ -10,10 +10,11 @@ import torch
 from mnasnet.arch.architecture import Architecture
 from mnasnet.arch.records import Learned
 from mnasnet.arch.zoo import find_architecture
+from mnasnet.base.errors import RequestError
 from mnasnet.nn.checkpoint import load_weights
 from mnasnet.nn.model import WEIGHTS, Model, open_model
 from mnasnet.nn.network import Network
-from mnasnet.study.training import Training, TrainingError, read_training
+from mnasnet.study.training import Training, read_training
 from mnasnet.train.data import ImageData
 from mnasnet.train.loop import Recipe, count_correct
 from mnasnet.train.loop_test import TINY, equal, in_colour
@@ -144,10 +145,10 @@ def test_another_training_in_the_same_folder_is_refused_by_what_differs(
 ) -> None:
     before = {path: path.read_bytes() for path in trained.iterdir()}
     with pytest.raises(
-        TrainingError, match=r"holds another training: --epochs 4 here, 3 there; choose another"
+        RequestError, match=r"holds another training: `epochs` 4 here, 3 there; choose another"
     ):
         run(trained, digits, recipe=dataclasses.replace(RECIPE, epochs=4))
-    with pytest.raises(TrainingError, match="--seed 1 here, 0 there"):
+    with pytest.raises(RequestError, match="`seed` 1 here, 0 there"):
         run(trained, digits, seed=1)
     assert {path: path.read_bytes() for path in trained.iterdir()} == before
 
@@ -160,20 +161,20 @@ def test_a_damaged_state_is_named(digits: ImageData, tmp_path: Path, kept: int) 
     with pytest.raises(KilledError):
         run(tmp_path, digits, told=stop)
     (tmp_path / RESUME).write_bytes((tmp_path / RESUME).read_bytes()[:kept])
-    with pytest.raises(TrainingError, match=r"resume\.pt is damaged: remove"):
+    with pytest.raises(RequestError, match=r"resume\.pt is damaged: remove"):
         run(tmp_path, digits)
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(digits: ImageData, tmp_path: Path) -> None:
     (tmp_path / "study.db").write_text("a search")
-    with pytest.raises(TrainingError, match=r"holds something else, study\.db: choose another --out"):
+    with pytest.raises(RequestError, match=r"holds something else, study\.db: choose another `out`"):
         run(tmp_path, digits)
     assert not (tmp_path / "training.json").exists()
 
 
 def test_a_damaged_record_is_named(digits: ImageData, tmp_path: Path) -> None:
     (tmp_path / "training.json").write_text("{")
-    with pytest.raises(TrainingError, match=r"training.json cannot be read"):
+    with pytest.raises(RequestError, match=r"training.json cannot be read"):
         run(tmp_path, digits)
 
 

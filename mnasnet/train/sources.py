@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from mnasnet.base.errors import RequestError
 from mnasnet.base.progress import StageProgress
 from mnasnet.base.words import first_line, some
 
@@ -42,8 +43,9 @@ Digests = npt.NDArray[np.uint64]
 """One hash for each row of a source."""
 
 
-class DataError(ValueError):
-    """Images that cannot be served; the message is one line with the value and the way out."""
+def data_error(data: str, message: str) -> RequestError:
+    """What to raise where the images that were asked for cannot be served."""
+    return RequestError(message, field="data", value=data)
 
 
 def cannot_keep(what: str, folder: Path, error: OSError) -> OSError:
@@ -72,34 +74,37 @@ class Source:
     """How a person finds the image of a row."""
 
 
-def open_source(source: str, *, cache: Path, progress: StageProgress | None = None) -> Source:
-    """Finds `source` as a data set, a folder, a parquet file or a hub name, in this order.
+def open_source(data: str, *, cache: Path, progress: StageProgress | None = None) -> Source:
+    """Finds `data` as a data set, a folder, a parquet file or a hub name, in this order.
 
-    Raises DataError where it is none of these, cannot be read, lacks images or labels, or its classes do not
-    agree; OSError where the cache cannot be written.
+    Raises:
+        RequestError: it is none of these, cannot be read, lacks images or labels, or its classes do not agree.
+        OSError: the cache cannot be written.
     """
-    path = Path(source).expanduser().absolute()
+    path = Path(data).expanduser().absolute()
     try:
         is_folder, is_file = path.is_dir(), path.is_file()
     except OSError as error:  # a folder above it is closed to us
         raise _unreadable(error) from error
-    if source == DIGITS:
+    if data == DIGITS:
         opened = _digits()
     elif is_folder:
         parquet = _files(path, (".parquet",), depth=1)
-        opened = _parquet(source, path, parquet, cache) if parquet else _folder(source, path)
+        opened = _parquet(data, path, parquet, cache) if parquet else _folder(data, path)
     elif is_file:
         if path.suffix.lower() != ".parquet":
-            raise DataError(
-                f"{source} is a file but not a parquet file: give a folder of images or a .parquet file"
+            raise data_error(
+                data,
+                "a file but not a parquet file: give a folder of images or a .parquet file",
             )
-        opened = _parquet(source, path, [str(path)], cache)
-    elif re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", source):
-        opened = _hub(source, cache, progress)
+        opened = _parquet(data, path, [str(path)], cache)
+    elif re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", data):
+        opened = _hub(data, cache, progress)
     else:
-        raise DataError(
-            f"{source}: no such file or folder: give a folder with one sub-folder for each class, a parquet "
-            f"file, a name on the Hugging Face hub, or {DIGITS!r}"
+        raise data_error(
+            data,
+            "no such file or folder: give a folder with one sub-folder for each class, a parquet file, a name on "
+            f"the Hugging Face hub, or {DIGITS!r}",
         )
     return opened
 
@@ -143,9 +148,10 @@ def _folder(source: str, root: Path) -> Source:
         folders |= beside
     elif beside:
         folder = next(iter(beside.values()))
-        raise DataError(
+        raise data_error(
+            source,
             f"{folder} holds classes, as a split does, and there is no {root / TRAIN_NAMES[0]} beside it: move the "
-            "other classes there"
+            "other classes there",
         )
 
     registered = Image.registered_extensions().items()
@@ -156,14 +162,16 @@ def _folder(source: str, root: Path) -> Source:
         # By the topmost folder: what lies in cat/2024/ is a cat.
         images = {own.name: _files(own, endings) for own in _listed(folder)[0]}
         if not images:
-            raise DataError(
-                f"{folder} has no sub-folders: give a folder with one sub-folder for each class, such as "
-                f"{folder / 'cat' / '1.jpg'}"
+            raise data_error(
+                source,
+                "it has no sub-folders: give a folder with one sub-folder for each class, such as "
+                f"{folder / 'cat' / '1.jpg'}",
             )
         if empty := [str(folder / name) for name, paths in images.items() if not paths]:
-            raise DataError(
+            raise data_error(
+                source,
                 f"no image files, such as .jpg or .png, in {some(empty)}: put the images of a class into its "
-                "folder, or move the folder elsewhere if it is no class"
+                "folder, or move the folder elsewhere if it is no class",
             )
         files += [path for paths in images.values() for path in paths]
         classes[split] = [name for name, paths in images.items() for _ in paths]
@@ -181,7 +189,7 @@ def _folder(source: str, root: Path) -> Source:
 def _files(folder: Path, endings: tuple[str, ...], *, depth: int | None = None) -> list[str]:
     """Paths of the files below `folder`, at most `depth` folders deeper, whose names end so.
 
-    Raises DataError where a folder cannot be read: what is in it would be missing without a word.
+    Raises RequestError where a folder cannot be read: what is in it would be missing without a word.
     """
     folders, files = _listed(folder)
     found = [path for path in files if path.lower().endswith(endings)]
@@ -195,7 +203,7 @@ def _files(folder: Path, endings: tuple[str, ...], *, depth: int | None = None) 
 def _listed(folder: Path) -> tuple[list[Path], list[str]]:
     """The folders in `folder`, and the paths of its files, by name; without hidden ones and `__MACOSX`.
 
-    Raises DataError where it cannot be read.
+    Raises RequestError where it cannot be read.
     """
     try:
         with os.scandir(folder) as entries:
@@ -208,16 +216,16 @@ def _listed(folder: Path) -> tuple[list[Path], list[str]]:
 
 
 def _bytes_of(path: str) -> bytes:
-    """A whole file; raises DataError where it cannot be read."""
+    """A whole file; raises RequestError where it cannot be read."""
     try:
         return Path(path).read_bytes()
     except OSError as error:
         raise _unreadable(error) from error
 
 
-def _unreadable(error: OSError) -> DataError:
+def _unreadable(error: OSError) -> RequestError:
     """What to raise where a file or folder of the user's cannot be read."""
-    return DataError(
+    return RequestError(
         f"{error.filename} cannot be read ({error.strerror}): make it readable, or move it elsewhere"
     )
 
@@ -235,8 +243,9 @@ def _parquet(source: str, path: Path, files: Sequence[str], cache: Path) -> Sour
     try:
         tables = _load_dataset("parquet", cache=cache, **where)
     except ValueError as error:
-        raise DataError(
-            f"{source} cannot be read as parquet ({first_line(error)}): write it anew, or give another"
+        raise data_error(
+            source,
+            f"cannot be read as parquet ({first_line(error)}): write it anew, or give another",
         ) from error
     return _labelled(source, tables)
 
@@ -249,14 +258,16 @@ def _hub(source: str, cache: Path, progress: StageProgress | None) -> Source:
     try:
         tables = _load_dataset(source, cache=cache)
     except ConnectionError as error:
-        raise DataError(
-            f"{source}: no such file or folder here, and the Hugging Face hub cannot be reached to look it up: "
-            "correct the path, or connect to a network to use a name on the hub"
+        raise data_error(
+            source,
+            "no such file or folder here, and the Hugging Face hub cannot be reached to look it up: correct the "
+            "path, or connect to a network to use a name on the hub",
         ) from error
     except (FileNotFoundError, ValueError, RuntimeError) as error:
-        raise DataError(
-            f"{source}: no such file or folder here, and no data set from the Hugging Face hub "
-            f"({first_line(error)}): correct the path or the name, or download it and give its parquet files"
+        raise data_error(
+            source,
+            f"no such file or folder here, and no data set from the Hugging Face hub ({first_line(error)}): "
+            "correct the path or the name, or download it and give its parquet files",
         ) from error
     if progress is not None:
         progress(asking, 1, 1)
@@ -316,8 +327,9 @@ def _labelled(source: str, tables: Any) -> Source:
     }
     if "train" not in splits:
         if len(tables) != 1:
-            raise DataError(
-                f"{source} has several splits ({some(tuple(tables))}) and none is called train: call one so"
+            raise data_error(
+                source,
+                f"it has several splits ({some(tuple(tables))}) and none is called train: call one so",
             )
         splits = {"train": next(iter(tables.values()))}
 
@@ -329,8 +341,9 @@ def _labelled(source: str, tables: Any) -> Source:
     label = labels_by_name[0] if labels_by_name else labels[0] if len(labels) == 1 else None
     if image is None or label is None:
         missing, name = ("image", IMAGE_COLUMNS[0]) if image is None else ("label", LABEL_COLUMNS[0])
-        raise DataError(
-            f"{source} has no {missing} column among {some(tuple(features))}: call the one that it is {name!r}"
+        raise data_error(
+            source,
+            f"it has no {missing} column among {some(tuple(features))}: call the one that it is {name!r}",
         )
 
     names: dict[str, list[str]] = {}
@@ -343,9 +356,10 @@ def _labelled(source: str, tables: Any) -> Source:
             del splits[split]  # a test set whose labels are kept secret
             continue
         if unlabelled:
-            raise DataError(
-                f"{source}: {unlabelled} of the {len(values)} images in split {split!r} have no label in column "
-                f"{label!r}: leave them out"
+            raise data_error(
+                source,
+                f"{unlabelled} of the {len(values)} images in split {split!r} have no label in column {label!r}: "
+                "leave them out",
             )
         known = feature.names if isinstance(feature, datasets.ClassLabel) else None
         names[split] = [known[value] for value in values] if known else [str(value) for value in values]
@@ -390,15 +404,16 @@ def _numbered(
 
     `classes` has the class of each image of each split, `order` the order of the labels.
 
-    Raises DataError where the splits have not the same classes.
+    Raises RequestError where the splits have not the same classes.
     """
     present = set(classes["train"])
     known = tuple(name for name in order if name in present)
     for split, names in classes.items():
         if differing := present ^ set(names):
-            raise DataError(
-                f"{source}: of train and {split} only one has images of {some(sorted(differing))}: give both the "
-                f"same classes, or take {split} away, and a part of train stands in for it"
+            raise data_error(
+                source,
+                f"of train and {split} only one has images of {some(sorted(differing))}: give both the same "
+                f"classes, or take {split} away, and a part of train stands in for it",
             )
     position = {name: label for label, name in enumerate(known)}
     labels = np.array([position[name] for names in classes.values() for name in names], dtype=np.int64)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mnasnet.base.errors import RequestError
 from mnasnet.train.conftest import encoded, image_folder, parquet, picture
-from mnasnet.train.sources import DIGITS, DataError, Source, digests_of, open_source
+from mnasnet.train.sources import DIGITS, Source, digests_of, open_source
 
 
 def rows(source: Source) -> dict[str, int]:
@@ -223,7 +224,7 @@ def another_file(root: Path) -> str:
         (no_such_path, "/no/such/folder: no such file or folder: give"),
         (a_class_without_images, r"no image files, such as \.jpg or \.png, in \S+/set/cow: put"),
         (a_class_without_validation_images, r"in \S+/set/val/cow: put the images"),
-        (images_without_class_folders, r"/set has no sub-folders: give .* \S+/set/cat/1\.jpg"),
+        (images_without_class_folders, r"/set: it has no sub-folders: give .* \S+/set/cat/1\.jpg"),
         (no_class_folders_below_train, r"no image files, such as \.jpg or \.png, in \S+/set/train: put"),
         (other_classes_in_val, "of train and validation only one has images of cow, dog: give both"),
         (a_test_folder_beside_classes, r"/set/test holds classes, .* no \S+/set/train beside it: move"),
@@ -232,7 +233,7 @@ def another_file(root: Path) -> str:
         (no_label_column, "no label column among image, kind"),
         (no_parquet_inside, "cannot be read as parquet"),
         (no_train_split, r"several splits \(validation, test\) and none is called train: call one so"),
-        (another_file, r"x\.zip is a file but not a parquet file"),
+        (another_file, r"x\.zip: a file but not a parquet file"),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_one_line(
@@ -240,7 +241,7 @@ def test_what_cannot_be_served_is_refused_in_one_line(
 ) -> None:
     source = make(tmp_path / "set")
     capfd.readouterr()
-    with pytest.raises(DataError, match=message) as refusal:
+    with pytest.raises(RequestError, match=message) as refusal:
         open_source(source, cache=cache)
     assert "\n" not in str(refusal.value)
     assert capfd.readouterr() == ("", "")
@@ -251,7 +252,9 @@ def test_a_hub_name_that_cannot_be_reached_is_refused(cache: Path, monkeypatch: 
 
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     said: list[tuple[str, int, int]] = []
-    with pytest.raises(DataError, match=r"^pets: no such file or folder here, and .* cannot be reached"):
+    with pytest.raises(
+        RequestError, match=r"^`data` pets: no such file or folder here, and .* cannot be reached"
+    ):
         open_source("pets", cache=cache, progress=lambda *step: said.append(step))
     assert said == [("asking the Hugging Face hub for pets", 0, 1)]
 
@@ -272,14 +275,18 @@ def test_a_folder_that_cannot_be_read_is_named_and_not_left_out(
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", refusing)  # to root, who may run this, no folder is closed
-    with pytest.raises(DataError, match=rf"^{root / closed} cannot be read \(Permission denied\): make it"):
+    with pytest.raises(
+        RequestError, match=rf"^{root / closed} cannot be read \(Permission denied\): make it"
+    ):
         open_source(str(root), cache=tmp_path)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     root = image_folder(tmp_path / "set")
     (root / "cat" / "gone.png").symlink_to("nowhere.png")
-    with pytest.raises(DataError, match=r"/set/cat/gone\.png cannot be read \(No such file or directory\)"):
+    with pytest.raises(
+        RequestError, match=r"/set/cat/gone\.png cannot be read \(No such file or directory\)"
+    ):
         digests_of(open_source(str(root), cache=tmp_path), None)
 
 
