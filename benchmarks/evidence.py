@@ -54,7 +54,7 @@ class Evidence:
     machine: str | None
     """None where it is not known, or where no machine matters."""
     command: str | None
-    """What takes the figure again. None where no script is kept."""
+    """What takes the figure again. None where none was recorded."""
     pages: Sequence[str]
     """Other pages than README.md that print the value, from the root of the repository."""
     note: str | None
@@ -94,7 +94,7 @@ def readme(page: str, records: Sequence[Evidence]) -> str:
         if (script := script_of(one)) is not None:
             by_script.setdefault(script, []).append(one)
     commands = [one for one in records if one.command is not None and script_of(one) is None]
-    by_hand = [one for one in records if one.command is None]
+    without = [one for one in records if one.command is None]
     machines = list(dict.fromkeys(one.machine for one in records if one.machine is not None))
     sections = [
         "\n".join(section_lines(script, some, machines)) for script, some in sorted(by_script.items())
@@ -105,7 +105,7 @@ def readme(page: str, records: Sequence[Evidence]) -> str:
             "contents": "\n".join(contents_lines(sorted(by_script))),
             "benchmarks": "\n\n".join(sections),
             "commands": "\n".join(table_lines(commands, machines, with_command=True)),
-            "by-hand": "\n".join(table_lines(by_hand, machines)),
+            "without-command": "\n".join(table_lines(without, machines)),
             "machines": "\n".join(f"{number}. {one}" for number, one in enumerate(machines, start=1)),
         },
     )

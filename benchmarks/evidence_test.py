@@ -88,16 +88,16 @@ def test_what_code_refers_to_is_there() -> None:
 
 
 def test_a_claim_is_a_row_below_the_docstring_of_its_benchmark() -> None:
-    places = ("contents", "benchmarks", "commands", "by-hand", "machines")
+    places = ("contents", "benchmarks", "commands", "without-command", "machines")
     page = "\n".join(f"<!-- written {place} -->\n<!-- end -->" for place in places)
-    by_hand = replace(ONE, key="by-hand", command=None, interval=None, note="no interval was recorded")
-    written = readme(page, [ONE, by_hand])
+    without = replace(ONE, key="without", command=None, interval=None, note="no interval was recorded")
+    written = readme(page, [ONE, without])
     row = "| `a-file` | A file is written in this time. | 0.08 s | 0.07 to 0.09 (middle half) | 20 files | 1 |  |"
     assert (
         written.index("### export.py") < written.index("    python benchmarks/export.py") < written.index(row)
     )
     assert "1. a machine" in written
-    assert written.index(row) < written.index("| `by-hand` |")
+    assert written.index(row) < written.index("| `without` |")
 
 
 def test_several_values_are_printed_in_their_order_and_large_ones_with_commas() -> None:
