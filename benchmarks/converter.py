@@ -63,7 +63,8 @@ class Arguments:
     runs: int = 3
     """Conversions of each network by each, after one that is not counted."""
     launches: int = 20
-    """Fresh processes that a comparison of two files is spread over; with 5 its interval is 2 % on either side."""
+    """Fresh processes that a comparison of two files is spread over; with 5 its interval is wide
+    (`benchmarks/evidence.jsonl`, converter-launches)."""
 
 
 def main(arguments: Arguments) -> None:
