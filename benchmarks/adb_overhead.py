@@ -1,11 +1,11 @@
-"""What does adb cost? MnasNet-A1 timed against MobileNetV2 on a phone that this machine plays.
+"""What adb costs a candidate of a search, on a phone that this machine plays.
 
     python benchmarks/adb_overhead.py
 
-Half a minute. The real adb client and server, and our own daemon on loopback. Each measurement is what a search
-does for one candidate: its file is sent, and each of its loads is a command to the phone's shell. The time that the
-runs of the tool took is subtracted; what is left is adb, the file, the shells and the tool's start, here that of a
-small script. A cable adds what a file of A1's size, 15 MB, takes on it.
+Half a minute. The adb client and server are real; the daemon on loopback is ours. Each measurement is what a
+search does for one candidate: it sends the file of MnasNet-A1, and times it against MobileNetV2. The time
+that the runs of the networks took is subtracted. What is left is adb, the file, the shells, and the start of
+the tool, which is a small script here. A cable adds the time that a file of A1's size, 15 MB, takes on it.
 
 Wanted: at most 1 s a candidate beyond the runs.
 """

@@ -1,17 +1,14 @@
-"""How well does a calibrated table tell latencies that it has not seen? Calibrates this machine, tests the table.
+"""How well a calibrated table tells latencies of networks that it has not seen.
 
-    OMP_NUM_THREADS=1 python benchmarks/calibration.py --minutes 10
+    OMP_NUM_THREADS=1 python benchmarks/calibration.py
 
-As long as the minutes say, and half a minute more for the fits. The rows: the table; a straight line through the
-logarithms of multiply-adds; ridge regression over the choices of 100 whole networks; and the device itself, asked
-a second time, which is as good as any of them can be. Each is held against the first measurement of random networks
-of the space that nothing was fitted to.
+Ten minutes, or as many as `--minutes` says, and half a minute for the fits. It calibrates this machine and
+tests the table on random networks of the space that nothing was fitted to. Beside the table are other ways to
+predict: a straight line through the logarithms of multiply-adds, and ridge regression over the choices of 100
+whole networks. The last row is the device itself, asked a second time, which is as good as any prediction can
+be.
 
-Expected on a shared 2-core machine (load average 2 to 3), 800 networks measured and 74 held out: the table 100 %
-within ± 5 %, mean error 0.8 %, Kendall's τ 0.979 where the device with itself has 0.986 (wanted: within 0.05), and
-97 % of its intervals hold what was measured; multiply-adds 61 % within ± 10 % and τ 0.81; whole networks 26 % and
-0.56. In an hour when others were busy, 598 and 100 networks: 96 % within ± 10 %, τ 0.933 against 0.915. In 4
-minutes, 327 networks: mean error 1.0 %, τ 0.973 against 0.973.
+Wanted: Kendall's τ of the table within 0.05 of that of the device with itself.
 """
 
 import time

@@ -2,13 +2,13 @@
 
     python benchmarks/converter.py
 
-Four minutes, and ten more the first time, when it makes an environment for litert-torch (1.3 GB beside torch;
-its pins do not go with ours). Expected: at least 20 times less time to convert, and files that take at most 1.02
-times as long.
+Four minutes. The first time it takes ten more, in which it makes an environment for litert-torch (1.3 GB
+beside torch; its pins do not go with ours). Both begin with a network in torch and end with a file on the
+disk: ours folds batch normalisation and writes; the converter traces the module, which it turns to channels
+last. They take turns. The files are then timed alternately in one process, as a search times a candidate
+against its reference.
 
-Both begin with a network in torch and end with a file on the disk: ours folds BN and writes; the converter traces
-the module, which it turns to channels last. They take turns. The files are then timed alternately in one process,
-as a search times a candidate against its reference.
+Wanted: at least 20 times less time to convert, and files that take at most 1.02 times as long.
 """
 
 import json
@@ -63,7 +63,8 @@ class Arguments:
     runs: int = 3
     """Conversions of each network by each, after one that is not counted."""
     launches: int = 20
-    """Fresh processes that a comparison of two files is spread over; with 5 its interval is 2 % on either side."""
+    """Fresh processes that a comparison of two files is spread over; with 5 its interval is wide
+    (`benchmarks/evidence.jsonl`, converter-launches)."""
 
 
 def main(arguments: Arguments) -> None:

@@ -2,10 +2,10 @@
 
     python benchmarks/export.py
 
-Half a minute. Expected: at most 0.3 s for weights and file together, and the latency known at most 2 s later.
+Half a minute. The latency is timed as a search does it: alternately with MobileNetV2 of the same size, in a
+process of its own that stays. The first latency starts that process.
 
-The latency is timed as a search does it: alternately with MobileNetV2 of the same size, in a process of its own
-that stays. The first latency starts that process.
+Wanted: at most 0.3 s for weights and file together, and the latency known at most 2 s later.
 """
 
 import tempfile

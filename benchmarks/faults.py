@@ -1,15 +1,15 @@
-"""A search of fifty networks on a phone and on a board that go wrong all the time: is anything lost, or made up?
+"""Whether a search of fifty networks loses or makes up anything on a phone or a board that goes wrong all the time.
 
     python benchmarks/faults.py --device android
     python benchmarks/faults.py --device ssh
 
-Ten to twenty minutes each. `mnasnet search` runs as people run it, against a loopback phone behind the real adb
-client, or a real sshd. At random the cable comes out, programs crash, hang and are cut short, the storage is full,
-the server is stopped and started again; and the search itself is killed (SIGKILL) and called again, until all
-networks are trained.
+Four to twenty minutes each. `mnasnet search` runs as people run it, against a loopback phone behind the real
+adb client, or a real sshd. At random the cable comes out, programs crash, hang and are cut short, the storage
+is full, the server is stopped and started again. The search itself is killed (SIGKILL) and called again,
+until all networks are trained.
 
-Wanted: fifty networks trained, each once; what was finished before a kill is unchanged at the end; every latency in
-the study has timed blocks behind it, on that device; no failed trial has one.
+Wanted: fifty networks trained, each once; what was finished before a kill is unchanged at the end; every
+latency in the study has timed blocks behind it, on that device; no failed trial has one.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ from sqlalchemy.exc import OperationalError
 
 from mnasnet.fakes.loopback_adbd import LoopbackPhone, private_adb_server
 from mnasnet.fakes.loopback_sshd import LoopbackSshd
-from mnasnet.study.trial import read_trials
+from mnasnet.study.trial import FailedTrial, RefusedTrial, TrainedTrial, charged_trials, read_trials
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 TINY = (
@@ -181,12 +181,13 @@ def main(arguments: Arguments) -> None:
         done.set()
         troubling.join()
         records = read_trials(optuna.load_study(study_name="search", storage=storage))
-    trained = [record for record in records if record.charged]
-    outcomes = Counter(record.outcome for record in records)
+    trained = charged_trials(records)
+    outcomes = Counter(type(record).__name__ for record in records)
     unmeasured = [
         record.number
         for record in records
-        if record.latency is not None
+        if isinstance(record, TrainedTrial | RefusedTrial | FailedTrial)
+        and record.latency is not None
         and (
             record.latency.predicted
             or not record.latency.raw_ms
@@ -195,14 +196,14 @@ def main(arguments: Arguments) -> None:
             or not record.latency.device.startswith(arguments.device)
         )
     ]
+    failed = [record for record in records if isinstance(record, FailedTrial)]
     failed_with_latency = [
         record.number
-        for record in records
-        if record.outcome == "failed"
-        and record.latency is not None
-        and not str(record.reason).startswith("interrupted")  # killed in its training, after it was measured
+        for record in failed
+        if record.latency is not None
+        and not record.reason.startswith("interrupted")  # killed in its training, after it was measured
     ]
-    digests = [record.digest for record in trained]
+    digests = [record.network.digest for record in trained]
     print(f"{machine('ai-edge-litert')}; {arguments.device}, {(time.monotonic() - begun) / 60:.1f} min")
     print(f"calls: {dict(said)}; happened: {dict(happened)}")
     print(f"trials: {dict(outcomes)}; trained {len(trained)}, different {len(set(digests))}")
@@ -213,7 +214,7 @@ def main(arguments: Arguments) -> None:
         sys.exit(f"the faults stopped: {broken[0]!r}")
     if not right or changed or unmeasured or failed_with_latency:
         sys.exit("something was lost, repeated, changed or made up")
-    reasons = Counter(str(record.reason)[:100] for record in records if record.outcome == "failed")
+    reasons = Counter(record.reason[:100] for record in failed)
     for reason, count in reasons.most_common(12):
         print(f"  {count} × {reason}")
 

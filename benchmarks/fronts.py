@@ -1,10 +1,10 @@
 """Fronts of finished searches beside each other: hypervolume, best reward, and the networks themselves.
 
-    python benchmarks/fronts.py runs/cifar10-*
+    python benchmarks/fronts.py runs/cifar10-*-*
 
-Latencies are parts of each search's own target, which is what MobileNetV2 took when it began unless one was given:
-milliseconds of two searches on one machine differ by what else it did. Searches of one sampler with several seeds
-are summed up, and compared with random search.
+A second a search. A latency is given in targets of its search, since milliseconds of two searches on one
+machine differ by what else it did. The target is what MobileNetV2 took when the search began, unless one was
+given. Searches of one sampler with several seeds are summed up, and compared with random search.
 """
 
 import argparse
@@ -16,8 +16,9 @@ from statistics import fmean, stdev
 from scipy.stats import t
 
 from mnasnet.analysis.findings import Findings, read_findings
+from mnasnet.analysis.recommendation import find_best
 from mnasnet.study.storage import load_study, place_of
-from mnasnet.study.trial import TrialRecord
+from mnasnet.study.trial import TrainedTrial
 
 CONTROL = "random"
 
@@ -36,21 +37,27 @@ def sampler(found: Findings) -> str:
 
 def best_reward(found: Findings) -> float:
     """The highest of all trained."""
-    assert found.best is not None
-    reward = found.reward(found.best)
+    reward = found.reward_of(best_of(found))
     assert reward is not None
     return reward
 
 
+def best_of(found: Findings) -> TrainedTrial:
+    """The network of the highest reward."""
+    best = find_best(found)
+    assert best is not None
+    return best
+
+
 def hours(found: Findings) -> float:
     """That its trainings took."""
-    return sum(record.accuracy.seconds for record in found.trained if record.accuracy is not None) / 3600
+    return sum(record.quality.seconds for record in found.trained) / 3600
 
 
-def hypervolume(front: tuple[TrialRecord, ...], *, slowest_ms: float) -> float:
+def hypervolume(front: tuple[TrainedTrial, ...], *, slowest_ms: float) -> float:
     """Area that the front dominates up to `slowest_ms`, over that of a perfect network of no latency; 0 to 1."""
     area, best = 0.0, 0.0
-    points = [(r.latency.median_ms, r.accuracy.top1) for r in front if r.latency and r.accuracy]
+    points = [(one.latency.median_ms, one.quality.value) for one in front]
     for (latency_ms, top1), (next_ms, _) in zip(points, [*points[1:], (slowest_ms, 0.0)], strict=True):
         best = max(best, top1)
         area += best * max(0.0, min(next_ms, slowest_ms) - latency_ms)
@@ -59,15 +66,12 @@ def hypervolume(front: tuple[TrialRecord, ...], *, slowest_ms: float) -> float:
 
 def row(found: Findings, name: str, *, slowest: float) -> str:
     """One search as a line of a Markdown table; `slowest` in targets."""
-    best = found.best
-    assert best is not None
-    assert best.accuracy
-    assert best.latency
+    best = best_of(found)
     counts, target = found.counts, target_ms(found)
     return (
         f"| {name} | {counts['trained']} | {counts['copies']} | {counts['too slow']} | {counts['interrupted']} "
         f"| {hours(found):.2f} | {hypervolume(found.front, slowest_ms=slowest * target):.4f} "
-        f"| {best_reward(found):.4f} | {best.accuracy.top1:.1%} at {best.latency.median_ms / target:.3f} |"
+        f"| {best_reward(found):.4f} | {best.quality.value:.1%} at {best.latency.median_ms / target:.3f} |"
     )
 
 
@@ -99,7 +103,7 @@ def sums(searches: Sequence[Findings], *, slowest: float) -> Iterator[str]:
 
 def halves(found: Findings, name: str) -> str:
     """The mean reward, with its standard error, of the networks trained first and last, as a line of a table."""
-    rewards = [reward for record in found.trained if (reward := found.reward(record)) is not None]
+    rewards = [reward for record in found.trained if (reward := found.reward_of(record)) is not None]
     middle = len(rewards) // 2
     means = [
         f"{fmean(part):.3f} ± {stdev(part) / sqrt(len(part)):.3f}"
@@ -139,13 +143,11 @@ def main() -> None:
             f"\n{out.name}\n\n| trial | latency | accuracy | multiply-adds | digest |\n|---|---|---|---|---|"
         )
         for record in found.front:
-            assert record.latency
-            assert record.accuracy
-            low, high = record.accuracy.interval
+            low, high = record.quality.interval
             latency = record.latency.median_ms / target_ms(found)
             print(
-                f"| {record.number} | {latency:.3f} | {record.accuracy.top1:.1%} "
-                f"[{low:.1%}, {high:.1%}] | {(record.multiply_adds or 0) / 1e6:.1f} M | {record.digest} |"
+                f"| {record.number} | {latency:.3f} | {record.quality.value:.1%} "
+                f"[{low:.1%}, {high:.1%}] | {record.network.multiply_adds / 1e6:.1f} M | {record.network.digest} |"
             )
 
 

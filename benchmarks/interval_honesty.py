@@ -1,13 +1,13 @@
-"""Does the 95 % interval of a latency hold the truth? On a simulated machine, and on this one.
+"""Whether the 95 % interval of a latency holds the truth, on a simulated machine and on this one.
 
     python benchmarks/interval_honesty.py
 
-About 8 minutes. Simulated: a machine that drifts, is disturbed in bursts and differs by launch and by load, of
-known truth. Here: a network against a copy of itself, whose ratio is 1, and MnasNet-A1 against MobileNetV2, for
-whose truth the median of all repeats stands. Every ten repeats agree anew on what the launches of the reference
-tell, as a search does at its start; each repeat is what a search does for one candidate.
+Eight minutes. The simulated machine drifts, is disturbed in bursts, and differs by launch and by load; its truth is
+known. On this machine it times a network against a copy of itself, whose ratio is 1. It also times MnasNet-A1
+against MobileNetV2, for whose truth the median of all repeats stands. Each repeat is what a search does for one
+candidate. Every ten repeats agree anew on what the launches of the reference tell, as a search does at its start.
 
-Wanted: at least 90 % on the simulated machine; reported on this one.
+Wanted: at least 90 % on the simulated machine. On this one the share is only reported.
 """
 
 import statistics

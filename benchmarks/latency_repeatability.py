@@ -1,15 +1,15 @@
-"""Do latencies repeat? Twelve networks over the range of the space, timed in two runs with everything restarted.
+"""Whether latencies repeat: twelve networks timed in two runs, and what timing a candidate costs.
 
     python benchmarks/latency_repeatability.py
 
-About 12 minutes. `mnasnet measure`'s own comparison, twice with the other core idle and twice with it kept busy
-on purpose. Of the 66 pairs it says how many the first run called different, and how many of those changed places in
-the second; and side by side by how much the latencies of one network differ from run to run, as a ratio to the
-reference timed alternately, and raw. Then what one candidate of MnasNet-A1's size costs in a search, and a
-finalist.
+Twelve minutes. Everything is restarted between the two runs. It makes the comparison of `mnasnet measure`
+twice with the other core idle, and twice with it kept busy on purpose. Of the 66 pairs it says how many the
+first run called different, and how many of those changed places in the second. It says how much the latency
+of one network moves from run to run: as a ratio to the reference that is timed alternately, and raw. Then it
+times what one candidate of MnasNet-A1's size costs in a search, and what a finalist costs.
 
-Wanted: no pair called different changes places; on a quiet machine the paired spread is at most 2 %; at most 2 s a
-candidate and 20 s a finalist.
+Wanted: no pair called different changes places; on a quiet machine the ratio moves by at most 2 %; at most 2
+s a candidate and 20 s a finalist.
 """
 
 import contextlib

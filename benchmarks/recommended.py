@@ -1,10 +1,11 @@
-"""Whether finalists that are chosen by the accuracies expected of them are better than by those that were seen.
+"""Whether finalists chosen by expected accuracies are better than those chosen by accuracies as seen.
 
     python benchmarks/recommended.py PATH/cifar10 runs/cifar10-*-* --max-images 3000
 
-The networks of a search that only one of the two choices takes are trained anew as its candidates were, with other
-seeds, and tested on the test images, which no search saw. Trainings are kept in `--kept`, and it goes on where it
-was stopped.
+An hour. With `--kept docs/studies/recommended.jsonl`, which has the trainings of the searches in
+docs/studies, there is nothing to train. The networks that only one of the two choices takes are trained anew
+as candidates were, with other seeds. They are tested on the test images, which no search saw. Trainings are
+appended to the file of `--kept`, and the command goes on where it was stopped.
 """
 
 import argparse
@@ -19,9 +20,9 @@ import torch
 from fronts import mean_interval
 
 from mnasnet.analysis.findings import Findings, read_findings
-from mnasnet.search.finalists import choose
+from mnasnet.analysis.recommendation import choose_finalists
 from mnasnet.study.storage import load_study, place_of
-from mnasnet.study.trial import TrialRecord
+from mnasnet.study.trial import TrainedTrial
 from mnasnet.train.data import ImageData, load
 from mnasnet.train.loop import Recipe, count_correct, train
 
@@ -34,18 +35,15 @@ Key = tuple[str, str, str, int]
 """Data, recipe, network and seed of a training."""
 
 
-def chosen(found: Findings, *, count: int) -> dict[str, list[TrialRecord]]:
+def chosen(found: Findings, *, count: int) -> dict[str, list[TrainedTrial]]:
     """The finalists by the accuracies that were seen, and by those that are expected."""
     ways = {"seen": replace(found, expected={}), "expected": found}
-    return {
-        way: [one.record for one in choose(some, count=count) if one.record is not None]
-        for way, some in ways.items()
-    }
+    return {way: choose_finalists(some, count=count) for way, some in ways.items()}
 
 
-def differing(found: Findings) -> list[TrialRecord]:
+def differing(found: Findings) -> list[TrainedTrial]:
     """Those that only one of the choices takes, of any number of finalists."""
-    some: dict[int, TrialRecord] = {}
+    some: dict[int, TrainedTrial] = {}
     for count in COUNTS:
         seen, expected = chosen(found, count=count).values()
         some |= {one.number: one for one in (*seen, *expected) if (one in seen) != (one in expected)}
@@ -59,17 +57,15 @@ def recipe_of(found: Findings) -> Recipe:
     return Recipe(**{name: settings[name] for name in ("epochs", "batch_size", "learning_rate", "flip")})
 
 
-def key_of(found: Findings, record: TrialRecord, *, seed: int) -> Key:
+def key_of(found: Findings, record: TrainedTrial, *, seed: int) -> Key:
     """Of a new training of the trial's network."""
     assert found.setup is not None
-    assert record.digest is not None
-    return found.setup.identity["data"], str(recipe_of(found)), record.digest, seed
+    return found.setup.identity["data"], str(recipe_of(found)), record.network.digest, seed
 
 
-def trained_anew(found: Findings, record: TrialRecord, data: ImageData, *, seed: int) -> float:
+def trained_anew(found: Findings, record: TrainedTrial, data: ImageData, *, seed: int) -> float:
     """Top-1 on the test images."""
-    assert record.architecture is not None
-    network = train(record.architecture, data, data.train, recipe_of(found), seed=seed)
+    network = train(record.network.architecture, data, data.train, recipe_of(found), seed=seed)
     return count_correct(network, data, data.test) / len(data.test)
 
 
@@ -101,9 +97,8 @@ def agreement(searches: Mapping[str, Findings], told: Mapping[Key, float]) -> st
     seen, expected, anew = [], [], []
     for found in searches.values():
         for record in differing(found):
-            assert record.accuracy is not None
-            seen.append(record.accuracy.top1)
-            expected.append(found.expected.get(record.number, record.accuracy.top1))
+            seen.append(record.quality.value)
+            expected.append(found.expected.get(record.number, record.quality.value))
             anew.append(top1_anew(found, record, told))
     correlations = [np.corrcoef(one, anew)[0, 1] for one in (seen, expected)]
     return (
@@ -112,16 +107,15 @@ def agreement(searches: Mapping[str, Findings], told: Mapping[Key, float]) -> st
     )
 
 
-def top1_anew(found: Findings, record: TrialRecord, told: Mapping[Key, float]) -> float:
+def top1_anew(found: Findings, record: TrainedTrial, told: Mapping[Key, float]) -> float:
     """The mean of the new trainings."""
     return fmean(told[key_of(found, record, seed=seed)] for seed in SEEDS)
 
 
-def reward_anew(found: Findings, record: TrialRecord, told: Mapping[Key, float]) -> float:
+def reward_anew(found: Findings, record: TrainedTrial, told: Mapping[Key, float]) -> float:
     """With the mean top-1 of the new trainings, and the latency of the trial."""
     assert found.setup is not None
-    assert record.latency is not None
-    reward = found.setup.rewarded()
+    reward = found.setup.make_reward()
     return reward(quality=top1_anew(found, record, told), latency_ms=record.latency.median_ms)
 
 

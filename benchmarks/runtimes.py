@@ -2,10 +2,10 @@
 
     python benchmarks/runtimes.py
 
-Five minutes; the extras onnx and executorch must be installed. At 224 px, batch 1, one thread. int8 and fp32 are
-timed as a search times a candidate against its reference. The runtimes take turns in one process, block by block,
-each block as long for each; what counts is the ratio to LiteRT within a block, in CPU time of the process. What it
-takes to lay an image out for a runtime is in its time.
+Five minutes; the extras onnx and executorch must be installed. All at 224 px, batch 1, one thread. int8 and
+fp32 are timed as a search times a candidate against its reference. The runtimes take turns in one process,
+block by block, each block as long for each. What counts is the ratio to LiteRT within a block, in CPU time of
+the process. What it takes to lay an image out for a runtime is in its time.
 """
 
 import tempfile
@@ -21,8 +21,8 @@ import tyro
 from figures import machine, table
 from numpy.typing import NDArray
 
-from mnasnet.arch.records import Artifact
-from mnasnet.deploy.export import SUFFIXES, Format, export
+from mnasnet.arch.records import Artifact, Format
+from mnasnet.deploy.export import SUFFIXES, export
 from mnasnet.deploy.images import photographs
 from mnasnet.devices.host import HostDevice
 from mnasnet.devices.model_file import open_model_file

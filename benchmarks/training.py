@@ -1,15 +1,14 @@
-"""Training throughput of MnasNet-B1, ours against torchvision's `mnasnet1_0`, which is the same network.
+"""Training speed of MnasNet-B1, ours against torchvision's `mnasnet1_0`, which is the same network.
 
     python benchmarks/training.py
 
-Three to eight minutes. Expected: with symmetric padding and the same memory layout torchvision's throughput,
-as near to it as torchvision is to itself; SAME padding costs 3 to 10 %; 1.7 times what torchvision's default layout
-gives or more.
+Three to eight minutes. One process takes one training step of each network in turn, in random order, with the
+same optimizer and the same images: random ones, since what is learned does not matter here. Torch has one
+thread, and its CPU time is taken, which waits for nobody. Ratios are taken within a round, so that they do
+not change where the processor slows down for longer than that. A copy of torchvision's network shows how
+large the noise is.
 
-One process, one training step of each in turn and in random order, the same optimizer and the same images: random
-ones, since what is learned does not matter here. Torch has one thread and its CPU time is taken, which waits for
-nobody; ratios are taken within a round, so that what slows the processor down for longer than that drops out.
-torchvision is needed for this benchmark only.
+Wanted: with symmetric padding and the same memory layout at least torchvision's speed.
 """
 
 import dataclasses
@@ -18,7 +17,9 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -57,17 +58,18 @@ def torchvision_mnasnet() -> nn.Module:
             "torchvision is not installed; for torch 2.13: pip install --no-deps 'torchvision==0.28.*'"
         )
     try:
-        from torchvision.models import mnasnet1_0
+        models = import_module("torchvision.models")
     except RuntimeError:
         # Its wheel's compiled operators do not load beside a torch built otherwise (for the CPU only, say). It
         # needs them to be declared at least; this network uses neither.
-        library = torch.library.Library("torchvision", "DEF")
+        declare: Any = torch.library.Library
+        library = declare("torchvision", "DEF")
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
             del sys.modules[name]
-        from torchvision.models import mnasnet1_0
-    network: nn.Module = mnasnet1_0()
+        models = import_module("torchvision.models")
+    network: nn.Module = models.mnasnet1_0()
     return network
 
 
@@ -75,7 +77,8 @@ def training_step(
     network: nn.Module, images: torch.Tensor, labels: torch.Tensor, layout: torch.memory_format
 ) -> Callable[[], float]:
     """A function that takes one step of training and returns the seconds of CPU time that it took."""
-    network = network.to(memory_format=layout).train()
+    move: Any = network.train().to  # torch's hints do not have `memory_format`
+    move(memory_format=layout)
     images = images.contiguous(memory_format=layout)
     optimizer = RMSpropTF([{"params": list(network.parameters())}], learning_rate=1e-4)
 
@@ -83,7 +86,7 @@ def training_step(
         begun = time.process_time()
         loss = F.cross_entropy(network(images), labels)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         seconds = time.process_time() - begun
         if not loss.isfinite():

@@ -2,8 +2,8 @@
 
     python benchmarks/waiting.py
 
-Steps of a small training in processes of their own, with `OMP_WAIT_POLICY` as it comes and as `mnasnet` has it, in
-turn.
+Two minutes. It takes steps of a small training in processes of their own, in turn: with `OMP_WAIT_POLICY` as
+it comes, where threads spin, and as `mnasnet` sets it, where they sleep.
 """
 
 import os

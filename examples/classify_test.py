@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
+from mnasnet.arch.records import Precision
 from mnasnet.deploy.classifier import of_file, predict
 from mnasnet.deploy.export import export
 from mnasnet.deploy.images import photographs
-from mnasnet.export.quantize import Precision
 from mnasnet.nn.model import open_model
 
 RUN = """

@@ -23,7 +23,6 @@ settings = Settings(
 # Optuna's samplers forget their generator at a restart; seeded for each trial anew they do not repeat themselves.
 result = search(settings, sampler=SeededPerTrial(lambda seed: TPESampler(seed=seed), seed=0))
 for record in result.findings.front:
-    if record.accuracy and record.latency:
-        print(f"{record.digest}: {record.accuracy.top1:.1%} at {record.latency.median_ms:.3f} ms")
+    print(f"{record.network.digest}: {record.quality.value:.1%} at {record.latency.median_ms:.3f} ms")
 for card in result.findings.finalists:
-    print(f"runs/from-python/finalists/{card.digest}/network.tflite: {card.accuracy.top1:.1%} on test images")
+    print(f"runs/from-python/finalists/{card.digest}/network.tflite: {card.quality.value:.1%} on test images")

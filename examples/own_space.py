@@ -97,5 +97,4 @@ if __name__ == "__main__":
     )
     result = search(settings, make_space=StackSpace)
     for record in result.findings.front:
-        if record.accuracy and record.latency:
-            print(f"{record.params}: {record.accuracy.top1:.1%} at {record.latency.median_ms:.3f} ms")
+        print(f"{record.params}: {record.quality.value:.1%} at {record.latency.median_ms:.3f} ms")

@@ -114,7 +114,7 @@ PLAIN: Mapping[str, Contender] = {
     "nsga2": Contender(
         make=lambda seed, problem, settings: NSGAIISampler(seed=seed, **settings),
         most=1000,
-        asks=10,  # they cost little, and on macro front it needs 3 to 6 for each network that is new
+        asks=10,  # they cost little, and it may need six (`benchmarks/evidence.jsonl`, nsga2-asks)
         grid={"population_size": (50, 20), "mutation_prob": (None, 0.1, 0.2)},
     ),
     "gp": Contender(

@@ -1,10 +1,11 @@
-"""Fits what `surrogates.npz` holds: accuracy and FPGA latency of any network of Accel-NASBench's MnasNet space.
+"""Fits the trees that stand for the networks of Accel-NASBench's MnasNet space: accuracy, and latency on an FPGA.
 
     python benchmarks/samplers/fit_surrogates.py --table PATH/accel-nasbench/models.csv.gz
 
-About a minute. Both are gradient-boosted trees, a family that none of the compared samplers models with; of
-accuracy in points and of the logarithm of milliseconds. The held-out error is that of five folds; what is kept is
-fitted to all networks. Run again, it gives the same file; the benchmark itself never fits anything.
+A minute. Accuracy, in points, and the logarithm of milliseconds are gradient-boosted trees, with which none
+of the compared samplers models. The errors on networks left out are those of five folds; what is kept, in
+`surrogates.npz`, is fitted to all networks. Run again it gives the same file. The benchmark of samplers
+itself fits nothing.
 """
 
 from dataclasses import dataclass

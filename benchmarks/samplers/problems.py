@@ -16,12 +16,12 @@ from mnasnet.measures.reward import REWARDS, hard, soft
 
 NOISE_POINTS = 0.18
 """Standard deviation of the accuracy that a sampler sees. As of two trainings that differ by 0.20 points in the
-mean: |a - b| of two normal values has the mean 2σ/√π. Those of the ten networks that the table has twice differ by
-0.23, nine of them by 0.11 and one by 1.28."""
+mean: |a - b| of two normal values has the mean 2σ/√π. Ten networks are in the table twice
+(`benchmarks/evidence.jsonl`, accel-noise)."""
 ACCEL_TARGETS_MS = (4.0, 8.0)
-"""Of the table's networks 20 and 71 in a hundred are faster."""
+"""For how many of the table's networks: `benchmarks/evidence.jsonl`, accel-targets."""
 MACRO_TARGET = 60e6
-"""Multiply-adds. Of the 6,561 networks 62 in a hundred have fewer; the most accurate has 85 million."""
+"""Multiply-adds, fewer than those of the most accurate network (`benchmarks/evidence.jsonl`, macro-target)."""
 ACCEL_REFERENCE = (42.85, 23.58)
 """The worst accuracy and the worst latency of the table's networks."""
 

@@ -1,152 +1,119 @@
 """Tests of records.py."""
 
-import itertools
+import lzma
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from optuna.distributions import CategoricalDistribution
-from optuna.trial import create_trial
-from problems import Problem
-from records import Named, Runs, add, kept, path_of, reach_of, read, recommendation, telling
-from report import hypervolume
-
-from mnasnet.measures.reward import hard
-
-
-def problem(*, rewarded: bool) -> Problem:
-    """Made-up networks, to which only the reward and the target matter."""
-    reward = hard(4.0)
-    return Problem(
-        name="made up",
-        family="accel",
-        choices={},
-        values=lambda params: (0.0, 0.0),
-        seen=lambda params, rng: (0.0, 0.0),
-        reward=(lambda values: 100 * reward(quality=values[0] / 100, latency_ms=values[1]))
-        if rewarded
-        else None,
-        reference=(40.0, 10.0),
-        target=4.0 if rewarded else None,
-    )
-
-
-def runs_of(posed: Problem, rows: list[list[float]]) -> Runs:
-    """One run."""
-    return Runs(
-        problem=posed,
-        values={0: np.array(rows)},
-        recommendations={0: {}},
-        reach={0: 300},
-        each_ms=0,
-        repeating=0,
-    )
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_what_is_kept_of_a_run_says_what_all_of_it_says(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    values = [
-        [accuracy, latency, accuracy + noise]
-        for accuracy, latency, noise in zip(
-            rng.uniform(50, 60, 300), rng.uniform(2, 9, 300), rng.standard_normal(300), strict=True
-        )
-    ]
-    whole = [[index, *row] for index, row in enumerate(values)]
-    posed = problem(rewarded=True)
-    few, every = runs_of(posed, telling(values, posed)), runs_of(posed, whole)
-    assert len(few.values[0]) < 100
-    for at in (1, 50, 300):
-        assert few.found(at)[0] == pytest.approx(every.found(at)[0], rel=1e-6)
-        assert few.named(at)[0] == pytest.approx(every.named(at)[0], rel=1e-6)
-        assert few.within(at) == pytest.approx(every.within(at), rel=1e-6)
-    highest = few.found(300)[0]
-    assert few.reached(highest) == {0: np.argmax([posed.reward(row[:2]) for row in values]) + 1}
-    assert few.reached(highest + 1) == {0: np.inf}
-    assert few.curves(300) == pytest.approx(every.curves(300), rel=1e-6)
-    free = problem(rewarded=False)
-    assert hypervolume(np.array(telling(values, free)), free.reference) == pytest.approx(
-        hypervolume(np.array(whole), free.reference), rel=1e-6
-    )
-
-
-@pytest.mark.parametrize(
-    ("latencies", "limit", "highest", "within"),
-    [
-        # One point more takes 5.002 ms, and is worth 66 · 4 / 5.002.
-        ((2.0, 3.0, 5.0), None, (65.0, 3.002), (65.0, 3.002)),
-        # At 4.002 ms 65 points are worth more than 64 at 2.002, but are over the limit.
-        ((2.0, 4.0, 5.0), None, (65.0, 4.002), (64.0, 2.002)),
-        ((2.0, 4.0, 5.0), 4.0, (64.0, 2.002), (64.0, 2.002)),
-        # None keeps to 4 ms.
-        ((5.0, 6.0, 7.0), 4.0, (64.0, 5.002), None),
-    ],
+from records import (
+    Arguments,
+    RunRecord,
+    append_record,
+    fold_journal,
+    journal_of,
+    last_runs,
+    main,
+    read_records,
 )
-def test_recommended_are_the_highest_reward_within_a_limit_and_the_most_accurate_within_the_target(
-    latencies: tuple[float, float, float], limit: float | None, highest: Named, within: Named | None
-) -> None:
-    choices = CategoricalDistribution((0, 1, 2))
-    trials, values = [], []
-    for options in itertools.product(choices.choices, repeat=4):
-        accuracy, latency = 58.0 + sum(options), latencies[options[0]] + 0.001 * options[1]
-        # One of the networks within 4 ms, or the fastest, was lucky.
-        seen = accuracy + (4.0 if options == (0, 0, 1, 1) else 0.0)
-        params = {f"layer{index}": option for index, option in enumerate(options)}
-        distributions = dict.fromkeys(params, choices)
-        trials.append(create_trial(values=[seen, latency], params=params, distributions=distributions))
-        values.append((accuracy, latency, seen))
-    posed = replace(problem(rewarded=True), limit=limit)
-    assert recommendation(trials, values, posed) == (highest, within)
+
+RECORD = RunRecord(
+    problem="made up",
+    sampler="tpe",
+    seed=0,
+    settings={},
+    most=10,
+    asks=1,
+    seconds=0.1,
+    ended=False,
+    values=[[0, 50.0, 3.0, 50.0]],
+)
 
 
-def test_a_hypervolume_is_the_area_between_a_front_and_its_reference() -> None:
-    # 10 points from 5 ms on and 20 from 8 ms on, to 10 ms; others are beaten, or beyond the reference.
-    rows = [
-        [0, 50.0, 5.0, 0.0],
-        [1, 60.0, 8.0, 0.0],
-        [2, 49.0, 6.0, 0.0],
-        [3, 39.0, 1.0, 0.0],
-        [4, 70.0, 11.0, 0.0],
-    ]
-    assert hypervolume(np.array(rows), (40.0, 10.0)) == 10 * 3 + 20 * 2
+def appended(path: Path, *records: RunRecord) -> None:
+    """Puts them behind the others."""
+    for record in records:
+        append_record(path, record)
+
+
+def test_a_run_is_read_as_it_was_appended_before_and_after_it_is_folded(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl.xz"
+    recommended = {"100": [[93.1, 5.0], None]}
+    runs = [RECORD, replace(RECORD, seed=1, recommended=recommended), replace(RECORD, seed=2, further=True)]
+    appended(path, *runs)
+    assert read_records(path) == runs
+    assert fold_journal(path) == 3
+    assert journal_of(path).read_bytes() == b""
+    assert read_records(path) == runs
 
 
 def test_the_last_run_with_the_same_settings_and_seed_counts(tmp_path: Path) -> None:
-    path = tmp_path / "problem" / "sampler.jsonl"
-    for seed, settings, asks in [(0, {}, 1), (1, {}, 2), (0, {}, 3), (1, {"batch": 5}, 4)]:
-        add(path, {"seed": seed, "settings": settings, "asks": asks})
-    assert {seed: one["asks"] for seed, one in kept(path, {}).items()} == {0: 3, 1: 2}
+    path = tmp_path / "records.jsonl.xz"
+    of = [(0, {}, 1), (1, {}, 2), (0, {}, 3), (1, {"batch": 5}, 4)]
+    appended(path, *(replace(RECORD, seed=seed, settings=given, asks=asks) for seed, given, asks in of))
+
+    def asks() -> dict[int, int]:
+        last = last_runs(read_records(path), problem="made up", sampler="tpe", settings={})
+        return {seed: one.asks for seed, one in last.items()}
+
+    assert asks() == {0: 3, 1: 2}
+    fold_journal(path)
+    assert asks() == {0: 3, 1: 2}
+    append_record(path, replace(RECORD, asks=9))
+    assert asks() == {0: 9, 1: 2}
+
+
+def test_folded_runs_are_sorted_by_problem_sampler_and_seed(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl.xz"
+    unsorted = [("macro", "tpe", 10), ("macro", "tpe", 9), ("macro", "gp", 11), ("accel", "tpe", 12)]
+    appended(path, *(replace(RECORD, problem=p, sampler=s, seed=n) for p, s, n in unsorted))
+    fold_journal(path)
+    assert [(one.problem, one.sampler, one.seed) for one in read_records(path)] == sorted(unsorted)
+
+
+def test_a_run_that_ended_outlives_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl.xz"
+    script = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom records import RunRecord, append_record\n"
+        f"append_record(Path(sys.argv[1]), {RECORD!r})\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, str(path)], cwd=Path(__file__).parent, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert read_records(path) == [RECORD]
+
+
+def test_a_fold_that_was_killed_before_the_journal_was_emptied_loses_and_doubles_nothing(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "records.jsonl.xz"
+    appended(path, RECORD, replace(RECORD, seed=1))
+    left = journal_of(path).read_bytes()
+    fold_journal(path)
+    whole = path.read_bytes()
+    journal_of(path).write_bytes(left)
+    assert fold_journal(path) == 2
+    assert path.read_bytes() == whole
+
+
+def test_runs_of_a_sampler_that_has_changed_are_dropped_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl.xz"
+    appended(path, RECORD, replace(RECORD, sampler="tpe, tuned"), replace(RECORD, sampler="gp"))
+    main(Arguments(records=path, drop=("tpe", "gp")))
+    assert [one.sampler for one in read_records(path)] == ["tpe, tuned"]
+    with pytest.raises(SystemExit, match=r"--drop tpee: give names of bayesian; .*tpe; "):
+        main(Arguments(records=path, drop=("tpee",)))
 
 
 def test_a_record_that_was_cut_short_is_named_with_the_way_out(tmp_path: Path) -> None:
-    path = tmp_path / "sampler.jsonl"
-    for seed in (0, 1):
-        add(path, {"seed": seed, "settings": {}, "asks": 1})
-    path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(SystemExit, match=r"sampler.jsonl, line 2: no whole record .* delete the line"):
-        kept(path, {})
-
-
-def test_runs_count_as_far_as_they_went_and_beside_one_that_ended_as_far_as_all_did() -> None:
-    def reach(*runs: tuple[int, bool]) -> list[float]:
-        return list(
-            reach_of({seed: {"most": most, "ended": e} for seed, (most, e) in enumerate(runs)}).values()
-        )
-
-    assert reach((200, False), (500, False)) == [200, 500]
-    # What found the best ended after 200, and what did not went on: by itself it would be those without luck.
-    assert reach((200, True), (500, False), (1000, False)) == [500, 500, 500]
-    assert reach((200, True), (500, False), (200, False)) == [200, 200, 200]
-    assert reach((200, True), (500, True)) == [np.inf, np.inf]
-
-
-def test_runs_that_went_no_further_since_they_repeated_themselves_are_counted(tmp_path: Path) -> None:
-    posed = problem(rewarded=True)
-    record = {"settings": {}, "most": 10, "seconds": 1.0, "values": [[0, 50.0, 3.0, 50.0]]}
-    for seed, (asks, ended) in enumerate([(20, False), (12, False), (20, True)]):
-        for name in ("tpe", "nsga2"):
-            path = path_of(tmp_path, posed.name, name)
-            add(path, {**record, "seed": seed, "asks": asks, "ended": ended})
-    # Two asks a network are all that TPE has, and NSGA-II has ten.
-    assert {name: runs.repeating for name, runs in read(tmp_path, posed).items()} == {"tpe": 1, "nsga2": 0}
+    path = tmp_path / "records.jsonl.xz"
+    appended(path, RECORD, replace(RECORD, seed=1))
+    journal = journal_of(path)
+    journal.write_bytes(journal.read_bytes()[:-8])
+    with pytest.raises(SystemExit, match=r"records.jsonl, line 2: no whole record .* delete the line"):
+        read_records(path)
+    path.write_bytes(lzma.compress(b"{}\n"))
+    with pytest.raises(SystemExit, match=r"records.jsonl.xz, line 1: no whole record"):
+        read_records(path)

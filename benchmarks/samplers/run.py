@@ -1,8 +1,10 @@
-"""Every sampler on every problem, a record of each run in `records/`, and docs/samplers.md from the records.
+"""Which sampler finds good networks in few trials, on tables and models of networks that others trained.
 
     python benchmarks/samplers/run.py --macro PATH/nas-bench-macro_cifar10.json
 
-Goes on where it was stopped. Days for all; `--only` and `--samplers` take a part, and `--seeds` fewer.
+Days for all runs. It goes on where it was stopped; `--only` and `--samplers` take a part, and `--seeds 0`
+runs nothing and writes the pages from the records. `samplers/records.py` says where the records of the runs
+are.
 """
 
 import json
@@ -25,21 +27,10 @@ from contenders import Contender, contender_named, names, settings_of
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 from problems import Problem, problems
-from records import (
-    CHECKPOINTS,
-    CONVERGED_AFTER,
-    NAMED_AT,
-    RECORDS,
-    Named,
-    add,
-    kept,
-    path_of,
-    recommendation,
-    telling,
-)
-from report import SEEDS, write_page
-
-PAGE = Path("docs/samplers.md")
+from records import RECORDS, RunRecord, append_record, last_runs, read_records
+from report import PAGES, write_pages
+from results import CHECKPOINTS, CONVERGED_AFTER, NAMED_AT, Outcome, improvements, recommend
+from tables import SEEDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +40,9 @@ class Arguments:
     macro: Path
     """nas-bench-macro_cifar10.json."""
     records: Path = RECORDS
-    """Where the records are kept."""
-    page: Path | None = None
-    """What is written from them. None: docs/samplers.md, of other records samplers.md beside them."""
+    """The compressed file of the runs; new ones go to the journal beside it."""
+    pages: Path | None = None
+    """The folder of the pages that are written. None: docs, of other records the folder where they are."""
     seeds: int = SEEDS
     """Of each sampler on each problem."""
     exact_seeds: int = 100
@@ -92,7 +83,7 @@ def run(
     order = np.random.default_rng(seed)
     told: dict[str, tuple[float, float]] = {}
     trained: list[FrozenTrial] = []
-    recommended: dict[int, tuple[Named, Named | None]] = {}
+    recommended: dict[int, tuple[Outcome, Outcome | None]] = {}
     values: list[tuple[float, float, float]] = []
     running: deque[optuna.Trial] = deque()
     asks, repeats, seconds, found_all, ended = 0, 0, 0.0, False, False
@@ -117,22 +108,22 @@ def run(
             trial.set_constraint("latency", told[key][1] / problem.limit - 1)
             finished = study.tell(trial, told[key][0])
         else:
-            finished = study.tell(trial, told[key] if both else reward(told[key]))  # type: ignore[misc]
+            finished = study.tell(trial, told[key] if reward is None or contender.ours else reward(told[key]))
         seconds += time.perf_counter() - begun
         if is_new:
             trained.append(finished)
             if recommends and len(values) in CHECKPOINTS:
-                recommended[len(values)] = recommendation(trained, values, problem)
+                recommended[len(values)] = recommend(trained, values, problem)
         found_all = found_all or (reward is not None and reward(values[-1][:2]) == problem.best)
         ended = repeats >= CONVERGED_AFTER or (found_all and (not problem.noisy or len(values) >= NAMED_AT))
     if recommends and repeats >= CONVERGED_AFTER:
         later = [at for at in CHECKPOINTS if len(values) < at <= most]
-        recommended |= dict.fromkeys(later, recommendation(trained, values, problem))
+        recommended |= dict.fromkeys(later, recommend(trained, values, problem))
     record = {"most": most, "asks": asks, "seconds": seconds, "values": values, "ended": ended}
     return {**record, "recommended": recommended} if recommends else record
 
 
-def pool_of(processes: int) -> ProcessPoolExecutor:
+def create_pool(processes: int) -> ProcessPoolExecutor:
     """Processes that say nothing, run torch on one thread each, and end with this one, however that ends."""
     return ProcessPoolExecutor(processes, initializer=_begin)
 
@@ -150,39 +141,37 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def run_kept(macro: Path, problem: str, name: str, seed: int, most: int, path: Path) -> None:
-    """Add the record of a run."""
+def run_and_record(macro: Path, problem: str, name: str, seed: int, most: int, records: Path) -> None:
+    """Append the record of a run."""
     contender, posed = contender_named(name), problems(macro)[problem]
     settings = settings_of(name, posed.family)
     assert settings is not None
     sampler = contender.make(seed, posed, settings)
-    record = run(posed, contender, sampler, seed=seed, most=min(most, contender.most))
-    values = telling(record.pop("values"), posed)
-    add(path, {"seed": seed, "settings": settings, **record, "values": values})
+    found = run(posed, contender, sampler, seed=seed, most=min(most, contender.most))
+    found["values"] = improvements(found["values"], posed)
+    append_record(records, RunRecord(problem=problem, sampler=name, seed=seed, settings=settings, **found))
 
 
-def waiting(
+def missing_runs(
     arguments: Arguments, posed: Sequence[Problem], samplers: Sequence[str]
-) -> list[tuple[str, str, int, Path]]:
-    """Problem, sampler and seed of the runs that are not there yet, and where their records go."""
+) -> list[tuple[str, str, int]]:
+    """Problem, sampler and seed of the runs that are not there yet."""
+    records = read_records(arguments.records)
     found = []
     for problem in posed:
         for name in samplers:
             settings, one = settings_of(name, problem.family), contender_named(name)
             if settings is None or not one.serves(problem):
                 continue
-            path, most = path_of(arguments.records, problem.name, name), min(arguments.most, one.most)
-            there = {
-                seed
-                for seed, record in kept(path, settings).items()
-                if record["ended"] or record["most"] >= most
-            }
+            most = min(arguments.most, one.most)
+            runs = last_runs(records, problem=problem.name, sampler=name, settings=settings)
+            there = {seed for seed, record in runs.items() if record.ended or record.most >= most}
             seeds = range(arguments.seeds if problem.noisy else arguments.exact_seeds)
-            found += [(problem.name, name, seed, path) for seed in seeds if seed not in there]
+            found += [(problem.name, name, seed) for seed in seeds if seed not in there]
     return sorted(found, key=lambda one: one[2])
 
 
-def asked(flag: str, parts: Sequence[str], there: Sequence[str]) -> list[str]:
+def select_names(flag: str, parts: Sequence[str], there: Sequence[str]) -> list[str]:
     """Of the names that are `there` those asked for: by name, else by a part of it; without `parts` all.
 
     Raises:
@@ -225,32 +214,32 @@ def main(arguments: Arguments) -> None:
         if value < least:
             raise SystemExit(f"{flag} {value}: give at least {least}")
     every = problems_of(arguments.macro)
-    posed = [every[name] for name in asked("--only", arguments.only, list(every))]
-    samplers = asked("--samplers", arguments.samplers, names())
+    posed = [every[name] for name in select_names("--only", arguments.only, list(every))]
+    samplers = select_names("--samplers", arguments.samplers, names())
+    records = arguments.records
     try:
-        arguments.records.mkdir(parents=True, exist_ok=True)
+        records.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SystemExit(f"--records {arguments.records}: give a folder; {error}") from error
-    is_ours = arguments.records.resolve() == RECORDS.resolve()
-    page = arguments.page or (PAGE if is_ours else arguments.records / PAGE.name)
-    if page.is_dir():
-        raise SystemExit(f"--page {page}: is a folder; give a file")
-    pool = pool_of(arguments.processes)
+        raise SystemExit(f"--records {records}: give a file in a folder that can be made; {error}") from error
+    if records.is_dir():
+        raise SystemExit(f"--records {records}: is a folder; give a file, such as records.jsonl.xz in it")
+    pages = arguments.pages or (PAGES if records.resolve() == RECORDS.resolve() else records.parent)
+    pool = create_pool(arguments.processes)
     try:
         runs = {}
-        for problem, name, seed, path in waiting(arguments, posed, samplers):
-            run = pool.submit(run_kept, arguments.macro, problem, name, seed, arguments.most, path)
+        for problem, name, seed in missing_runs(arguments, posed, samplers):
+            run = pool.submit(run_and_record, arguments.macro, problem, name, seed, arguments.most, records)
             runs[run] = f"{problem}, {name}, {seed}"
         for number, ended in enumerate(as_completed(runs), start=1):
             ended.result()
             print(f"[{number}/{len(runs)}] {time.strftime('%T')} {runs[ended]}", flush=True)
     finally:
         pool.shutdown(cancel_futures=True)  # on Ctrl-C only what has begun is waited for
-    if not any(arguments.records.glob("*/*.jsonl")):
-        raise SystemExit(f"--records {arguments.records}: nothing to write a page from; give some --seeds")
-    page.parent.mkdir(parents=True, exist_ok=True)
-    write_page(arguments.records, every, page)
-    print(f"wrote {page}")
+    found = read_records(records)
+    if not found:
+        raise SystemExit(f"--records {records}: nothing to write pages from; give some --seeds")
+    for page in write_pages(found, every, pages):
+        print(f"wrote {page}")
 
 
 if __name__ == "__main__":

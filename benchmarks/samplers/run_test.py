@@ -15,8 +15,9 @@ from optuna.samplers import RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from problems import Params, Problem
-from records import CONVERGED_AFTER, add, path_of
-from run import Arguments, run, waiting
+from records import RunRecord, append_record
+from results import CONVERGED_AFTER
+from run import Arguments, missing_runs, run
 
 Heard = tuple[tuple[float, ...], tuple[float, ...]]
 """Values of a trial, and its constraints."""
@@ -86,21 +87,33 @@ def test_all_samplers_see_the_same_of_a_network_with_one_seed_and_another_with_a
 
 
 def test_runs_that_are_there_and_long_enough_are_not_made_again(tmp_path: Path) -> None:
-    for seed, most, ended, settings in [
-        (0, 300, False, {}),
-        (1, 299, False, {}),
-        (2, 100, True, {}),
-        (3, 300, False, {"initial": 10}),
-        (4, 299, False, {}),
-        (4, 2000, False, {}),
-    ]:
-        record = {"seed": seed, "settings": settings, "most": most, "ended": ended}
-        add(path_of(tmp_path, POSED.name, "bayesian"), record)
-    arguments = Arguments(macro=tmp_path, records=tmp_path, seeds=6, most=300)
-    assert [seed for _, _, seed, _ in waiting(arguments, [POSED], ["bayesian"])] == [1, 3, 5]
+    records = tmp_path / "records.jsonl.xz"
+
+    def append(seed: int, sampler: str, *, most: int, ended: bool = False, **settings: int) -> None:
+        run = RunRecord(
+            problem=POSED.name,
+            sampler=sampler,
+            seed=seed,
+            settings=settings,
+            most=most,
+            asks=most,
+            seconds=1.0,
+            ended=ended,
+            values=[],
+        )
+        append_record(records, run)
+
+    append(0, "bayesian", most=300)
+    append(1, "bayesian", most=299)
+    append(2, "bayesian", most=100, ended=True)
+    append(3, "bayesian", most=300, initial=10)
+    append(4, "bayesian", most=299)
+    append(4, "bayesian", most=2000)
+    arguments = Arguments(macro=tmp_path, records=records, seeds=6, most=300)
+    assert [seed for *_, seed in missing_runs(arguments, [POSED], ["bayesian"])] == [1, 3, 5]
     # GP is run to 200 networks at most.
-    add(path_of(tmp_path, POSED.name, "gp"), {"seed": 0, "settings": {}, "most": 200, "ended": False})
-    assert [seed for _, _, seed, _ in waiting(arguments, [POSED], ["gp"])] == [1, 2, 3, 4, 5]
+    append(0, "gp", most=200)
+    assert [seed for *_, seed in missing_runs(arguments, [POSED], ["gp"])] == [1, 2, 3, 4, 5]
 
 
 def test_ours_recommend_a_network_at_each_checkpoint_and_to_the_end_where_a_run_ends_by_itself() -> None:
@@ -141,7 +154,7 @@ def test_ours_recommend_a_network_at_each_checkpoint_and_to_the_end_where_a_run_
 def test_the_processes_of_a_pool_end_with_the_one_that_began_them() -> None:
     script = (
         "import time, run\n"
-        "pool = run.pool_of(2)\n"
+        "pool = run.create_pool(2)\n"
         "[pool.submit(time.sleep, 300) for _ in range(2)]\n"
         "print(len(pool._processes), flush=True)"
     )

@@ -66,7 +66,9 @@ class Trees:
             name: np.concatenate(part).astype(kinds.get(name, np.int32)) for name, part in parts.items()
         }
         return cls(
-            base=np.asarray(model._baseline_prediction).reshape(()), depth=np.int32(depth)[()], **arrays
+            base=np.asarray(model._baseline_prediction).reshape(()),
+            depth=np.asarray(depth, np.int32),
+            **arrays,
         )
 
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:

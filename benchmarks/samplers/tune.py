@@ -2,8 +2,8 @@
 
     python benchmarks/samplers/tune.py --macro PATH/nas-bench-macro_cifar10.json
 
-What is chosen on NAS-Bench-Macro is shown on Accel-NASBench's space, and the other way round; the seeds are none of
-those that are shown.
+An hour. What is chosen on NAS-Bench-Macro is shown on Accel-NASBench's space, and the other way round. The
+seeds are none of those that are shown.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any
 import tyro
 from contenders import CONTENDERS, ON, TUNED, Contender, tuned
 from problems import problems
-from run import pool_of, problems_of, run
+from run import create_pool, problems_of, run
 
 FIRST_SEED = 1000
 
@@ -47,7 +47,7 @@ def reached(macro: Path, family: str, name: str, settings: dict[str, Any], seed:
 def main(arguments: Arguments) -> None:
     """Runs the grids, and keeps what did best."""
     problems_of(arguments.macro)  # a wrong one is said here and not by each worker
-    with pool_of(arguments.processes) as pool:
+    with create_pool(arguments.processes) as pool:
         for family in ON:
             for name in arguments.samplers:
                 combinations = list(CONTENDERS[name].combinations())
@@ -59,7 +59,7 @@ def main(arguments: Arguments) -> None:
                     for settings in combinations
                 ]
                 rewards = [[one.result() for one in some] for some in runs]
-                rows = [
+                rows: list[dict[str, Any]] = [
                     {
                         "settings": settings,
                         "reward": round(fmean(some), 4),

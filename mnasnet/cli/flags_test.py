@@ -132,7 +132,7 @@ MISTAKES = [
             ("threads", "--threads", 99999),
             ("target_ms", "--target-ms", 0.0),
             ("max_ms", "--max-ms", -1.0),
-            ("batch", "--ppo-batch", 3),
+            ("ppo_batch", "--ppo-batch", 3),
             ("seed", "--seed", -1),
             ("learning_rate", "--learning-rate", 0.0),
             ("max_images", "--max-images", 3),

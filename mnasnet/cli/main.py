@@ -72,9 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:  # as a program of its own
         signal.signal(signal.SIGTERM, _terminated)
         # Before torch is there. Its threads wait for each other by spinning, which may keep from their work those
-        # that are late: where one of two cores was taken, a step of a small training took from as long to nine
-        # times as long so, as the scheduler would have it, and where both were free four fifths as long
-        # (`benchmarks/waiting.py`).
+        # that are late: where one of two cores was taken, a step of a small training took up to nine times as long
+        # (`benchmarks/evidence.jsonl`, waiting-numpy-spinning). Where both are free, spinning is a little faster
+        # (`benchmarks/evidence.jsonl`, waiting-idle-spinning).
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         status: int = importlib.import_module(VERBS[verb]).main(options)

@@ -14,9 +14,9 @@ takes with it the files that were put.
 
 Time is the CPU time of the one thread that computes. While that thread has its core it is wall time, to 0.1 %;
 but when the system gives the core away for a while, wall time holds the pause as well, and the longer network
-meets more pauses: with a busy process on the same core, MnasNet-A1 over MobileNetV2 at 224 px read 2.3 by the wall
-and 1.17 by CPU time, as on an idle machine. With several threads, or where the system counts CPU time in coarse
-ticks (Windows), it is wall time.
+meets more pauses: with a busy process on the same core the ratio of two networks read twice as high by the
+wall, and by CPU time as on an idle machine (`benchmarks/evidence.jsonl`, cpu-over-wall). With several threads, or
+where the system counts CPU time in coarse ticks (Windows), it is wall time.
 """
 
 from __future__ import annotations
@@ -224,8 +224,8 @@ class Runner:
     ) -> dict[str, Any]:
         """Loads both files afresh, warms them up and times them in alternate blocks, each run in ms.
 
-        Where a network comes to lie in memory is worth up to 1 % of its time and the one loaded first is favoured
-        (by 0.5 %), so the caller asks for several loads, in either order.
+        Where a network comes to lie in memory is worth up to 1 % of its time (`benchmarks/evidence.jsonl`,
+        memory-place), and the one loaded first is favoured. So the caller asks for several loads, in either order.
         """
         paths = (candidate, reference) if candidate_first else (reference, candidate)
         loaded = [LoadedFile(path, threads=self._threads) for path in paths]

@@ -4,16 +4,14 @@ A load is one loading of candidate and reference into memory, side by side in on
 the reference followed by some of the candidate. Everything is a ratio within a block, so the result does not change
 when the machine is slower by any factor.
 
-The settings come from measuring MnasNet-A1 against MobileNetV2 on a shared 2-core machine (AMD EPYC, LiteRT 2.3.0,
-CPU time); `benchmarks/latency_repeatability.py` takes the figures again.
+The settings come from measuring MnasNet-A1 against MobileNetV2 on a shared machine of two cores.
 
-- The ratio differs from load to load, by a standard deviation of 0.7 to 1.0 %, and stays what it is while the files
-  are loaded: it is where they lie in memory. Processes differ no more than their loads explain (0.3 % between the
-  means of 6 loads), and blocks within a load by 0.8 % (32 px) to 2.4 % (224 px). Hence few short blocks a load,
-  several loads, and the load as the unit of the interval.
-- With 6 loads of 2 blocks of 5 ms, A1 at 224 px repeated with a standard deviation of 1.2 % and took 1.5 s, with 3
-  blocks a load 1.2 % and 1.9 s; at 64 px 3.0 % and 0.9 s, and 3.6 % and 1.0 s (40 and 60 measurements of either,
-  in turns, on an hour when the machine was not quiet). Four blocks with at least three runs were no better either.
+- The ratio differs from load to load (`benchmarks/evidence.jsonl`, load-spread), and stays what it is while the
+  files are loaded: it is where they lie in memory. Blocks within a load differ too (`benchmarks/evidence.jsonl`,
+  block-spread), and processes no more than their loads explain (`benchmarks/evidence.jsonl`, process-spread).
+  Hence few short blocks a load, several loads, and the load as the unit of the interval.
+- Three blocks a load repeat no better than two, and take longer (`benchmarks/evidence.jsonl`, blocks-a-load-224).
+  Four blocks with at least three runs were no better either.
 """
 
 import math
@@ -30,7 +28,8 @@ BLOCK_MS = 5.0
 LOAD_BLOCKS = 2
 """In a load."""
 LAUNCH_LOADS = 6
-"""In a process. Even, because each network is loaded first in half of them (worth 0.5 %)."""
+"""In a process. Even, because each network is loaded first in half of them (`benchmarks/evidence.jsonl`,
+loaded-first)."""
 QUIET_LOADS = 4
 MOST_LAUNCH_LOADS = 12
 """On a machine so disturbed that of the first `LAUNCH_LOADS` fewer than `QUIET_LOADS` have an undisturbed block."""
@@ -42,8 +41,9 @@ DISTURBED_TIMES_QUIET = 1.05
 
 Its time is the geometric mean of both networks', so that to be quiet says nothing of which of them was the faster:
 chosen by the reference alone, blocks in which it was lucky stay and those in which the candidate was do not. On a
-machine with both cores busy a network then took 1.55 % longer than a copy of itself (60 measurements; by both
-networks 0.2 %) and measurements of A1 repeated with a standard deviation of 4.3 % (by both 2.5 %).
+machine with both cores busy a network then took longer than a copy of itself
+(`benchmarks/evidence.jsonl`, judged-by-reference-10), and by both networks it does not
+(`benchmarks/evidence.jsonl`, judged-by-both-5).
 """
 
 HOT_C = 60.0

@@ -19,14 +19,16 @@ from mnasnet.meters.network_size import NetworkSize
 
 # Where a person should be told. The figures are in docs/measuring.md.
 IDLE_SHARE = 0.9
-"""A core of which less than this is left is kept busy by something: an idle one has 98 to 100 %."""
+"""A core of which less than this is left is kept busy by something: an idle one has 98 to 100 %
+(`benchmarks/evidence.jsonl`, free-core)."""
 QUIET_NOISE = 0.02
 """Half-width of the interval of a network against itself that a quiet device stays below: this project's aim."""
 STEADY_SPREAD = 0.10
 """Raw times that move by more than this say nothing from one measurement to the next: it is twice what makes a
 block a disturbed one."""
 DISTURBED_SHARE = 0.3
-"""Share of blocks thrown away from which on a device is called disturbed: with both cores busy it was 37 %."""
+"""Share of blocks thrown away from which on a device is called disturbed: with both cores busy it was 37 %
+(`benchmarks/evidence.jsonl`, disturbed-share)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,6 +95,6 @@ def create_network(
         name, width=width, image_size=image_size, classes=num_classes, in_channels=in_channels
     )
     network = Network(architecture, dropout=dropout)
-    # 1.6 to 1.9 times as fast on a CPU (`benchmarks/training.py`); the module takes images of either layout.
+    # Up to 1.9 times as fast on a CPU (`benchmarks/evidence.jsonl`, channels-last); it takes either layout.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's
     return FeatureMaps(network) if features_only else network

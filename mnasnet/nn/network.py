@@ -15,7 +15,7 @@ CLASSIFIER_RANGE = 1 / math.sqrt(1000)
 """The classifier's weights start uniform within ± this: the official 1/√(classes) for ImageNet's 1,000 classes.
 
 For ten classes that formula gives ten times as much, so logits of several units before anything is learned; on
-the digits that cost a dozen points of accuracy after five epochs.
+the digits that cost a dozen points of accuracy (`benchmarks/evidence.jsonl`, classifier-range).
 """
 
 HIDDEN_STD = 0.01

@@ -37,17 +37,16 @@ FIT = "bayesian:fitted"
 
 INITIAL = 20
 """Trials drawn at random at first, and finished trials from which a process is fitted at all. Of 10, 20 and 40 the
-best after 200 on one space, by 0.10 ± 0.13 and 0.09 ± 0.09 points; on another all three found the best
-(`benchmarks/samplers/tuned.json`)."""
+best after 200, by no more than the error of that (`benchmarks/evidence.jsonl`, bayesian-initial)."""
 
 # What follows was set by hand and has not been tuned.
 
 GROWTH = 1.15
 """Fitted anew when so many times as many have finished."""
 MOST = 500
-"""Finished trials that predictions are made from: half of them the best, half the newest. With 1,000 three runs to
-2,000 networks of Accel-NASBench's space took 2.2 to 2.3 times as long. Two of them had found the best known within
-500; the third found it after 1,552 with 1,000, and with 500 stayed 0.017 points below."""
+"""Finished trials that predictions are made from: half of them the best, half the newest. Runs with
+1,000 take more than twice as long, and one of three finds a better network
+(`benchmarks/evidence.jsonl`, bayesian-most)."""
 SEEN_STARTS, DRAWN_STARTS = 10, 5
 """Networks from which better ones are climbed to: the best so far, and random ones."""
 CLIMB = 10
@@ -96,9 +95,8 @@ class BayesianSampler(CategoricalSampler):
                 or less. It may say None of those, or raise an ArithmeticError or a ValueError.
             initial: until so many have finished, trials are drawn at random.
             known: of the trials that were pruned, such as the latency of networks too slow to be trained: without
-                it large networks seem to be inaccurate ones. On Accel-NASBench's space, with those of more than
-                twice the target pruned, 100 trials came to 65.00 ± 0.02 points of reward with it and to 64.75 ±
-                0.04 without (24 seeds, when options that are numbers were not yet in order).
+                it large networks seem to be inaccurate ones. It is worth a quarter of a point of reward
+                (`benchmarks/evidence.jsonl`, bayesian-known).
 
         Raises:
             ValueError: as of `CategoricalSampler`, or `initial` is no whole number of at least 1, or `known` no
@@ -140,7 +138,7 @@ class BayesianSampler(CategoricalSampler):
         if not told.any() or np.isnan(values).any(axis=1).all():
             return self.new_drawn(trial, choices, past, asked, rng)
         # On a busy machine the threads of these small products wait for each other: three times as long on two
-        # cores.
+        # cores (`benchmarks/evidence.jsonl`, blas-threads).
         with threadpool_limits(1, user_api="blas"):
             options = options_of(finished, choices)
             aim = self._aim(study, told)

@@ -35,13 +35,13 @@ DRAWS = 100
 
 WALK = 10_000
 """Settings, one after the other from a random one, that are looked at after that: a tenth of a second for 28
-choices on one core."""
+choices on one core (`benchmarks/evidence.jsonl`, walk-time)."""
 
 GAP = 10.0
 """Times the range of all better values that penalties are below them (`lowest_but_penalties`).
 
 What penalties do with and without it is in `categorical_test.py`. Set by hand, as the next three are, and so high
-that it touched no run of docs/samplers.md that was made anew.
+that it touched no run of docs/samplers-tables.md that was made anew.
 """
 
 LEAST_BETTER = 5

@@ -11,7 +11,8 @@ from mnasnet.samplers.categorical import Canonical, CategoricalSampler, Choices,
 
 POPULATION = 50
 """The youngest so many are alive. Real et al. have 100 and 25 for 20,000 networks, of which few searches have even
-a thousand; these two were halved and more for that. What others come to is in `benchmarks/samplers/tuned.json`."""
+a thousand; these two were halved and more for that. What others come to is in the
+settings of docs/samplers-tables.md."""
 TOURNAMENT = 10
 """Of the living, so many are drawn, and the best of them is the parent."""
 ATTEMPTS = 100

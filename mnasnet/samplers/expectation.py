@@ -12,11 +12,9 @@ from mnasnet.samplers.gaussian_process import Floats, Points
 from mnasnet.samplers.surrogate import Fit, Model
 
 LEAST = 50
-"""Networks from which anything is expected. Of 10, 20 and 30 random ones of NAS-Bench-Macro and Accel-NASBench the
-one of the highest expected reward was, in 30 draws, no better than the one of the highest that was seen; of the
-first 50 of Bayesian searches it was better by 0.044 ± 0.021 points (hard reward, 8 ms, 26 seeds), 0.043 ± 0.030
-(soft) and -0.009 ± 0.028 (hard, 4 ms; 20 seeds each). No script is kept of that; what it does after 100 and more
-is in docs/samplers.md."""
+"""Networks from which anything is expected. Of 10, 20 and 30 networks the one of the highest expected reward was no
+better than the one of the highest that was seen; of 50 it was, but for one of three rewards
+(`benchmarks/evidence.jsonl`, expected-from-50). What it does after 100 and more is in docs/samplers-tables.md."""
 MOST = 3000
 """Newest networks that expectations are made from: their time grows with the third power, and their memory with the
 second. An older one is judged by what was seen of these, not by its own value. Set by hand."""
@@ -27,8 +25,8 @@ def expected_values(trials: Sequence[FrozenTrial]) -> Floats | None:
 
     The highest of many noisy values is flattered by luck. Expected is the mean of a Gaussian process that has seen
     all of them: it lies between what was seen of a network and what was seen of networks like it, the nearer to
-    those the more noise there seems to be. Where there is none it is a little worse than the values themselves:
-    after 100 random networks of NAS-Bench-Macro by 0.005 ± 0.002 points.
+    those the more noise there seems to be. Where there is none it is a little worse than the values themselves
+    (`benchmarks/evidence.jsonl`, expected-without-noise).
 
     `trials` are COMPLETE, of different networks, and from any sampler.
     """

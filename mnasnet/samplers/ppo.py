@@ -39,22 +39,11 @@ FINISHED = "ppo:finished"
 class PPOSettings:
     """How the controller learns. The paper gives no constants.
 
-    Batch, entropy and epochs did best of this grid on Accel-NASBench's MnasNet space, soft reward at 4 ms
-    (`benchmarks/samplers/tune.py`, whose `tuned.json` has all figures); what they are worth is shown on NAS-
-    Bench-Macro with other seeds, in docs/samplers.md. Mean best reward in points after 500 different
-    networks, six seeds, standard errors of 0.04 to 0.13:
-
-    | batch, epochs | entropy 0.05 | 0.1 | 0.2 |
-    |---|---|---|---|
-    | 5, four | 64.78 | **64.81** | 64.58 |
-    | 5, one | 64.55 | 64.50 | 64.37 |
-    | 10, four | 64.59 | 64.54 | 64.39 |
-    | 10, one | 64.31 | 64.28 | 64.16 |
-
-    So four epochs a batch are better than one, in all of this table. On NAS-Bench-Macro's soft reward, where
-    batches of 5 and of 10 with entropy 0.1 and four epochs both found the best network in all of six seeds, they
-    are not with an entropy of 0.05. Normalised advantages were chosen there, earlier and by hand: without them a
-    search settles before it has found anything. The rest is NASNet's or usual, and has not been tuned.
+    Batch, entropy and epochs did best of a grid on Accel-NASBench's MnasNet space, soft reward at 4 ms; the grid is
+    in docs/samplers-tables.md, under Settings. Four epochs a batch are better than one in all of it
+    (`benchmarks/evidence.jsonl`, ppo-epochs). On NAS-Bench-Macro's soft reward they are not with an entropy of
+    0.05. Normalised advantages were chosen there, earlier and by hand: without them a search settles before it has
+    found anything. The rest is NASNet's or usual, and has not been tuned.
     """
 
     hidden: int = 100
@@ -388,8 +377,8 @@ _TORCH = threading.RLock()
 def _one_thread() -> Iterator[None]:
     """Torch on one thread: the controller's steps are too small to share out.
 
-    On two cores that others used as well, two threads took three to five times the CPU time a trial, up to
-    seconds of wall time, waiting for each other (`benchmarks/bookkeeping.py`).
+    On two cores that others used as well, two threads took three to five times the CPU time a trial, waiting for
+    each other (`benchmarks/evidence.jsonl`, controller-threads).
     """
     with _TORCH:
         before = torch.get_num_threads()

@@ -25,9 +25,8 @@ from mnasnet.samplers.gaussian_process import (
 FIT_MOST = 300
 """Finished trials that hyperparameters are fitted to: their time grows with the third power."""
 SHIFTS = tuple(ndtri([0.1, 0.3, 0.5, 0.7, 0.9]))
-"""Standard deviations: the middles of five equally probable parts. By the means of five, nine and fifteen parts the
-regret after 100 trials on Accel-NASBench's space (hard reward, 4 ms, 10 seeds, each ± 0.05 points) was 0.09 points
-higher, 0.01 lower and 0.11 higher: no difference that could be told."""
+"""Standard deviations: the middles of five equally probable parts. The means of five, nine and fifteen
+parts were not told from them by regret (`benchmarks/evidence.jsonl`, surrogate-shifts)."""
 
 
 @dataclass(frozen=True, kw_only=True)

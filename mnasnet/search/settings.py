@@ -151,6 +151,6 @@ DEMONSTRATION = Settings(
 """What `mnasnet search` does without any images of the user's: four minutes on two cores, and every part of it
 real. The paper's controller learns twice in it; the default would only have begun.
 
-Batches of 48 instead of 32 take a sixth less time, 223 s against 258 and 280 s on the same machine; its best trial
-reached 94.4 % held out and its finalists 98.6 and 99.2 %. With 64 (209 s) the best trial stayed at 89.5 %.
+Batches of 48 instead of 32 take a sixth less time, and batches of 64 lose accuracy
+(`benchmarks/evidence.jsonl`, demonstration-batch).
 """

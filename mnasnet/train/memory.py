@@ -22,8 +22,8 @@ def keep_freed_memory() -> bool:
     It does not where libc is not glibc, or is an old one that refuses thresholds as large.
 
     glibc gives every freed activation above 32 MB, and the end of its heap, back to the system, which clears each
-    page again one step later: 17,000 to 64,000 page faults a step of MnasNet-B1, a tenth to a fifth of its time
-    (`benchmarks/memory.py`).
+    page again one step later: a tenth to a fifth of the time of a step of MnasNet-B1
+    (`benchmarks/evidence.jsonl`, freed-memory-64).
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -47,7 +47,8 @@ def advice(*, load: float, cores: int, threads: int) -> str | None:
     """What to say of so many threads beside such a load; None where they have their cores.
 
     Torch's threads wait for the last of them: where one core was taken, the demonstration took ten times as long
-    with two threads as with one. How many there are is the user's to say, since it decides the last bits.
+    with two threads as with one (`benchmarks/evidence.jsonl`, busy-machine-training). How many there are is the
+    user's to say, since it decides the last bits.
     """
     if threads == 1 or load + threads <= cores + BUSY:
         return None
